@@ -1,0 +1,46 @@
+#include "model/number.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+namespace narthex::model {
+namespace {
+
+std::string Json(double value) {
+  std::string out;
+  AppendJsonFloat(out, value);
+  return out;
+}
+
+TEST(Number, PrintsAsGoDoes) {
+  EXPECT_EQ(Json(0), "0");
+  EXPECT_EQ(Json(-0.0), "-0");
+  EXPECT_EQ(Json(1e6), "1000000");
+  EXPECT_EQ(Json(0.1), "0.1");
+  EXPECT_EQ(Json(1e20), "100000000000000000000");
+  EXPECT_EQ(Json(1e21), "1e+21");
+  EXPECT_EQ(Json(1e-6), "0.000001");
+  EXPECT_EQ(Json(1.5e-7), "1.5e-07");
+  EXPECT_EQ(Json(-1e300), "-1e+300");
+  EXPECT_EQ(Json(std::nan("")), "NaN");
+  EXPECT_EQ(Json(-std::numeric_limits<double>::infinity()), "-Inf");
+  EXPECT_EQ(FormatFloat(0.00005), "5e-05");
+}
+
+TEST(Number, ParsesExpositionNumbers) {
+  EXPECT_EQ(ParseFloat("1"), 1.0);
+  EXPECT_EQ(ParseFloat("+1.5e3"), 1500.0);
+  EXPECT_EQ(ParseFloat("-.5"), -0.5);
+  EXPECT_EQ(ParseFloat("+Inf"), std::numeric_limits<double>::infinity());
+  EXPECT_EQ(ParseFloat("-iNf"), -std::numeric_limits<double>::infinity());
+  EXPECT_TRUE(std::isnan(*ParseFloat("NaN")));
+  EXPECT_EQ(ParseFloat("1e-400"), 0.0);
+  for (const char* text : {"", "+", "--1", "1x", "0x1p3", "1_000", "1e999", "infinit", " 1"}) {
+    EXPECT_EQ(ParseFloat(text), std::nullopt) << text;
+  }
+}
+
+}  // namespace
+}  // namespace narthex::model

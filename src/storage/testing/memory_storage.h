@@ -1,0 +1,33 @@
+#pragma once
+
+#include <map>
+#include <memory>
+
+#include "base/mutex.h"
+#include "storage/storage.h"
+
+namespace narthex::storage {
+
+// The slow, obvious twin of every storage: maps of labels to maps of time to value. Takes samples
+// in any order, the last one at a time wins. Thread-safe.
+class MemoryStorage final : public Queryable, public Appendable {
+ public:
+  using Content = std::map<model::Labels, std::map<model::Timestamp, double>>;
+
+  // Outside of any batch.
+  void Put(const model::Labels& labels, model::Timestamp t, double v);
+  void Clear();
+  Content content() const;
+
+  base::Result<std::unique_ptr<Querier>> OpenQuerier(model::TimeRange range) override;
+  std::unique_ptr<Appender> OpenAppender() override;
+
+ private:
+  friend class MemoryAppender;
+
+  mutable base::Mutex mutex_;
+  Content content_ GUARDED_BY(mutex_);
+  std::vector<model::Labels> refs_ GUARDED_BY(mutex_);  // Reference - 1 to labels.
+};
+
+}  // namespace narthex::storage
