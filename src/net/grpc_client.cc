@@ -13,6 +13,8 @@ namespace {
 // Source: gRPC, http-grpc-status-mapping.md.
 base::Code CodeOfHttpStatus(int status) {
   switch (status) {
+    case 200:  // The answer was cut off before its trailers: unlike the mapping, worth a retry.
+      return base::Code::kUnavailable;
     case 400:
       return base::Code::kInternal;
     case 401:

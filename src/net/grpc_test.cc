@@ -101,23 +101,6 @@ TEST(Grpc, ManyCallsAtOnceAllComeBack) {
   EXPECT_EQ(good, kCount);
 }
 
-TEST(Grpc, StopLetsCallsInFlightFinish) {
-  std::promise<GrpcResponder> arrived;
-  const auto server = GrpcServer::Start(EchoConfig(), [&](GrpcRequest, GrpcResponder responder) {
-                        arrived.set_value(std::move(responder));
-                      }).value();
-  HttpClient client;
-  std::thread stopping;
-  std::thread answering([&] {
-    GrpcResponder responder = arrived.get_future().get();
-    stopping = std::thread([&] { server->Stop(std::chrono::seconds(10)); });
-    responder.Send("finished");
-  });
-  EXPECT_EQ(Call(client, *server, "x").message.value(), "finished");
-  answering.join();
-  stopping.join();
-}
-
 // Frames by hand, for peers that no client library would be.
 std::string Frame(uint8_t type, uint8_t flags, uint32_t stream, std::string_view payload) {
   std::string frame;
@@ -143,6 +126,9 @@ std::string RequestFields() {
 
 constexpr uint8_t kData = 0, kHeaders = 1, kReset = 3, kSettings = 4, kPing = 6, kContinuation = 9;
 constexpr uint8_t kEndStream = 1, kEndHeaders = 4;
+
+// "grpc-status" in HPACK's Huffman code, as nghttp2 writes it the first time.
+constexpr std::string_view kGrpcStatus = "\x9A\xCA\xC8\xB2\x12\x34\xDA\x8F";
 
 std::string Greeting() { return "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + Frame(kSettings, 0, 0, ""); }
 
@@ -202,18 +188,36 @@ TEST_F(GrpcAttack, NonsenseEndsTheConnection) {
 }
 
 TEST_F(GrpcAttack, BrokenMessagesFailTheCall) {
-  // "grpc-status" in HPACK's Huffman code, then a value of two bytes.
-  constexpr std::string_view kInternalStatus =
-      "\x9A\xCA\xC8\xB2\x12\x34\xDA\x8F\x02"
-      "13";
+  const std::string internal_status = std::string(kGrpcStatus) +
+                                      "\x02"
+                                      "13";
   for (const std::string_view body :
        {std::string_view("\0\0\0\0\5abc", 8), std::string_view("\0\0\0\0\1abc", 8),
         std::string_view("\1\0\0\0\1a", 6), std::string_view()}) {
     RawSocket socket(server_->port());
     socket.Send(Greeting() + Frame(kHeaders, kEndHeaders, 1, RequestFields()) +
                 Frame(kData, kEndStream, 1, body));
-    EXPECT_THAT(socket.ReadUntil(kInternalStatus), HasSubstr(kInternalStatus));
+    EXPECT_THAT(socket.ReadUntil(internal_status), HasSubstr(internal_status));
   }
+}
+
+TEST(GrpcServer, StopLetsCallsInFlightFinish) {
+  std::promise<GrpcResponder> arrived;
+  const auto server = GrpcServer::Start(EchoConfig(), [&](GrpcRequest, GrpcResponder responder) {
+                        arrived.set_value(std::move(responder));
+                      }).value();
+  RawSocket socket(server->port());
+  socket.Send(Greeting() + Frame(kHeaders, kEndHeaders, 1, RequestFields()) +
+              Frame(kData, kEndStream, 1, GrpcFrame("x")));
+  GrpcResponder responder = arrived.get_future().get();
+  std::thread stopping([&] { server->Stop(std::chrono::seconds(10)); });
+  responder.Send("finished");
+  const std::string answer = socket.ReadAll();
+  stopping.join();
+  const size_t message = answer.find(GrpcFrame("finished"));
+  ASSERT_NE(message, std::string::npos);
+  EXPECT_NE(answer.find(kGrpcStatus, message), std::string::npos);
+  EXPECT_TRUE(socket.closed());
 }
 
 TEST(GrpcServer, ClosesPeersThatStall) {
