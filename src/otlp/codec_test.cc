@@ -459,7 +459,8 @@ TEST(Codec, WhatIsNotTouchedGoesOutAsItCameIn) {
   for (uint64_t seed = 0; seed < kRounds; ++seed) {
     SCOPED_TRACE(seed);
     oracle::Request request = Generator(seed, true).Request();
-    request.mutable_unknown_fields()->Clear();  // What lies beside the resources has no record.
+    // What lies beside the resources has no record.
+    request.GetReflection()->MutableUnknownFields(&request)->Clear();
     const Batch batch = Decode(request.SerializeAsString());
     if (!Equal(request, Parse(EncodeMetrics(batch)))) break;
   }
