@@ -7,7 +7,7 @@
 set_property(GLOBAL PROPERTY NARTHEX_MODULES "")
 
 function(narthex_module)
-  cmake_parse_arguments(M "" "NAME;LEVEL" "SOURCES;DEPS;LIBS;TESTS;TESTING_SOURCES;TESTING_DEPS"
+  cmake_parse_arguments(M "" "NAME;LEVEL" "SOURCES;DEPS;LIBS;TESTS;TESTING_SOURCES;TESTING_DEPS;TEST_DEPS"
                         ${ARGN})
   string(REPLACE "/" "_" id ${M_NAME})
   set(target narthex_${id})
@@ -46,6 +46,10 @@ function(narthex_module)
     if(TARGET ${target}_testing)
       target_link_libraries(${target}_test PRIVATE ${target}_testing)
     endif()
+    foreach(dep IN LISTS M_TEST_DEPS)
+      string(REPLACE "/" "_" dep_id ${dep})
+      target_link_libraries(${target}_test PRIVATE narthex_${dep_id})
+    endforeach()
     foreach(dep IN LISTS M_TESTING_DEPS)
       string(REPLACE "/" "_" dep_id ${dep})
       target_link_libraries(${target}_test PRIVATE narthex_${dep_id}_testing)

@@ -47,6 +47,8 @@ void AppendJsonFloat(std::string& out, double value) { AppendWithin(out, value, 
 
 void AppendFloat(std::string& out, double value) { AppendWithin(out, value, 1e-4, 1e21); }
 
+void AppendCompactFloat(std::string& out, double value) { AppendWithin(out, value, 1e-4, 1e6); }
+
 std::string FormatFloat(double value) {
   std::string text;
   AppendFloat(text, value);

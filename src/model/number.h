@@ -11,10 +11,12 @@ namespace narthex::model {
 // "-Inf". Source: Go's strconv.FormatFloat(v, 'f' or 'e', -1, 64) as upstream's JSON encoder uses
 // it.
 void AppendJsonFloat(std::string& out, double value);
-// The same as PromQL, labels and metric expositions print a number (Go's 'g' format with shortest
-// digits: exponent form below 1e-04 and from 1e+21 up).
+// The same as PromQL prints a number (Go's %v): exponent form below 1e-04 and from 1e+21 up.
 void AppendFloat(std::string& out, double value);
 std::string FormatFloat(double value);
+// The same as expositions print a number (Go's strconv 'g'): exponent form below 1e-04 and from
+// 1e+06 up.
+void AppendCompactFloat(std::string& out, double value);
 
 // A sample value as expositions and PromQL spell it: decimal, exponent, "NaN", "[+-]Inf" in any
 // case; hexadecimal and digit separators are not for expositions and are refused. The whole text

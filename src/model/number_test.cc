@@ -27,6 +27,9 @@ TEST(Number, PrintsAsGoDoes) {
   EXPECT_EQ(Json(std::nan("")), "NaN");
   EXPECT_EQ(Json(-std::numeric_limits<double>::infinity()), "-Inf");
   EXPECT_EQ(FormatFloat(0.00005), "5e-05");
+  std::string compact;
+  AppendCompactFloat(compact, 1234567);
+  EXPECT_EQ(compact, "1.234567e+06");
 }
 
 TEST(Number, ParsesExpositionNumbers) {

@@ -1,0 +1,265 @@
+#include "remote/write_receiver.h"
+
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <optional>
+#include <protozero/pbf_message.hpp>
+#include <vector>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "base/mutex.h"
+#include "base/random.h"
+#include "compress/compress.h"
+
+namespace narthex::remote {
+
+using base::Code;
+using base::Fail;
+using model::Label;
+using model::Labels;
+using storage::Appended;
+using storage::SeriesRef;
+
+namespace {
+
+// Field numbers. Source: prometheus/prometheus, prompb/{remote,types}.proto.
+enum class WriteRequestField : protozero::pbf_tag_type { kTimeSeries = 1, kMetadata = 3 };
+enum class TimeSeriesField : protozero::pbf_tag_type {
+  kLabels = 1,
+  kSamples = 2,
+  kExemplars = 3,
+  kHistograms = 4,
+};
+enum class LabelField : protozero::pbf_tag_type { kName = 1, kValue = 2 };
+enum class SampleField : protozero::pbf_tag_type { kValue = 1, kTimestamp = 2 };
+
+using TimeSeriesReader = protozero::pbf_message<TimeSeriesField>;
+
+std::string_view View(protozero::data_view data) { return {data.data(), data.size()}; }
+
+struct Key {
+  uint64_t low;
+  uint64_t high;
+  bool operator==(const Key&) const = default;
+};
+struct KeyHash {
+  using is_avalanching = void;
+  size_t operator()(const Key& key) const { return key.low; }
+};
+
+}  // namespace
+
+// From the keyed 128-bit hash of a series' label fields, as they stand on the wire, to the series.
+// With a secret key and this width a collision is no event to plan for. Thread-safe.
+class WriteReceiver::Identities {
+ public:
+  // `scratch` is reused from call to call.
+  Key KeyOf(const std::vector<std::string_view>& labels, std::string& scratch) const {
+    scratch.clear();
+    for (const std::string_view label : labels) {
+      const auto size = static_cast<uint32_t>(label.size());
+      scratch.append(reinterpret_cast<const char*>(&size), sizeof(size));
+      scratch.append(label);
+    }
+    const XXH128_hash_t hash = XXH3_128bits_withSeed(scratch.data(), scratch.size(), seed_);
+    return {hash.low64, hash.high64};
+  }
+
+  std::optional<SeriesRef> Find(const Key& key) const {
+    base::SharedLock lock(mutex_);
+    const auto found = refs_.find(key);
+    if (found == refs_.end()) return std::nullopt;
+    return found->second;
+  }
+
+  void Put(const Key& key, SeriesRef ref) {
+    base::MutexLock lock(mutex_);
+    refs_[key] = ref;
+  }
+
+ private:
+  const uint64_t seed_ = base::RandomSeed();
+  mutable base::Mutex mutex_;
+  boost::unordered_flat_map<Key, SeriesRef, KeyHash> refs_ GUARDED_BY(mutex_);
+};
+
+namespace {
+
+// nullopt where the labels cannot name a series.
+std::optional<Labels> DecodeLabels(const std::vector<std::string_view>& fields) {
+  std::vector<Label> labels;
+  for (const std::string_view field : fields) {
+    Label label;
+    protozero::pbf_message<LabelField> reader(field.data(), field.size());
+    while (reader.next()) {
+      switch (reader.tag()) {
+        case LabelField::kName:
+          label.name = View(reader.get_view());
+          break;
+        case LabelField::kValue:
+          label.value = View(reader.get_view());
+          break;
+        default:
+          reader.skip();
+      }
+    }
+    if (!model::IsValidUtf8(label.name) || !model::IsValidUtf8(label.value)) return std::nullopt;
+    labels.push_back(std::move(label));
+  }
+  const base::Result<Labels> made = Labels::From(std::move(labels));
+  if (!made || !made->Has(model::kMetricName)) return std::nullopt;
+  return *made;
+}
+
+model::Sample DecodeSample(protozero::data_view data) {
+  model::Sample sample{0, 0};
+  protozero::pbf_message<SampleField> reader(data);
+  while (reader.next()) {
+    switch (reader.tag()) {
+      case SampleField::kValue:
+        sample.v = reader.get_double();
+        break;
+      case SampleField::kTimestamp:
+        sample.t = reader.get_int64();
+        break;
+      default:
+        reader.skip();
+    }
+  }
+  return sample;
+}
+
+// What a sender is told about a sample that cannot be stored. Texts as upstream's.
+std::optional<std::string_view> Refusal(Appended verdict) {
+  switch (verdict) {
+    case Appended::kYes:
+    case Appended::kSameAgain:
+      return std::nullopt;
+    case Appended::kDuplicate:
+      return "duplicate sample for timestamp";
+    case Appended::kOutOfOrder:
+      return "out of order sample";
+    case Appended::kTooOld:
+      return "out of bounds";
+    case Appended::kUnknownSeries:
+      return "unknown series";
+  }
+  return "refused";
+}
+
+int HttpStatus(Code code) {
+  switch (code) {
+    case Code::kInvalidArgument:
+    case Code::kOutOfRange:
+      return 400;
+    case Code::kResourceExhausted:
+    case Code::kUnavailable:
+      return 503;
+    default:
+      return 500;
+  }
+}
+
+}  // namespace
+
+WriteReceiver::WriteReceiver(storage::Appendable& storage, const base::Clock& clock,
+                             Options options)
+    : storage_(storage),
+      clock_(clock),
+      options_(options),
+      identities_(std::make_unique<Identities>()) {}
+WriteReceiver::~WriteReceiver() = default;
+
+net::HttpResponse WriteReceiver::Handle(const net::HttpRequest& request) {
+  ++requests_;
+  const auto refuse = [this](int status, std::string message) {
+    ++refused_requests_;
+    return net::HttpResponse::Text(status, std::move(message) + "\n");
+  };
+  const std::string_view content_type = request.headers.Get("Content-Type");
+  const std::string proto = net::MediaTypeParameter(content_type, "proto");
+  if (net::MediaType(content_type) != "application/x-protobuf" ||
+      (!proto.empty() && proto != "prometheus.WriteRequest")) {
+    return refuse(415, fmt::format("Content-Type \"{}\" is not supported; send "
+                                   "application/x-protobuf;proto=prometheus.WriteRequest",
+                                   content_type));
+  }
+  const std::string_view encoding = request.headers.Get("Content-Encoding");
+  if (!encoding.empty() && encoding != "snappy") {
+    return refuse(415,
+                  fmt::format("Content-Encoding \"{}\" is not supported; send snappy", encoding));
+  }
+  const base::Result<std::string> body =
+      compress::SnappyDecode(request.body, options_.body_bytes_max);
+  if (!body) return refuse(400, body.error().message);
+  if (const base::Status written = Write(*body); !written) {
+    return refuse(HttpStatus(written.error().code), written.error().message);
+  }
+  return {.status = 204};
+}
+
+base::Status WriteReceiver::Write(std::string_view body) {
+  const std::unique_ptr<storage::Appender> appender = storage_.OpenAppender();
+  const model::Timestamp newest = clock_.WallMs() + options_.future_ms_max;
+  uint64_t samples = 0;
+  std::vector<std::string_view> label_fields;
+  std::vector<model::Sample> series_samples;
+  std::string scratch;
+  try {
+    protozero::pbf_message<WriteRequestField> reader(body.data(), body.size());
+    while (reader.next(WriteRequestField::kTimeSeries)) {
+      label_fields.clear();
+      series_samples.clear();
+      for (TimeSeriesReader series(reader.get_view()); series.next();) {
+        switch (series.tag()) {
+          case TimeSeriesField::kLabels:
+            label_fields.push_back(View(series.get_view()));
+            break;
+          case TimeSeriesField::kSamples:
+            series_samples.push_back(DecodeSample(series.get_view()));
+            break;
+          case TimeSeriesField::kExemplars:
+          case TimeSeriesField::kHistograms:
+            ++unsupported_;
+            series.skip();
+            break;
+          default:
+            series.skip();
+        }
+      }
+      if (series_samples.empty()) continue;
+      const Key key = identities_->KeyOf(label_fields, scratch);
+      std::optional<SeriesRef> ref = identities_->Find(key);
+      if (!ref) {
+        const std::optional<Labels> labels = DecodeLabels(label_fields);
+        if (!labels) {
+          ++invalid_series_;
+          continue;
+        }
+        ASSIGN_OR_RETURN(ref, appender->Resolve(*labels));
+        identities_->Put(key, *ref);
+      }
+      for (const model::Sample& sample : series_samples) {
+        const Appended verdict =
+            sample.t > newest ? Appended::kTooOld : appender->Append(*ref, sample.t, sample.v);
+        if (const auto refusal = Refusal(verdict)) {
+          const std::optional<Labels> labels = DecodeLabels(label_fields);
+          return Fail(Code::kInvalidArgument, "{}: series {}, timestamp {}", *refusal,
+                      labels ? labels->ToString() : "", sample.t);
+        }
+        ++samples;
+      }
+    }
+  } catch (const protozero::exception& error) {
+    return Fail(Code::kInvalidArgument, "malformed protobuf: {}", error.what());
+  }
+  RETURN_IF_ERROR(appender->Commit());
+  samples_ += samples;
+  return {};
+}
+
+WriteReceiver::Statistics WriteReceiver::statistics() const {
+  return {requests_, samples_, invalid_series_, unsupported_, refused_requests_};
+}
+
+}  // namespace narthex::remote

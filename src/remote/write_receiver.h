@@ -1,0 +1,58 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "net/http.h"
+#include "storage/storage.h"
+
+namespace narthex::remote {
+
+// Takes remote-write 1.0 requests (snappy, protobuf prometheus.WriteRequest). A 2xx means that all
+// its samples are logged and visible, but for series with unusable labels, which are passed over
+// and counted, as upstream does. Known series are recognised by a hash of their label bytes,
+// without decoding them. Thread-safe. Source: Prometheus Remote-Write 1.0 specification.
+class WriteReceiver {
+ public:
+  struct Options {
+    size_t body_bytes_max = 32 << 20;     // After decompression.
+    int64_t future_ms_max = 10 * 60'000;  // Samples further ahead are refused.
+  };
+  WriteReceiver(storage::Appendable& storage, const base::Clock& clock, Options options);
+  ~WriteReceiver();
+
+  // 204 on success; 400 for what a sender must not send again, 415 for other formats, 5xx for what
+  // it should.
+  net::HttpResponse Handle(const net::HttpRequest& request);
+  // The same without HTTP: one decompressed request.
+  base::Status Write(std::string_view body);
+
+  struct Statistics {
+    uint64_t requests = 0;
+    uint64_t samples = 0;         // Committed.
+    uint64_t invalid_series = 0;  // Passed over for their labels.
+    uint64_t unsupported = 0;     // Native histograms and exemplars passed over.
+    uint64_t refused_requests = 0;
+  };
+  Statistics statistics() const;
+
+ private:
+  class Identities;
+
+  storage::Appendable& storage_;
+  const base::Clock& clock_;
+  const Options options_;
+  std::unique_ptr<Identities> identities_;
+  std::atomic<uint64_t> requests_{0};
+  std::atomic<uint64_t> samples_{0};
+  std::atomic<uint64_t> invalid_series_{0};
+  std::atomic<uint64_t> unsupported_{0};
+  std::atomic<uint64_t> refused_requests_{0};
+};
+
+}  // namespace narthex::remote

@@ -1,0 +1,316 @@
+#include "tsdb/db.h"
+
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <condition_variable>
+#include <mutex>
+
+#include "base/check.h"
+#include "base/fault_points.h"
+#include "wal/reader.h"
+
+namespace narthex::tsdb {
+
+using model::Labels;
+using model::Matcher;
+using model::TimeRange;
+using model::Timestamp;
+using storage::Appended;
+using storage::SeriesRef;
+
+// References handed out are slots, shifted by one so that 0 stays "none".
+class DbAppender final : public storage::Appender {
+ public:
+  explicit DbAppender(Db& db) : db_(db) {}
+
+  base::Result<SeriesRef> Resolve(const Labels& labels) override {
+    if (labels.empty()) {
+      return base::Fail(base::Code::kInvalidArgument, "a series needs at least one label");
+    }
+    ASSIGN_OR_RETURN(const Slot slot, db_.head_.Resolve(labels));
+    return SeriesRef{slot} + 1;
+  }
+
+  Appended Append(SeriesRef ref, Timestamp t, double v) override {
+    if (ref == 0 || ref > db_.head_.series()) return Appended::kUnknownSeries;
+    const auto slot = static_cast<Slot>(ref - 1);
+    Appended verdict = db_.head_.Judge(slot, t, v);
+    // Several samples of one series come one after the other.
+    if (verdict == Appended::kYes && !batch_.empty() && batch_.back().slot == slot &&
+        t <= batch_.back().t) {
+      const Head::Entry& last = batch_.back();
+      const bool same = std::bit_cast<uint64_t>(last.v) == std::bit_cast<uint64_t>(v);
+      verdict = t < last.t ? Appended::kOutOfOrder
+                : same     ? Appended::kSameAgain
+                           : Appended::kDuplicate;
+    }
+    if (verdict == Appended::kYes) {
+      batch_.push_back({slot, t, v});
+    } else {
+      db_.Count(verdict);
+    }
+    return verdict;
+  }
+
+  base::Status Commit() override {
+    base::Status status = db_.Commit(batch_);
+    batch_.clear();
+    return status;
+  }
+
+  void Rollback() override { batch_.clear(); }
+
+ private:
+  Db& db_;
+  std::vector<Head::Entry> batch_;
+};
+
+namespace {
+
+class DbQuerier final : public storage::Querier {
+ public:
+  DbQuerier(const Head& head, TimeRange range) : head_(head), range_(range) {}
+
+  base::Result<std::unique_ptr<storage::SeriesSet>> Select(
+      const std::vector<Matcher>& matchers) override {
+    return head_.Select(matchers, range_);
+  }
+  base::Result<std::vector<std::string>> LabelNames(const std::vector<Matcher>& matchers) override {
+    return head_.LabelNames(matchers);
+  }
+  base::Result<std::vector<std::string>> LabelValues(
+      std::string_view name, const std::vector<Matcher>& matchers) override {
+    return head_.LabelValues(name, matchers);
+  }
+
+ private:
+  const Head& head_;
+  const TimeRange range_;
+};
+
+std::string WalDirectory(const std::string& directory) { return base::JoinPath(directory, "wal"); }
+
+}  // namespace
+
+Db::Db(base::Env env, base::Logger& log, Options options)
+    : env_(env), log_(log), options_(std::move(options)), head_(options_.head) {}
+
+base::Result<std::unique_ptr<Db>> Db::Open(base::Env env, base::Logger& log, Options options) {
+  std::unique_ptr<Db> db(new Db(env, log, std::move(options)));
+  const std::string& directory = db->options_.directory;
+  RETURN_IF_ERROR(env.files.CreateDirectories(directory));
+  if (db->options_.lock) {
+    ASSIGN_OR_RETURN(db->lock_, env.files.Lock(base::JoinPath(directory, "lock")));
+  }
+  db->NoteUnreadParts();
+  RETURN_IF_ERROR(db->Replay());
+  {
+    base::MutexLock lock(db->commit_mutex_);
+    ASSIGN_OR_RETURN(db->wal_,
+                     wal::Writer::Open(env.files, WalDirectory(directory), db->options_.wal));
+  }
+  if (db->options_.fsync == FsyncPolicy::kInterval) {
+    db->syncer_ =
+        std::jthread([raw = db.get()](std::stop_token stop) { raw->SyncEverySecond(stop); });
+  }
+  return db;
+}
+
+Db::~Db() {
+  syncer_ = std::jthread();  // Stops and joins.
+  base::MutexLock lock(commit_mutex_);
+  if (wal_ == nullptr) return;
+  if (const base::Status synced = wal_->Sync(); !synced) {
+    log_.Error("tsdb", "the log could not be synced at close", {{"err", synced.error().message}});
+  }
+}
+
+void Db::NoteUnreadParts() {
+  const auto entries = env_.files.List(options_.directory);
+  if (!entries) return;
+  size_t blocks = 0;
+  for (const base::DirectoryEntry& entry : *entries) {
+    if (entry.is_directory && entry.name.size() == 26) ++blocks;  // A ULID.
+  }
+  if (blocks > 0) {
+    log_.Warn("tsdb",
+              "this version answers queries from the write-ahead log only: the blocks in the data "
+              "directory are left alone and not read",
+              {{"blocks", blocks}});
+  }
+}
+
+base::Status Db::Replay() {
+  const int64_t began = env_.clock.MonotonicNs();
+  const std::string directory = WalDirectory(options_.directory);
+  std::vector<wal::SegmentFile> segments;
+  ASSIGN_OR_RETURN(const std::optional<wal::Checkpoint> checkpoint,
+                   wal::FindCheckpoint(env_.files, directory));
+  if (checkpoint) {
+    ASSIGN_OR_RETURN(segments, wal::ListSegments(env_.files, checkpoint->path));
+  }
+  ASSIGN_OR_RETURN(const std::vector<wal::SegmentFile> written,
+                   wal::ListSegments(env_.files, directory));
+  for (const wal::SegmentFile& segment : written) {
+    if (!checkpoint || segment.index > checkpoint->index) segments.push_back(segment);
+  }
+
+  const auto on_damage = [this](const wal::Damage& damage) {
+    if (!damage.torn_tail) ++replay_.wal_corruptions;
+    log_.Warn("tsdb",
+              damage.torn_tail ? "passed over an unfinished write at the end of a log segment"
+                               : "passed over a damaged place in the log",
+              {{"file", damage.path},
+               {"offset", damage.offset},
+               {"skipped_bytes", damage.skipped},
+               {"cause", damage.cause}});
+  };
+  wal::Reader reader(env_.files, std::move(segments), on_damage);
+  boost::unordered_flat_map<wal::Ref, Slot> slots;
+  std::vector<wal::SeriesEntry> series;
+  std::vector<wal::SampleEntry> samples;
+  std::vector<Head::Entry> batch;
+  for (;;) {
+    ASSIGN_OR_RETURN(const bool more, reader.Next());
+    if (!more) break;
+    if (reader.record().empty()) continue;
+    base::Status decoded;
+    switch (static_cast<wal::RecordType>(reader.record()[0])) {
+      case wal::RecordType::kSeries:
+        series.clear();
+        decoded = wal::DecodeSeries(reader.record(), series);
+        for (const wal::SeriesEntry& entry : series) {
+          slots[entry.ref] = head_.Restore(entry.labels, entry.ref);
+        }
+        break;
+      case wal::RecordType::kSamples:
+      case wal::RecordType::kSamplesV2:
+        samples.clear();
+        batch.clear();
+        decoded = wal::DecodeSamples(reader.record(), samples);
+        for (const wal::SampleEntry& entry : samples) {
+          const auto slot = slots.find(entry.ref);
+          if (slot == slots.end()) {
+            ++replay_.unknown_refs;
+          } else {
+            batch.push_back({slot->second, entry.t, entry.v});
+          }
+        }
+        head_.Publish(batch);
+        replay_.replayed_samples += batch.size();
+        break;
+      default:
+        ++replay_.unread_records;
+        break;
+    }
+    if (!decoded) {
+      on_damage({.path = reader.path(),
+                 .offset = reader.offset(),
+                 .skipped = 0,
+                 .cause = decoded.error().message,
+                 .torn_tail = false});
+    }
+  }
+  replay_.replayed_series = head_.series();
+  replay_.replay_ms = (env_.clock.MonotonicNs() - began) / 1'000'000;
+  if (replay_.unknown_refs > 0 || replay_.unread_records > 0) {
+    log_.Warn("tsdb", "parts of the log were not taken over",
+              {{"samples_without_series", replay_.unknown_refs},
+               {"records_of_unread_types", replay_.unread_records}});
+  }
+  if (head_.series() > 0) {
+    log_.Info("tsdb", "replayed the write-ahead log",
+              {{"series", replay_.replayed_series},
+               {"samples", replay_.replayed_samples},
+               {"duration_ms", replay_.replay_ms}});
+  }
+  return {};
+}
+
+base::Result<std::unique_ptr<storage::Querier>> Db::OpenQuerier(TimeRange range) {
+  return std::make_unique<DbQuerier>(head_, range);
+}
+
+std::unique_ptr<storage::Appender> Db::OpenAppender() {
+  return std::make_unique<DbAppender>(*this);
+}
+
+void Db::Count(Appended verdict) {
+  switch (verdict) {
+    case Appended::kOutOfOrder:
+      ++out_of_order_;
+      break;
+    case Appended::kDuplicate:
+      ++duplicate_;
+      break;
+    case Appended::kTooOld:
+      ++too_old_;
+      break;
+    default:
+      break;
+  }
+}
+
+base::Status Db::Commit(std::vector<Head::Entry>& batch) {
+  base::MutexLock lock(commit_mutex_);
+  const std::vector<Slot> created = head_.TakeUnlogged();
+  // Another batch may have written these series since they were judged.
+  std::erase_if(batch, [this](const Head::Entry& entry) {
+    const Appended verdict = head_.Judge(entry.slot, entry.t, entry.v);
+    if (verdict != Appended::kYes) Count(verdict);
+    return verdict != Appended::kYes;
+  });
+
+  series_record_.Clear();
+  samples_record_.Clear();
+  for (const Slot slot : created) series_record_.Add(head_.RefOf(slot), head_.LabelsOf(slot));
+  for (const Head::Entry& entry : batch) {
+    samples_record_.Add({head_.RefOf(entry.slot), entry.t, entry.v});
+  }
+  std::vector<std::string_view> records;
+  if (!series_record_.empty()) records.push_back(series_record_.bytes());
+  if (!samples_record_.empty()) records.push_back(samples_record_.bytes());
+  if (records.empty()) return {};
+
+  base::Status logged = wal_->Log(records);
+  if (logged && options_.fsync == FsyncPolicy::kCommit) logged = wal_->Sync();
+  if (!logged) {
+    ++commits_failed_;
+    head_.PutBackUnlogged(created);
+    return logged;
+  }
+  unsynced_ = true;
+  NARTHEX_FAULT_POINT("head.after_log");
+  head_.Publish(batch);
+  NARTHEX_FAULT_POINT("head.after_publish");
+  return {};
+}
+
+void Db::SyncEverySecond(std::stop_token stop) {
+  std::mutex mutex;
+  std::condition_variable_any wake;
+  std::unique_lock lock(mutex);
+  while (!wake.wait_for(lock, stop, std::chrono::seconds(1), [] { return false; }) &&
+         !stop.stop_requested()) {
+    base::MutexLock commit(commit_mutex_);
+    if (!unsynced_) continue;
+    unsynced_ = false;
+    if (const base::Status synced = wal_->Sync(); !synced) {
+      log_.Error("tsdb", "syncing the log failed; writing goes on in a new segment",
+                 {{"err", synced.error().message}});
+    }
+  }
+}
+
+Db::Statistics Db::statistics() const {
+  Statistics result = replay_;
+  result.out_of_order = out_of_order_;
+  result.duplicate = duplicate_;
+  result.too_old = too_old_;
+  result.commits_failed = commits_failed_;
+  base::MutexLock lock(commit_mutex_);
+  result.wal_bytes_written = wal_->bytes_written();
+  result.wal_segment = wal_->segment();
+  return result;
+}
+
+}  // namespace narthex::tsdb

@@ -1,0 +1,99 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/env.h"
+#include "base/log.h"
+#include "base/mutex.h"
+#include "base/result.h"
+#include "storage/storage.h"
+#include "tsdb/head/head.h"
+#include "wal/writer.h"
+
+namespace narthex::tsdb {
+
+// When the log reaches the disk itself (and not only the kernel, which every commit does).
+enum class FsyncPolicy {
+  kNone,      // At the end of a segment and at close, as upstream.
+  kInterval,  // Every second: a power cut costs at most that.
+  kCommit,    // Before a commit returns.
+};
+
+// A Prometheus data directory: the lock, the write-ahead log and the head that it fills. What
+// Commit has returned success for, or any query has shown, outlives the process. Thread-safe.
+class Db final : public storage::Queryable, public storage::Appendable {
+ public:
+  struct Options {
+    std::string directory;
+    Head::Options head;
+    wal::Writer::Options wal;
+    FsyncPolicy fsync = FsyncPolicy::kInterval;
+    bool lock = true;
+  };
+
+  // Creates the directory, or takes over what is there and replays its log. Errors:
+  // kFailedPrecondition while another process has the directory, those of the disk.
+  static base::Result<std::unique_ptr<Db>> Open(base::Env env, base::Logger& log, Options options);
+  // Syncs the log.
+  ~Db() override;
+
+  base::Result<std::unique_ptr<storage::Querier>> OpenQuerier(model::TimeRange range) override;
+  std::unique_ptr<storage::Appender> OpenAppender() override;
+
+  const Head& head() const { return head_; }
+
+  struct Statistics {
+    uint64_t out_of_order = 0;  // Samples refused, by reason.
+    uint64_t duplicate = 0;
+    uint64_t too_old = 0;
+    uint64_t commits_failed = 0;
+    uint64_t wal_bytes_written = 0;
+    uint32_t wal_segment = 0;
+    uint64_t replayed_series = 0;  // At open.
+    uint64_t replayed_samples = 0;
+    uint64_t wal_corruptions = 0;
+    uint64_t unknown_refs = 0;    // Samples in the log without a series.
+    uint64_t unread_records = 0;  // Of types that are not kept in the head yet.
+    int64_t replay_ms = 0;
+  };
+  Statistics statistics() const EXCLUDES_LOCK(commit_mutex_);
+
+ private:
+  friend class DbAppender;
+
+  Db(base::Env env, base::Logger& log, Options options);
+
+  base::Status Replay();
+  void NoteUnreadParts();
+  // Logs and publishes one batch; refused entries are counted and left out.
+  base::Status Commit(std::vector<Head::Entry>& batch) EXCLUDES_LOCK(commit_mutex_);
+  void Count(storage::Appended verdict);
+  void SyncEverySecond(std::stop_token stop);
+
+  const base::Env env_;
+  base::Logger& log_;
+  const Options options_;
+  std::unique_ptr<base::FileLock> lock_;
+  Head head_;
+
+  // Orders commits: what is logged first is also published first.
+  mutable base::Mutex commit_mutex_;
+  std::unique_ptr<wal::Writer> wal_ GUARDED_BY(commit_mutex_);
+  wal::SeriesRecord series_record_ GUARDED_BY(commit_mutex_);
+  wal::SamplesRecord samples_record_ GUARDED_BY(commit_mutex_);
+  bool unsynced_ GUARDED_BY(commit_mutex_) = false;
+
+  std::atomic<uint64_t> out_of_order_{0};
+  std::atomic<uint64_t> duplicate_{0};
+  std::atomic<uint64_t> too_old_{0};
+  std::atomic<uint64_t> commits_failed_{0};
+  Statistics replay_;  // Written by Open alone.
+  std::jthread syncer_;
+};
+
+}  // namespace narthex::tsdb

@@ -1,0 +1,108 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/mutex.h"
+#include "base/result.h"
+#include "chunk/xor_chunk.h"
+#include "model/sample.h"
+#include "storage/storage.h"
+#include "tsdb/head/series_index.h"
+#include "tsdb/head/stable_array.h"
+#include "wal/records.h"
+
+namespace narthex::tsdb {
+
+// The newest data, in memory: every series with its compressed chunks. Thread-safe; Publish takes
+// turns with itself through the caller's commit lock.
+class Head {
+ public:
+  struct Options {
+    uint64_t series_max = 0;  // 0 is none.
+    uint16_t samples_per_chunk = 120;
+    int64_t chunk_range_ms = 2 * 3600 * 1000;  // Chunks do not cross its multiples.
+    int64_t retention_ms = 0;  // Samples older than the newest by more are refused; 0: none.
+  };
+  explicit Head(Options options);
+  ~Head();
+
+  // The series with these labels, created if new. Error: kResourceExhausted at the limit.
+  base::Result<Slot> Resolve(const model::Labels& labels) EXCLUDES_LOCK(mutex_);
+  // Series that Resolve created and that no log record names yet, in order. The next commit logs
+  // them, whoever created them, so that no sample ever stands in the log before its series.
+  std::vector<Slot> TakeUnlogged() EXCLUDES_LOCK(mutex_);
+  void PutBackUnlogged(const std::vector<Slot>& slots) EXCLUDES_LOCK(mutex_);
+  // As read from a log that names the series `ref`; new references continue above the largest.
+  Slot Restore(const model::Labels& labels, wal::Ref ref);
+
+  uint32_t series() const { return hot_.size(); }
+  wal::Ref RefOf(Slot slot) const { return hot_[slot].ref; }
+  model::Labels LabelsOf(Slot slot) const EXCLUDES_LOCK(mutex_);
+
+  // Whether a sample may be appended now. REQUIRES: slot < series().
+  storage::Appended Judge(Slot slot, model::Timestamp t, double v) const;
+
+  struct Entry {
+    Slot slot;
+    model::Timestamp t;
+    double v;
+  };
+  // Makes a batch visible at once. Entries that Judge refuses are passed over. One thread at a
+  // time.
+  void Publish(const std::vector<Entry>& batch) EXCLUDES_LOCK(mutex_);
+
+  // A consistent copy of what the matchers select within `range`; shares sealed chunks.
+  std::unique_ptr<storage::SeriesSet> Select(const std::vector<model::Matcher>& matchers,
+                                             model::TimeRange range) const EXCLUDES_LOCK(mutex_);
+  std::vector<std::string> LabelNames(const std::vector<model::Matcher>& matchers) const
+      EXCLUDES_LOCK(mutex_);
+  std::vector<std::string> LabelValues(std::string_view name,
+                                       const std::vector<model::Matcher>& matchers) const
+      EXCLUDES_LOCK(mutex_);
+
+  struct Statistics {
+    uint64_t series = 0;
+    uint64_t chunks = 0;
+    uint64_t chunk_bytes = 0;
+    uint64_t samples_appended = 0;
+    model::Timestamp min_time = model::kTimestampMax;  // Over min_time > max_time: empty.
+    model::Timestamp max_time = model::kTimestampMin;
+  };
+  Statistics statistics() const;
+  SeriesIndex::Statistics AnalyzeLabels(size_t limit) const EXCLUDES_LOCK(mutex_);
+
+ private:
+  struct SealedChunk;
+  // One per series, indexed by slot. Changed under the exclusive lock; `last_time` alone is also
+  // read without it, by Judge.
+  struct HotSeries {
+    chunk::XorChunk open;
+    SealedChunk* sealed = nullptr;  // Newest first; never changes once linked.
+    wal::Ref ref = 0;
+    model::Timestamp open_min = 0;  // Of the open chunk's first sample.
+    std::atomic<model::Timestamp> last_time{model::kTimestampMin};
+    std::atomic<uint64_t> last_bits{0};
+  };
+  class Snapshot;
+
+  void Append(HotSeries& series, model::Timestamp t, double v) REQUIRES_LOCK(mutex_);
+  void Seal(HotSeries& series) REQUIRES_LOCK(mutex_);
+
+  const Options options_;
+  mutable base::Mutex mutex_;
+  SeriesIndex index_ GUARDED_BY(mutex_);
+  StableArray<HotSeries> hot_;
+  wal::Ref last_ref_ GUARDED_BY(mutex_) = 0;
+  std::vector<Slot> unlogged_ GUARDED_BY(mutex_);
+  std::atomic<uint64_t> chunks_{0};
+  std::atomic<uint64_t> chunk_bytes_{0};  // Of sealed chunks.
+  std::atomic<uint64_t> samples_appended_{0};
+  std::atomic<model::Timestamp> min_time_{model::kTimestampMax};
+  std::atomic<model::Timestamp> max_time_{model::kTimestampMin};
+};
+
+}  // namespace narthex::tsdb

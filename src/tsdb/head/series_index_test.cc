@@ -1,0 +1,92 @@
+#include "tsdb/head/series_index.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "base/random.h"
+
+namespace narthex::tsdb {
+namespace {
+
+using model::Labels;
+using model::Matcher;
+
+Labels Make(std::vector<model::Label> labels) { return *Labels::From(std::move(labels)); }
+
+Matcher Match(Matcher::Type type, std::string name, std::string value) {
+  return *Matcher::From(type, std::move(name), std::move(value));
+}
+
+TEST(SeriesIndex, FindsWhatWasAdded) {
+  SeriesIndex index;
+  const Labels a = Make({{"__name__", "m"}, {"x", "1"}});
+  const Labels b = Make({{"__name__", "m"}, {"x", "2"}});
+  EXPECT_EQ(index.Find(a), std::nullopt);
+  EXPECT_EQ(index.Add(a), 0u);
+  EXPECT_EQ(index.Add(b), 1u);
+  EXPECT_EQ(index.Find(a), 0u);
+  EXPECT_EQ(index.Find(b), 1u);
+  EXPECT_EQ(index.LabelsOf(1), b);
+  EXPECT_EQ(index.Find(Make({{"__name__", "m"}})), std::nullopt);
+  EXPECT_EQ(index.LabelNames(nullptr), (std::vector<std::string>{"__name__", "x"}));
+  EXPECT_EQ(index.LabelValues("x", nullptr), (std::vector<std::string>{"1", "2"}));
+  EXPECT_TRUE(index.LabelValues("absent", nullptr).empty());
+}
+
+// Against judging every series by its labels, over random series and matchers.
+TEST(SeriesIndex, SelectsWhatTheMatchersSay) {
+  for (uint64_t seed = 1; seed <= 40; ++seed) {
+    SCOPED_TRACE(seed);
+    base::Random random(seed);
+    SeriesIndex index;
+    std::vector<Labels> all;
+    for (int i = 0; i < 300; ++i) {
+      std::vector<model::Label> labels = {{"__name__", "m" + std::to_string(random.Below(5))}};
+      for (const char* name : {"a", "b", "c"}) {
+        if (random.Below(3) > 0) labels.push_back({name, std::to_string(random.Below(12))});
+      }
+      const Labels made = Make(labels);
+      if (index.Find(made)) continue;
+      index.Add(made);
+      all.push_back(made);
+    }
+    const std::vector<std::string> values = {"1", "",    "1|2|3",  ".*", ".+",
+                                             "9", "1.?", "m[0-2]", "|4", "zzz"};
+    for (int query = 0; query < 200; ++query) {
+      std::vector<Matcher> matchers;
+      for (uint64_t n = random.Below(4); n > 0; --n) {
+        const char* const names[] = {"__name__", "a", "b", "c", "absent"};
+        matchers.push_back(Match(static_cast<Matcher::Type>(random.Below(4)),
+                                 names[random.Below(5)], values[random.Below(values.size())]));
+      }
+      std::vector<Slot> want;
+      for (Slot slot = 0; slot < all.size(); ++slot) {
+        if (model::AllMatch(matchers, all[slot])) want.push_back(slot);
+      }
+      std::vector<Slot> got = index.Select(matchers);
+      std::string text;
+      for (const Matcher& matcher : matchers) text += matcher.ToString() + ", ";
+      EXPECT_EQ(got, want) << text;
+
+      index.SortByLabels(got);
+      EXPECT_TRUE(std::ranges::is_sorted(got, {}, [&](Slot slot) { return all[slot]; }));
+    }
+  }
+}
+
+TEST(SeriesIndex, CountsCardinality) {
+  SeriesIndex index;
+  for (int i = 0; i < 5; ++i) index.Add(Make({{"__name__", "big"}, {"i", std::to_string(i)}}));
+  index.Add(Make({{"__name__", "small"}, {"i", "0"}}));
+  const SeriesIndex::Statistics statistics = index.Analyze(1);
+  ASSERT_EQ(statistics.series_by_metric.size(), 1u);
+  EXPECT_EQ(statistics.series_by_metric[0].name, "big");
+  EXPECT_EQ(statistics.series_by_metric[0].value, 5u);
+  EXPECT_EQ(statistics.values_by_label[0].name, "i");
+  EXPECT_EQ(statistics.series_by_pair[0].name, "__name__=big");
+  EXPECT_EQ(statistics.label_pairs, 7u);
+}
+
+}  // namespace
+}  // namespace narthex::tsdb

@@ -1,0 +1,117 @@
+#include "wal/records.h"
+
+#include <bit>
+
+#include "base/bytes.h"
+
+namespace narthex::wal {
+namespace {
+
+using base::ByteReader;
+
+auto Damaged(std::string_view what, const ByteReader& reader) {
+  return base::Fail(base::Code::kDataLoss, "{} record: damaged at byte {}", what, reader.offset());
+}
+
+int64_t Difference(uint64_t a, uint64_t b) { return static_cast<int64_t>(a - b); }
+
+}  // namespace
+
+void SeriesRecord::Add(Ref ref, const model::Labels& labels) {
+  if (bytes_.empty()) bytes_ += static_cast<char>(RecordType::kSeries);
+  base::PutBigEndian(bytes_, ref);
+  base::PutUvarint(bytes_, labels.size());
+  // The encoded labels are the same uvarint-prefixed names and values.
+  bytes_ += labels.bytes();
+}
+
+void SamplesRecord::Add(const SampleEntry& sample) {
+  if (bytes_.empty()) {
+    bytes_ += static_cast<char>(RecordType::kSamples);
+    base_ref_ = sample.ref;
+    base_time_ = sample.t;
+    base::PutBigEndian(bytes_, base_ref_);
+    base::PutBigEndian(bytes_, base_time_);
+  }
+  char buffer[2 * base::kVarintBytesMax + 8];
+  char* at = base::StoreVarint(buffer, Difference(sample.ref, base_ref_));
+  at = base::StoreVarint(
+      at, Difference(static_cast<uint64_t>(sample.t), static_cast<uint64_t>(base_time_)));
+  base::StoreBigEndian(at, std::bit_cast<uint64_t>(sample.v));
+  bytes_.append(buffer, static_cast<size_t>(at + 8 - buffer));
+}
+
+base::Status DecodeSeries(std::string_view record, std::vector<SeriesEntry>& out) {
+  ByteReader reader(record);
+  if (reader.ReadByte() != static_cast<uint8_t>(RecordType::kSeries)) {
+    return Damaged("series", reader);
+  }
+  std::vector<model::Label> labels;
+  while (!reader.empty()) {
+    const Ref ref = reader.ReadBigEndian<uint64_t>();
+    labels.clear();
+    for (uint64_t left = reader.ReadUvarint(); left > 0 && reader.ok(); --left) {
+      const std::string_view name = reader.ReadUvarintString();
+      labels.push_back({std::string(name), std::string(reader.ReadUvarintString())});
+    }
+    if (!reader.ok()) return Damaged("series", reader);
+    base::Result<model::Labels> made = model::Labels::From(std::move(labels));
+    if (!made) return Damaged("series", reader);
+    out.push_back({ref, *std::move(made)});
+    labels = {};
+  }
+  return {};
+}
+
+namespace {
+
+base::Status DecodeSamplesV1(ByteReader& reader, std::vector<SampleEntry>& out) {
+  if (reader.empty()) return {};
+  const auto base_ref = reader.ReadBigEndian<uint64_t>();
+  const auto base_time = reader.ReadBigEndian<uint64_t>();
+  while (reader.ok() && !reader.empty()) {
+    const Ref ref = base_ref + static_cast<uint64_t>(reader.ReadVarint());
+    const uint64_t t = base_time + static_cast<uint64_t>(reader.ReadVarint());
+    const auto v = std::bit_cast<double>(reader.ReadBigEndian<uint64_t>());
+    if (!reader.ok()) break;
+    out.push_back({ref, static_cast<model::Timestamp>(t), v});
+  }
+  if (!reader.ok()) return Damaged("samples", reader);
+  return {};
+}
+
+base::Status DecodeSamplesV2(ByteReader& reader, std::vector<SampleEntry>& out) {
+  if (reader.empty()) return {};
+  Ref ref = static_cast<uint64_t>(reader.ReadVarint());
+  const auto first_time = static_cast<uint64_t>(reader.ReadVarint());
+  reader.ReadVarint();  // Start time.
+  auto v = std::bit_cast<double>(reader.ReadBigEndian<uint64_t>());
+  if (!reader.ok()) return Damaged("samples", reader);
+  out.push_back({ref, static_cast<model::Timestamp>(first_time), v});
+  while (!reader.empty()) {
+    ref += static_cast<uint64_t>(reader.ReadVarint());
+    const uint64_t t = first_time + static_cast<uint64_t>(reader.ReadVarint());
+    const uint8_t start_time = reader.ReadByte();
+    if (start_time == 2) reader.ReadVarint();
+    v = std::bit_cast<double>(reader.ReadBigEndian<uint64_t>());
+    if (!reader.ok() || start_time > 2) return Damaged("samples", reader);
+    out.push_back({ref, static_cast<model::Timestamp>(t), v});
+  }
+  return {};
+}
+
+}  // namespace
+
+base::Status DecodeSamples(std::string_view record, std::vector<SampleEntry>& out) {
+  ByteReader reader(record);
+  switch (static_cast<RecordType>(reader.ReadByte())) {
+    case RecordType::kSamples:
+      return DecodeSamplesV1(reader, out);
+    case RecordType::kSamplesV2:
+      return DecodeSamplesV2(reader, out);
+    default:
+      return Damaged("samples", reader);
+  }
+}
+
+}  // namespace narthex::wal

@@ -1,0 +1,79 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "model/labels.h"
+#include "model/sample.h"
+
+namespace narthex::wal {
+
+// The payload of one WAL record: a type byte and a body, as docs/format/wal.md lays out.
+// Source: Prometheus, tsdb/docs/format/wal.md and tsdb/record.
+enum class RecordType : uint8_t {
+  kSeries = 1,
+  kSamples = 2,
+  kTombstones = 3,
+  kExemplars = 4,
+  kMmapMarkers = 5,
+  kMetadata = 6,
+  kHistograms = 7,
+  kFloatHistograms = 8,
+  kCustomHistograms = 9,
+  kCustomFloatHistograms = 10,
+  kSamplesV2 = 11,
+  kHistogramsV2 = 12,
+  kFloatHistogramsV2 = 13,
+};
+inline constexpr uint8_t kRecordTypeMax = 13;
+
+// A series reference that lives as long as the WAL: Prometheus's HeadSeriesRef.
+using Ref = uint64_t;
+
+struct SeriesEntry {
+  Ref ref;
+  model::Labels labels;
+};
+
+struct SampleEntry {
+  Ref ref;
+  model::Timestamp t;
+  double v;
+};
+
+// Builds a series record entry by entry. One thread at a time.
+class SeriesRecord {
+ public:
+  void Add(Ref ref, const model::Labels& labels);
+  bool empty() const { return bytes_.empty(); }
+  std::string_view bytes() const { return bytes_; }
+  void Clear() { bytes_.clear(); }
+
+ private:
+  std::string bytes_;
+};
+
+// Builds a samples record (type 2): times and references are stored relative to the first entry.
+class SamplesRecord {
+ public:
+  void Add(const SampleEntry& sample);
+  bool empty() const { return bytes_.empty(); }
+  std::string_view bytes() const { return bytes_; }
+  void Clear() { bytes_.clear(); }
+
+ private:
+  std::string bytes_;
+  Ref base_ref_ = 0;
+  model::Timestamp base_time_ = 0;
+};
+
+// Decoders take a whole record, type byte included, and append to `out`. Error: kDataLoss with the
+// offset inside the record; entries before it are in `out`.
+base::Status DecodeSeries(std::string_view record, std::vector<SeriesEntry>& out);
+// Types 2 and 11; start times are dropped.
+base::Status DecodeSamples(std::string_view record, std::vector<SampleEntry>& out);
+
+}  // namespace narthex::wal

@@ -1,0 +1,129 @@
+#include "wal/writer.h"
+
+#include <algorithm>
+
+#include "base/bytes.h"
+#include "base/check.h"
+#include "base/crc32c.h"
+#include "base/fault_points.h"
+#include "compress/compress.h"
+
+namespace narthex::wal {
+
+base::Result<std::unique_ptr<Writer>> Writer::Open(base::FileSystem& files, std::string directory,
+                                                   Options options) {
+  CHECK(options.segment_bytes >= kPageBytes && options.segment_bytes % kPageBytes == 0);
+  RETURN_IF_ERROR(files.CreateDirectories(directory));
+  ASSIGN_OR_RETURN(const std::vector<SegmentFile> segments, ListSegments(files, directory));
+  ASSIGN_OR_RETURN(const std::optional<Checkpoint> checkpoint, FindCheckpoint(files, directory));
+  uint32_t next = segments.empty() ? 0 : segments.back().index + 1;
+  if (checkpoint) next = std::max(next, checkpoint->index + 1);
+  std::unique_ptr<Writer> writer(new Writer(files, std::move(directory), options));
+  writer->next_segment_ = next;
+  RETURN_IF_ERROR(writer->StartSegment());
+  return writer;
+}
+
+base::Status Writer::StartSegment() {
+  RETURN_IF_ERROR(Sync());
+  file_ = nullptr;
+  // A number is used once, also when its file came to nothing.
+  const uint32_t index = next_segment_++;
+  ASSIGN_OR_RETURN(std::unique_ptr<base::File> file,
+                   files_.Open(base::JoinPath(directory_, SegmentName(index)),
+                               base::FileSystem::Mode::kCreateNew));
+  NARTHEX_FAULT_POINT("wal.after_segment_create");
+  // The name has to be durable before what is in the file can be.
+  RETURN_IF_ERROR(files_.SyncDirectory(directory_));
+  file_ = std::move(file);
+  segment_ = index;
+  good_bytes_ = 0;
+  return {};
+}
+
+uint64_t Writer::RoomInSegment() const {
+  const uint64_t used = good_bytes_ + batch_.size();
+  if (used >= options_.segment_bytes) return 0;
+  const uint64_t in_page = kPageBytes - used % kPageBytes;
+  const uint64_t whole_pages = (options_.segment_bytes - used - in_page) / kPageBytes;
+  const uint64_t first = in_page > kFragmentHeaderBytes ? in_page - kFragmentHeaderBytes : 0;
+  return first + whole_pages * (kPageBytes - kFragmentHeaderBytes);
+}
+
+void Writer::EncodeRecord(std::string_view record) {
+  uint8_t flags = 0;
+  if (options_.compression != Compression::kNone && !record.empty()) {
+    const bool snappy = options_.compression == Compression::kSnappy;
+    compressed_ = snappy ? compress::SnappyEncode(record) : compress::ZstdEncode(record);
+    if (compressed_.size() < record.size()) {
+      bytes_saved_ += record.size() - compressed_.size();
+      record = compressed_;
+      flags = snappy ? kSnappyFlag : kZstdFlag;
+    }
+  }
+  for (bool first = true; first || !record.empty(); first = false) {
+    size_t in_page = kPageBytes - (good_bytes_ + batch_.size()) % kPageBytes;
+    if (in_page < kFragmentHeaderBytes + 1) {
+      batch_.append(in_page, '\0');
+      in_page = kPageBytes;
+    }
+    const std::string_view part =
+        record.substr(0, std::min(record.size(), in_page - kFragmentHeaderBytes));
+    record.remove_prefix(part.size());
+    FragmentType type = FragmentType::kMiddle;
+    if (first && record.empty()) {
+      type = FragmentType::kFull;
+    } else if (first) {
+      type = FragmentType::kFirst;
+    } else if (record.empty()) {
+      type = FragmentType::kLast;
+    }
+    batch_ += static_cast<char>(static_cast<uint8_t>(type) | flags);
+    base::PutBigEndian(batch_, static_cast<uint16_t>(part.size()));
+    base::PutBigEndian(batch_, base::Crc32c(part));
+    batch_ += part;
+  }
+}
+
+base::Status Writer::Log(std::span<const std::string_view> records) {
+  batch_.clear();
+  if (file_ == nullptr) RETURN_IF_ERROR(StartSegment());
+  // Compression never makes a record larger, so that the raw size is a safe estimate of the room.
+  uint64_t raw = 0;
+  for (const std::string_view record : records) {
+    if (record.size() > kRecordBytesMax) {
+      return base::Fail(base::Code::kInvalidArgument, "wal: record of {} bytes is over the limit",
+                        record.size());
+    }
+    raw += record.size() + kFragmentHeaderBytes;
+  }
+  // The whole batch goes into one segment where it can, so that one append decides its fate.
+  if (raw > RoomInSegment() && good_bytes_ > 0) RETURN_IF_ERROR(StartSegment());
+  for (const std::string_view record : records) EncodeRecord(record);
+  return WriteBatch();
+}
+
+base::Status Writer::WriteBatch() {
+  NARTHEX_FAULT_POINT("wal.before_append");
+  if (base::Status written = file_->Append(batch_); !written) {
+    // Cut off what did arrive. Where even that fails the segment is left behind: its torn end is
+    // skipped on reading, as a crash would have left it.
+    if (!file_->Truncate(good_bytes_)) file_ = nullptr;
+    return std::unexpected(std::move(written).error().In("wal"));
+  }
+  NARTHEX_FAULT_POINT("wal.after_append");
+  good_bytes_ += batch_.size();
+  bytes_written_ += batch_.size();
+  return {};
+}
+
+base::Status Writer::Sync() {
+  if (file_ == nullptr) return {};
+  if (base::Status synced = file_->Sync(); !synced) {
+    file_ = nullptr;
+    return std::unexpected(std::move(synced).error().In("wal"));
+  }
+  return {};
+}
+
+}  // namespace narthex::wal
