@@ -61,7 +61,8 @@ class Loop {
   struct Entry {
     storage::SeriesRef ref = 0;  // 0: dropped by metric relabelling.
     uint64_t last_scrape = 0;
-    bool tracked = false;   // Gets a stale marker when it vanishes.
+    bool tracked = false;   // Gets a stale marker when it vanishes, once it is stored.
+    bool stored = false;    // By a scrape before this one.
     std::string_view text;  // The key.
     Entry* next = nullptr;  // What followed in the last body: usually the next hit.
   };
