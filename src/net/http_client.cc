@@ -142,7 +142,10 @@ void Configure(Transfer& transfer) {
   }
   if (request.http2) {
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE);
-    curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);  // Rather share a connection than open one.
+    // libcurl 7.88 breaks a second plain-text HTTP/2 request on a connection
+    // (https://github.com/curl/curl/pull/10643), so each has its own.
+    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
+    curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
   } else {
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
   }

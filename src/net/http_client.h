@@ -20,7 +20,8 @@ struct HttpClientRequest {
   size_t response_bytes_max = 64 << 20;       // After decompression.
   bool accept_gzip = true;                    // Asks for gzip and decodes it.
   bool follow_redirects = false;              // Up to 10.
-  bool http2 = false;                         // HTTP/2 without negotiation, also over plain TCP.
+  // HTTP/2 without negotiation, also over plain TCP; such a request has a connection of its own.
+  bool http2 = false;
 };
 
 struct HttpClientResponse {
