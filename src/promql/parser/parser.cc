@@ -100,15 +100,24 @@ class Parser {
   uint32_t LastEnd() const { return next_ == 0 ? 0 : tokens_[next_ - 1].position.end; }
 
   // --- errors -------------------------------------------------------------------------------
-  std::nullptr_t Fail(Position position, std::string message) {
-    if (error_.message.empty()) error_ = {position, std::move(message)};
+  // What formats messages stays out of line: the frames of the recursion have to be small.
+  template <class... Args>
+  [[gnu::noinline]] std::nullptr_t Fail(Position position, fmt::format_string<Args...> format,
+                                        Args&&... args) {
+    if (error_.message.empty()) {
+      error_ = {position, fmt::format(format, std::forward<Args>(args)...)};
+    }
     return nullptr;
   }
-  std::nullptr_t Unexpected(std::string_view context, std::string_view expected = "") {
+  [[gnu::noinline]] std::nullptr_t FailAs(Position position, std::string message) {
+    return Fail(position, "{}", message);
+  }
+  [[gnu::noinline]] std::nullptr_t Unexpected(std::string_view context,
+                                              std::string_view expected = "") {
     std::string message = "unexpected " + DescribeToken(text_, Peek());
     if (!context.empty()) message += fmt::format(" in {}", context);
     if (!expected.empty()) message += fmt::format(", expected {}", expected);
-    return Fail(Peek().position, std::move(message));
+    return FailAs(Peek().position, std::move(message));
   }
   bool Expect(TokenKind kind, std::string_view context, std::string_view expected) {
     if (Accept(kind)) return true;
@@ -116,22 +125,21 @@ class Parser {
     return false;
   }
   std::nullptr_t TooDeep(Position position) {
-    return Fail(position,
-                fmt::format("expression is nested more than {} levels deep", options_.depth_max));
+    return Fail(position, "expression is nested more than {} levels deep", options_.depth_max);
   }
 
   // Closes a node: position, depth limit and type check in one place.
   template <class T>
-  ExprPtr Finish(std::unique_ptr<T> node, uint32_t begin, uint32_t child_depth) {
+  [[gnu::noinline]] ExprPtr Finish(std::unique_ptr<T> node, uint32_t begin, uint32_t child_depth) {
     node->position = {begin, LastEnd()};
     node->depth = child_depth + 1;
     if (node->depth > options_.depth_max) return TooDeep(node->position);
-    if (auto wrong = CheckNode(*node)) return Fail(wrong->position, std::move(wrong->message));
+    if (auto wrong = CheckNode(*node)) return FailAs(wrong->position, std::move(wrong->message));
     return node;
   }
 
   // --- expressions --------------------------------------------------------------------------
-  const OperatorRow* PeekBinaryOperator() const {
+  [[gnu::noinline]] const OperatorRow* PeekBinaryOperator() const {
     const Token& token = Peek();
     if (token.kind != TokenKind::kOperator && token.kind != TokenKind::kIdentifier) return nullptr;
     const std::string_view word = Text(token);
@@ -143,7 +151,7 @@ class Parser {
     return nullptr;
   }
 
-  ExprPtr ParseExpr(int strength_min) {
+  [[gnu::noinline]] ExprPtr ParseExpr(int strength_min) {
     if (++open_ > options_.depth_max) return TooDeep(Peek().position);
     ExprPtr left = ParseUnary();
     while (left != nullptr) {
@@ -155,7 +163,7 @@ class Parser {
     return left;
   }
 
-  ExprPtr ParseBinary(ExprPtr left, const OperatorRow& row) {
+  [[gnu::noinline]] ExprPtr ParseBinary(ExprPtr left, const OperatorRow& row) {
     Take();
     auto node = std::make_unique<Binary>();
     node->op = row.op;
@@ -227,7 +235,7 @@ class Parser {
     }
   }
 
-  ExprPtr ParseNumberLiteral() {
+  [[gnu::noinline]] ExprPtr ParseNumberLiteral() {
     auto node = std::make_unique<Number>();
     const Token& token = Take();
     node->written_as_duration = token.kind == TokenKind::kDuration;
@@ -236,16 +244,16 @@ class Parser {
     return Finish(std::move(node), token.position.begin, 0);
   }
 
-  ExprPtr ParseStringLiteral() {
+  [[gnu::noinline]] ExprPtr ParseStringLiteral() {
     const Token& token = Take();
     auto node = std::make_unique<String>();
     auto value = Unquote(Text(token));
-    if (!value) return Fail(token.position, value.error().message);
+    if (!value) return FailAs(token.position, value.error().message);
     node->value = *std::move(value);
     return Finish(std::move(node), token.position.begin, 0);
   }
 
-  ExprPtr ParseParen() {
+  [[gnu::noinline]] ExprPtr ParseParen() {
     const uint32_t begin = Take().position.begin;
     auto node = std::make_unique<Paren>();
     node->expr = ParseExpr(1);
@@ -256,7 +264,7 @@ class Parser {
     return Finish(std::move(node), begin, depth);
   }
 
-  ExprPtr ParseWord() {
+  [[gnu::noinline]] ExprPtr ParseWord() {
     const Token& token = Peek();
     const std::string lower = Lower(Text(token));
     if (lower == "inf" || lower == "nan") return ParseNumberLiteral();
@@ -273,7 +281,7 @@ class Parser {
 
   // --- calls and aggregations -----------------------------------------------------------------
   // "(a, b)": false with error_ set. A comma behind the last argument is refused.
-  bool ParseArguments(std::vector<ExprPtr>& args, std::string_view context) {
+  [[gnu::noinline]] bool ParseArguments(std::vector<ExprPtr>& args, std::string_view context) {
     if (!Expect(TokenKind::kLeftParen, context, "\"(\"")) return false;
     if (Accept(TokenKind::kRightParen)) return true;
     while (true) {
@@ -289,14 +297,14 @@ class Parser {
     }
   }
 
-  ExprPtr ParseCall() {
+  [[gnu::noinline]] ExprPtr ParseCall() {
     const Token& name = Take();
     const Function* const function = FindFunction(Text(name));
     if (function == nullptr) {
-      return Fail(name.position, fmt::format("unknown function with name \"{}\"", Text(name)));
+      return Fail(name.position, "unknown function with name \"{}\"", Text(name));
     }
     if (function->experimental && !options_.experimental_functions) {
-      return Fail(name.position, fmt::format("function \"{}\" is not enabled", Text(name)));
+      return Fail(name.position, "function \"{}\" is not enabled", Text(name));
     }
     auto node = std::make_unique<Call>();
     node->function = function;
@@ -307,12 +315,11 @@ class Parser {
     return Finish(std::move(node), name.position.begin, depth);
   }
 
-  ExprPtr ParseAggregate(AggregateOp op) {
+  [[gnu::noinline]] ExprPtr ParseAggregate(AggregateOp op) {
     const Token& name = Take();
     if ((op == AggregateOp::kLimitk || op == AggregateOp::kLimitRatio) &&
         !options_.experimental_functions) {
-      return Fail(name.position,
-                  fmt::format("{}() is experimental and must be enabled", AggregateOpText(op)));
+      return Fail(name.position, "{}() is experimental and must be enabled", AggregateOpText(op));
     }
     auto node = std::make_unique<Aggregate>();
     node->op = op;
@@ -326,9 +333,10 @@ class Parser {
     const Position position{name.position.begin, LastEnd()};
     if (args.empty()) return Fail(position, "no arguments for aggregate expression provided");
     if (args.size() != wanted) {
-      return Fail(position, fmt::format("wrong number of arguments for aggregate expression "
-                                        "provided, expected {}, got {}",
-                                        wanted, args.size()));
+      return Fail(position,
+                  "wrong number of arguments for aggregate expression "
+                  "provided, expected {}, got {}",
+                  wanted, args.size());
     }
     node->expr = std::move(args.back());
     uint32_t depth = node->expr->depth;
@@ -339,13 +347,13 @@ class Parser {
     return Finish(std::move(node), name.position.begin, depth);
   }
 
-  bool ParseGrouping(Aggregate& node) {
+  [[gnu::noinline]] bool ParseGrouping(Aggregate& node) {
     node.without = IsWord(Take(), "without");
     return ParseLabelList(node.grouping);
   }
 
   // "(a, b,)" as by, on and group_left take it.
-  bool ParseLabelList(std::vector<std::string>& labels) {
+  [[gnu::noinline]] bool ParseLabelList(std::vector<std::string>& labels) {
     constexpr std::string_view kContext = "grouping opts";
     if (!Expect(TokenKind::kLeftParen, kContext, "\"(\"")) return false;
     while (!Accept(TokenKind::kRightParen)) {
@@ -353,7 +361,7 @@ class Parser {
       if (token.kind == TokenKind::kString) {
         auto name = Unquote(Text(token));
         if (!name || name->empty() || !model::IsValidUtf8(*name)) {
-          Fail(token.position, fmt::format("invalid label name for grouping: {}", Text(token)));
+          Fail(token.position, "invalid label name for grouping: {}", Text(token));
           return false;
         }
         labels.push_back(*std::move(name));
@@ -373,7 +381,7 @@ class Parser {
   }
 
   // --- modifiers of binary operators ------------------------------------------------------------
-  bool ParseModifiers(Binary& node) {
+  [[gnu::noinline]] bool ParseModifiers(Binary& node) {
     if (IsSetOp(node.op)) node.matching.cardinality = Cardinality::kManyToMany;
     if (AcceptWord("bool")) {
       node.return_bool = true;
@@ -390,8 +398,7 @@ class Parser {
         const Position position = Peek().position;
         const bool left = IsWord(Take(), "group_left");
         if (IsSetOp(node.op)) {
-          Fail(position,
-               fmt::format("no grouping allowed for \"{}\" operation", BinaryOpText(node.op)));
+          Fail(position, "no grouping allowed for \"{}\" operation", BinaryOpText(node.op));
           return false;
         }
         matching.cardinality = left ? Cardinality::kManyToOne : Cardinality::kOneToMany;
@@ -401,7 +408,7 @@ class Parser {
     return ParseFill(node);
   }
 
-  bool ParseFill(Binary& node) {
+  [[gnu::noinline]] bool ParseFill(Binary& node) {
     VectorMatching& matching = node.matching;
     while (IsWord(Peek(), "fill") || IsWord(Peek(), "fill_left") || IsWord(Peek(), "fill_right")) {
       if (Peek(1).kind != TokenKind::kLeftParen) return true;  // A metric of that name.
@@ -437,7 +444,7 @@ class Parser {
   }
 
   // --- selectors --------------------------------------------------------------------------------
-  std::unique_ptr<VectorSelector> ParseVectorSelector() {
+  [[gnu::noinline]] std::unique_ptr<VectorSelector> ParseVectorSelector() {
     auto node = std::make_unique<VectorSelector>();
     const uint32_t begin = Peek().position.begin;
     if (Peek().kind == TokenKind::kIdentifier) {
@@ -451,9 +458,10 @@ class Parser {
       for (const model::Matcher& matcher : node->matchers) {
         if (matcher.name() == model::kMetricName &&
             matcher.type() == model::Matcher::Type::kEqual) {
-          return Fail(node->position, fmt::format("metric name must not be set twice: \"{}\" or "
-                                                  "\"{}\"",
-                                                  node->name, matcher.value()));
+          return Fail(node->position,
+                      "metric name must not be set twice: \"{}\" or "
+                      "\"{}\"",
+                      node->name, matcher.value());
         }
       }
       node->matchers.push_back(model::Matcher::Equal(std::string(model::kMetricName), node->name));
@@ -466,7 +474,7 @@ class Parser {
     return node;
   }
 
-  bool ParseMatchers(VectorSelector& node) {
+  [[gnu::noinline]] bool ParseMatchers(VectorSelector& node) {
     while (!Accept(TokenKind::kRightBrace)) {
       if (!ParseMatcher(node)) return false;
       if (Accept(TokenKind::kComma)) continue;
@@ -477,13 +485,13 @@ class Parser {
     return true;
   }
 
-  bool ParseMatcher(VectorSelector& node) {
+  [[gnu::noinline]] bool ParseMatcher(VectorSelector& node) {
     constexpr std::string_view kContext = "label matching";
     const Token& name_token = Peek();
     std::string name;
     if (name_token.kind == TokenKind::kString) {
       auto unquoted = Unquote(Text(name_token));
-      if (!unquoted) return Fail(name_token.position, unquoted.error().message) != nullptr;
+      if (!unquoted) return FailAs(name_token.position, unquoted.error().message) != nullptr;
       name = *std::move(unquoted);
     } else if (name_token.kind == TokenKind::kIdentifier) {
       name = Text(name_token);
@@ -514,10 +522,10 @@ class Parser {
       return Unexpected(kContext, "string") != nullptr;
     }
     auto value = Unquote(Text(value_token));
-    if (!value) return Fail(value_token.position, value.error().message) != nullptr;
+    if (!value) return FailAs(value_token.position, value.error().message) != nullptr;
     Take();
     auto matcher = model::Matcher::From(type, std::move(name), *std::move(value));
-    if (!matcher) return Fail(name_token.position, matcher.error().message) != nullptr;
+    if (!matcher) return FailAs(name_token.position, matcher.error().message) != nullptr;
     node.matchers.push_back(*std::move(matcher));
     return true;
   }
@@ -525,12 +533,11 @@ class Parser {
   // `{"metric.name"}`.
   bool SetQuotedName(VectorSelector& node, std::string name, Position position) {
     if (!node.name.empty()) {
-      Fail(position,
-           fmt::format("metric name must not be set twice: \"{}\" or \"{}\"", node.name, name));
+      Fail(position, "metric name must not be set twice: \"{}\" or \"{}\"", node.name, name);
       return false;
     }
     if (!model::IsValidUtf8(name)) {
-      Fail(position, fmt::format("\"{}\" is not a valid metric name", name));
+      Fail(position, "\"{}\" is not a valid metric name", name);
       return false;
     }
     node.name = std::move(name);
@@ -538,7 +545,7 @@ class Parser {
   }
 
   // `[5m]` and `[5m:1m]`.
-  ExprPtr ParseRange(ExprPtr expr) {
+  [[gnu::noinline]] ExprPtr ParseRange(ExprPtr expr) {
     const Position bracket = Take().position;
     Duration range;
     if (!ParseDuration(range, true, false)) return nullptr;
@@ -560,7 +567,7 @@ class Parser {
     return Finish(std::move(node), whole.begin, 1);
   }
 
-  ExprPtr ParseSubquery(ExprPtr expr, Duration range) {
+  [[gnu::noinline]] ExprPtr ParseSubquery(ExprPtr expr, Duration range) {
     auto node = std::make_unique<Subquery>();
     node->range = std::move(range);
     if (Peek().kind != TokenKind::kRightBracket) {
@@ -592,7 +599,7 @@ class Parser {
     }
   }
 
-  ExprPtr ParseOffset(ExprPtr expr) {
+  [[gnu::noinline]] ExprPtr ParseOffset(ExprPtr expr) {
     const Token& word = Take();
     const Modifiers modifiers = ModifiersOf(*expr);
     Duration offset;
@@ -609,7 +616,7 @@ class Parser {
     return expr;
   }
 
-  ExprPtr ParseAt(ExprPtr expr) {
+  [[gnu::noinline]] ExprPtr ParseAt(ExprPtr expr) {
     const Token at_token = Take();
     AtModifier at;
     const bool minus = IsOperator(Peek(), "-");
@@ -623,7 +630,7 @@ class Parser {
                                  .value_or(0);
       if (!(std::fabs(seconds) < 9.2e15)) {
         return Fail({at_token.position.begin, token.position.end},
-                    fmt::format("timestamp out of bounds for @ modifier: {}", Text(token)));
+                    "timestamp out of bounds for @ modifier: {}", Text(token));
       }
       at.kind = AtModifier::Kind::kTime;
       at.time = static_cast<model::Timestamp>(std::round(seconds * 1000));
@@ -650,12 +657,12 @@ class Parser {
     return expr;
   }
 
-  ExprPtr ParseRangeModifier(ExprPtr expr) {
+  [[gnu::noinline]] ExprPtr ParseRangeModifier(ExprPtr expr) {
     const Token& word = Take();
     const bool anchored = IsWord(word, "anchored");
     if (!options_.extended_range_selectors) {
-      return Fail(word.position, fmt::format("{} modifier is experimental and not enabled",
-                                             anchored ? "anchored" : "smoothed"));
+      return Fail(word.position, "{} modifier is experimental and not enabled",
+                  anchored ? "anchored" : "smoothed");
     }
     VectorSelector* selector = nullptr;
     if (expr->kind == Expr::Kind::kVectorSelector && !anchored) {
@@ -665,8 +672,7 @@ class Parser {
       selector = As<MatrixSelector>(*expr).vector.get();
     }
     if (selector == nullptr) {
-      return Fail(word.position,
-                  fmt::format("{} modifier not implemented", anchored ? "anchored" : "smoothed"));
+      return Fail(word.position, "{} modifier not implemented", anchored ? "anchored" : "smoothed");
     }
     (anchored ? selector->anchored : selector->smoothed) = true;
     if (selector->anchored && selector->smoothed) {
@@ -704,8 +710,8 @@ class Parser {
     return true;
   }
 
-  DurationExprPtr MakeDuration(DurationExpr::Op op, uint32_t begin, DurationExprPtr left,
-                               DurationExprPtr right) {
+  [[gnu::noinline]] DurationExprPtr MakeDuration(DurationExpr::Op op, uint32_t begin,
+                                                 DurationExprPtr left, DurationExprPtr right) {
     auto node = std::make_unique<DurationExpr>();
     node->op = op;
     node->position = {begin, LastEnd()};
@@ -716,7 +722,7 @@ class Parser {
     return node;
   }
 
-  DurationExprPtr ParseDurationExpr(int strength_min) {
+  [[gnu::noinline]] DurationExprPtr ParseDurationExpr(int strength_min) {
     if (++open_ > options_.depth_max) return TooDeep(Peek().position);
     DurationExprPtr left = ParseDurationUnary();
     while (left != nullptr) {
@@ -735,7 +741,7 @@ class Parser {
     return left;
   }
 
-  DurationExprPtr ParseDurationUnary() {
+  [[gnu::noinline]] DurationExprPtr ParseDurationUnary() {
     const Token& sign = Peek();
     if (!IsOperator(sign, "-") && !IsOperator(sign, "+")) return ParseDurationPrimary();
     const bool minus = IsOperator(sign, "-");
@@ -755,7 +761,7 @@ class Parser {
                         std::move(operand), nullptr);
   }
 
-  DurationExprPtr ParseDurationPrimary() {
+  [[gnu::noinline]] DurationExprPtr ParseDurationPrimary() {
     const Token& token = Peek();
     const uint32_t begin = token.position.begin;
     if (token.kind == TokenKind::kNumber || token.kind == TokenKind::kDuration) {
@@ -781,7 +787,7 @@ class Parser {
     return Unexpected("duration", "number or duration");
   }
 
-  DurationExprPtr ParseDurationCall() {
+  [[gnu::noinline]] DurationExprPtr ParseDurationCall() {
     const Token& name = Take();
     const std::string lower = Lower(Text(name));
     Take();
@@ -791,8 +797,7 @@ class Parser {
                           name.position.begin, nullptr, nullptr);
     }
     if (lower != "min_of" && lower != "max_of") {
-      return Fail(name.position,
-                  fmt::format("unexpected identifier \"{}\" in duration expression", Text(name)));
+      return Fail(name.position, "unexpected identifier \"{}\" in duration expression", Text(name));
     }
     DurationExprPtr left = ParseDurationExpr(1);
     if (left == nullptr) return nullptr;

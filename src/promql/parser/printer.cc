@@ -190,6 +190,19 @@ std::string OperatorTail(const Binary& node) {
   return out;
 }
 
+// Out of line, like all that needs room on the stack of the recursion below.
+[[gnu::noinline]] void AppendOperator(std::string& out, const Binary& node) {
+  out += fmt::format(" {}{} ", BinaryOpText(node.op), OperatorTail(node));
+}
+
+[[gnu::noinline]] void AppendSubqueryRange(std::string& out, const Subquery& node) {
+  out += SubqueryRange(node);
+}
+
+[[gnu::noinline]] void AppendAggregateHead(std::string& out, const Aggregate& node) {
+  out += AggregateHead(node);
+}
+
 void Append(std::string& out, const Expr& expr) {
   switch (expr.kind) {
     case Expr::Kind::kNumber: {
@@ -216,8 +229,7 @@ void Append(std::string& out, const Expr& expr) {
     }
     case Expr::Kind::kSubquery:
       Append(out, *As<Subquery>(expr).expr);
-      out += SubqueryRange(As<Subquery>(expr));
-      return;
+      return AppendSubqueryRange(out, As<Subquery>(expr));
     case Expr::Kind::kUnary:
       out += As<Unary>(expr).negate ? '-' : '+';
       return Append(out, *As<Unary>(expr).expr);
@@ -229,7 +241,7 @@ void Append(std::string& out, const Expr& expr) {
     case Expr::Kind::kBinary: {
       const auto& node = As<Binary>(expr);
       Append(out, *node.left);
-      out += fmt::format(" {}{} ", BinaryOpText(node.op), OperatorTail(node));
+      AppendOperator(out, node);
       return Append(out, *node.right);
     }
     case Expr::Kind::kCall: {
@@ -245,7 +257,7 @@ void Append(std::string& out, const Expr& expr) {
     }
     case Expr::Kind::kAggregate: {
       const auto& node = As<Aggregate>(expr);
-      out += AggregateHead(node);
+      AppendAggregateHead(out, node);
       out += '(';
       if (node.parameter) {
         Append(out, *node.parameter);
