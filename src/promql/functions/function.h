@@ -5,12 +5,17 @@
 #include <limits>
 #include <span>
 #include <string_view>
+#include <variant>
 
+#include "promql/functions/kernels.h"
 #include "promql/parser/ast.h"
 
 namespace narthex::promql {
 
 inline constexpr size_t kFunctionArgsMax = 5;
+
+// What runs a call; the types of arguments and result say which kinds fit.
+using Evaluator = std::variant<std::monostate, ElementFn, WindowFn, VectorFn, ScalarFn>;
 
 // One row of the function table: what the parser checks, the engine runs and the API documents.
 struct Function {
@@ -19,6 +24,7 @@ struct Function {
   size_t required = 0;
   size_t repeats = 0;  // How often the last argument may come again.
   ValueType result = ValueType::kVector;
+  Evaluator evaluator;
   std::string_view doc;
   bool experimental = false;
   bool anchored = false;  // Takes `[5m] anchored`.

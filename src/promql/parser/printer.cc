@@ -2,30 +2,22 @@
 
 #include <fmt/core.h>
 
-#include <charconv>
 #include <cmath>
 
 #include "model/duration.h"
 #include "model/number.h"
 #include "promql/functions/function.h"
+#include "promql/parser/literal.h"
 
 namespace narthex::promql {
 namespace {
-
-// Go's 'f' format: never an exponent.
-void AppendFixed(std::string& out, double value) {
-  if (!std::isfinite(value)) return model::AppendFloat(out, value);
-  char buffer[400];
-  const auto [end, error] =
-      std::to_chars(buffer, buffer + sizeof(buffer), value, std::chars_format::fixed);
-  out.append(buffer, static_cast<size_t>(end - buffer));
-}
 
 // A number of seconds as a duration, or as a number where it is no whole count of milliseconds.
 void AppendSeconds(std::string& out, double seconds) {
   const double ms = std::round(std::fabs(seconds) * 1000);
   if (std::signbit(seconds)) out += '-';
-  if (ms / 1000 != std::fabs(seconds) || ms > 9e15) return AppendFixed(out, std::fabs(seconds));
+  if (ms / 1000 != std::fabs(seconds) || ms > 9e15)
+    return AppendFixedFloat(out, std::fabs(seconds));
   out += model::FormatDuration(static_cast<int64_t>(ms));
 }
 
@@ -57,7 +49,7 @@ void AppendDurationExpr(std::string& out, const DurationExpr& expr) {
   switch (expr.op) {
     case Op::kLiteral:
       if (expr.written_as_number) {
-        AppendFixed(out, expr.seconds);
+        AppendFixedFloat(out, expr.seconds);
       } else {
         AppendSeconds(out, expr.seconds);
       }
@@ -176,7 +168,7 @@ std::string OperatorTail(const Binary& node) {
   }
   const auto fill = [&](std::string_view name, double value) {
     out += fmt::format(" {} (", name);
-    AppendFixed(out, value);
+    AppendFixedFloat(out, value);
     out += ')';
   };
   const auto& left = matching.fill_left;
@@ -208,7 +200,7 @@ void Append(std::string& out, const Expr& expr) {
     case Expr::Kind::kNumber: {
       const auto& node = As<Number>(expr);
       if (node.written_as_duration) return AppendSeconds(out, node.value);
-      return AppendFixed(out, node.value);
+      return AppendFixedFloat(out, node.value);
     }
     case Expr::Kind::kString:
       return model::AppendQuoted(out, As<String>(expr).value);
