@@ -17,7 +17,7 @@ namespace narthex::promql {
 class VectorOperator {
  public:
   virtual ~VectorOperator() = default;
-  // Replaces `tile` by the next rows. False, with an empty tile, behind the last.
+  // Replaces `tile` by the next rows. False, with an empty tile, behind the last; and again then.
   virtual base::Result<bool> Next(Tile& tile) = 0;
 
   // All rows have the same name, or none: dropping it cannot make two of them equal.
@@ -36,7 +36,7 @@ struct RangeSeries {
 class MatrixOperator {
  public:
   virtual ~MatrixOperator() = default;
-  // False behind the last series.
+  // False behind the last series; and again then.
   virtual base::Result<bool> Next(RangeSeries& series) = 0;
 
   Windows windows;

@@ -61,9 +61,9 @@ class SubqueryOperator final : public MatrixOperator {
     context_.budget.Release(charged_);
     charged_ = 0;
     if (next_ == tile_.size()) {
+      next_ = 0;
       ASSIGN_OR_RETURN(const bool more, inner_->Next(tile_));
       if (!more) return false;
-      next_ = 0;
     }
     Row& row = tile_[next_++];
     series.labels = std::move(row.labels);
