@@ -48,8 +48,8 @@ struct HttpRequest {
   std::string path;    // As sent, without the query: still percent-encoded.
   std::string query;   // As sent, without the question mark.
   Headers headers;
-  std::string body;    // As sent: not decompressed.
-  std::string peer;    // "127.0.0.1:51234"
+  std::string body;  // As sent: not decompressed.
+  std::string peer;  // "127.0.0.1:51234"
 };
 
 struct HttpResponse {

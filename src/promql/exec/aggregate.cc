@@ -182,7 +182,7 @@ class AggregateOperator final : public VectorOperator {
                     size_t steps)
       : context_(context),
         input_(std::move(input)),
-        ids_(LabelSubset(node.grouping, node.without)),
+        ids_(GroupingOf(node)),
         accumulator_(node.op, steps) {
     one_name = node.without || input_->one_name ||
                std::ranges::find(node.grouping, model::kMetricName) == node.grouping.end();

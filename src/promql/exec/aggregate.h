@@ -1,5 +1,6 @@
 #pragma once
 
+#include "promql/exec/group_key.h"
 #include "promql/exec/operator.h"
 #include "promql/exec/planner.h"
 #include "promql/parser/ast.h"
@@ -12,5 +13,9 @@ base::Result<VectorOperatorPtr> MakeAggregate(Planner& planner, const Aggregate&
                                               const Grid& grid);
 base::Result<VectorOperatorPtr> MakeRankAggregate(Planner& planner, const Aggregate& node,
                                                   const Grid& grid);
+
+inline LabelSubset GroupingOf(const Aggregate& node) {
+  return {node.grouping, node.without ? LabelSubset::Keep::kWithout : LabelSubset::Keep::kOnly};
+}
 
 }  // namespace narthex::promql

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "promql/exec/group_key.h"
 #include "promql/exec/operator.h"
 #include "promql/exec/planner.h"
 #include "promql/parser/ast.h"
@@ -16,6 +17,10 @@ base::Result<VectorOperatorPtr> MakeSetOp(Planner& planner, const Binary& node, 
 // True when the result says something else than the metric did, so that its name goes.
 inline bool DropsName(const Binary& node) {
   return node.return_bool || node.op <= BinaryOp::kAtan2;
+}
+
+inline LabelSubset MatchGroupOf(const VectorMatching& matching) {
+  return {matching.labels, matching.on ? LabelSubset::Keep::kOnly : LabelSubset::Keep::kIgnoring};
 }
 
 }  // namespace narthex::promql

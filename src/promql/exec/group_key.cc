@@ -15,8 +15,8 @@ model::Labels DropName(const model::Labels& labels) {
   return model::Labels::FromSorted(kept);
 }
 
-LabelSubset::LabelSubset(std::vector<std::string> names, bool without)
-    : names_(std::move(names)), without_(without) {
+LabelSubset::LabelSubset(std::vector<std::string> names, Keep keep)
+    : names_(std::move(names)), keep_(keep) {
   std::ranges::sort(names_);
   const auto repeated = std::ranges::unique(names_);
   names_.erase(repeated.begin(), repeated.end());
@@ -28,7 +28,13 @@ void LabelSubset::ForEach(const model::Labels& labels, Visit&& visit) const {
   for (const model::LabelView label : labels) {
     while (name != names_.end() && *name < label.name) ++name;
     const bool listed = name != names_.end() && *name == label.name;
-    if (without_ ? !listed && !IsMetadataLabel(label.name) : listed) visit(label);
+    if (keep_ == Keep::kOnly) {
+      if (listed) visit(label);
+      continue;
+    }
+    const bool hidden =
+        keep_ == Keep::kWithout ? IsMetadataLabel(label.name) : label.name == model::kMetricName;
+    if (!listed && !hidden) visit(label);
   }
 }
 

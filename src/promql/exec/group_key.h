@@ -18,8 +18,12 @@ model::Labels DropName(const model::Labels& labels);
 // The part of a label set that by, without, on and ignoring look at. Immutable.
 class LabelSubset {
  public:
-  // `without`: all labels but these and the name; else only these.
-  LabelSubset(std::vector<std::string> names, bool without);
+  enum class Keep {
+    kOnly,      // by, on: these labels
+    kWithout,   // all but these and what goes with the name
+    kIgnoring,  // all but these and the name itself
+  };
+  LabelSubset(std::vector<std::string> names, Keep keep);
 
   // Replaces `key` by bytes that are equal for equal subsets.
   void Key(const model::Labels& labels, std::string& key) const;
@@ -30,7 +34,7 @@ class LabelSubset {
   void ForEach(const model::Labels& labels, Visit&& visit) const;
 
   std::vector<std::string> names_;  // Sorted, unique.
-  bool without_;
+  Keep keep_;
 };
 
 // Numbers the different subsets in order of appearance. One thread at a time.

@@ -10,7 +10,8 @@ namespace narthex::promql {
 namespace {
 
 base::Status NotUnique(const VectorMatching& matching, const Row& now, const Row& before) {
-  const model::Labels group = LabelSubset(matching.labels, !matching.on).Select(now.labels);
+  const auto [first, second] = std::minmax(now.labels, before.labels);
+  const model::Labels group = MatchGroupOf(matching).Select(now.labels);
   const bool one_is_left = matching.cardinality == Cardinality::kOneToMany;
   const auto print = [](const model::Labels& labels) {
     std::string text = "{";
@@ -25,8 +26,7 @@ base::Status NotUnique(const VectorMatching& matching, const Row& now, const Row
                     "found duplicate series for the match group {} on the {} hand-side of the "
                     "operation: [{}, {}];many-to-many matching not allowed: matching labels must "
                     "be unique on one side",
-                    print(group), one_is_left ? "left" : "right", print(now.labels),
-                    print(before.labels));
+                    print(group), one_is_left ? "left" : "right", print(first), print(second));
 }
 
 // Arithmetic or comparison of two vectors. The "many" side is that with any number of series per
@@ -40,7 +40,7 @@ class Join {
         steps_(steps),
         words_(PresenceWords(steps)),
         many_is_left_(matching_.cardinality != Cardinality::kOneToMany),
-        groups_(LabelSubset(matching_.labels, !matching_.on)),
+        groups_(MatchGroupOf(matching_)),
         output_(steps) {}
 
   base::Result<Rows> Run(Rows left, Rows right) {
@@ -63,16 +63,14 @@ class Join {
  private:
   struct Group {
     std::vector<Row*> ones;
-    std::vector<uint64_t> many;  // Steps with a row of the many side, where fill needs to know.
+    std::vector<uint64_t> many;     // Steps with a row of the many side, where fill needs to know.
+    std::vector<uint64_t> matched;  // Steps whose match is taken, one-to-one only.
   };
 
-  // A missing partner on the many (or one) side counts as a number.
-  std::optional<double> FillMany() const {
-    return many_is_left_ ? matching_.fill_left : matching_.fill_right;
-  }
-  std::optional<double> FillOne() const {
-    return many_is_left_ ? matching_.fill_right : matching_.fill_left;
-  }
+  // fill_left stands for a missing partner on the many side, as upstream has it: with group_right
+  // that is the right one.
+  std::optional<double> FillMany() const { return matching_.fill_left; }
+  std::optional<double> FillOne() const { return matching_.fill_right; }
   bool FillsMany() const { return FillMany().has_value(); }
 
   Group& GroupOf(const Row& row) {
@@ -133,6 +131,8 @@ class Join {
     }
     if (!any) return;
     const size_t group = groups_.Of((many != nullptr ? many : one)->labels);
+    // Counts even where a filter leaves nothing of either match.
+    if (matching_.cardinality == Cardinality::kOneToOne && !TakeMatch(group, steps)) return;
     Row* out = nullptr;  // Made with the first value: a filter may leave nothing.
     ForEachPresent(steps.data(), steps_, [&](size_t step) {
       const double many_value = many != nullptr ? many->values[step] : *FillMany();
@@ -148,6 +148,20 @@ class Join {
       if (out->Has(step)) return Conflict(*out, group);
       out->Set(step, result);
     });
+  }
+
+  bool TakeMatch(size_t group, const std::vector<uint64_t>& steps) {
+    std::vector<uint64_t>& matched = table_[group].matched;
+    matched.resize(words_);
+    for (size_t word = 0; word < words_; ++word) {
+      if ((matched[word] & steps[word]) != 0 && conflict_) {
+        conflict_ = base::Fail(base::Code::kFailedPrecondition,
+                               "multiple matches for labels: many-to-one matching must be explicit "
+                               "(group_left/group_right)");
+      }
+      matched[word] |= steps[word];
+    }
+    return conflict_.has_value();
   }
 
   // Rows with equal labels share one output row.
@@ -167,10 +181,6 @@ class Join {
     if (group_of_[&row] != group) {
       conflict_ = base::Fail(base::Code::kFailedPrecondition,
                              "vector cannot contain metrics with the same labelset");
-    } else if (matching_.cardinality == Cardinality::kOneToOne) {
-      conflict_ = base::Fail(base::Code::kFailedPrecondition,
-                             "multiple matches for labels: many-to-one matching must be explicit "
-                             "(group_left/group_right)");
     } else {
       conflict_ =
           base::Fail(base::Code::kFailedPrecondition,

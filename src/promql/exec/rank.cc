@@ -90,7 +90,7 @@ class RankAggregate {
       : context_(context), node_(node), steps_(grid.steps), rows_(std::move(rows)) {}
 
   base::Status Group() {
-    GroupIds ids(LabelSubset(node_.grouping, node_.without));
+    GroupIds ids(GroupingOf(node_));
     for (Row* row : rows_.rows) {
       const size_t id = ids.Of(row->labels);
       if (id == groups_.size()) {

@@ -50,7 +50,7 @@ void Mask(std::vector<Row*>& rows, Occupied& other, size_t steps, bool keep_comm
 base::Result<VectorOperatorPtr> MakeSetOp(Planner& planner, const Binary& node, const Grid& grid) {
   ASSIGN_OR_RETURN(Rows left, planner.ReadVector(*node.left, grid));
   ASSIGN_OR_RETURN(Rows right, planner.ReadVector(*node.right, grid));
-  GroupIds groups(LabelSubset(node.matching.labels, !node.matching.on));
+  GroupIds groups(MatchGroupOf(node.matching));
   const bool is_or = node.op == BinaryOp::kOr;
   Occupied occupied(groups, grid.steps);
   for (const Row* row : is_or ? left.rows : right.rows) occupied.Add(*row);

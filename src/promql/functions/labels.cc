@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <unordered_set>
 
 #include "model/matcher.h"
 #include "promql/exec/planner.h"
@@ -15,7 +14,6 @@ template <class Change>
 base::Result<VectorOperatorPtr> Relabel(Planner& planner, const Call& call, const Grid& grid,
                                         std::string_view destination, Change&& change) {
   ASSIGN_OR_RETURN(Rows rows, planner.ReadVector(*call.args[0], grid));
-  std::unordered_set<model::Labels> seen;
   model::LabelsBuilder builder;
   for (Row* row : rows.rows) {
     builder.Reset(row->labels);
@@ -24,11 +22,8 @@ base::Result<VectorOperatorPtr> Relabel(Planner& planner, const Call& call, cons
       // A name that the query sets is there to stay.
       if (destination == model::kMetricName) row->drop_name = false;
     }
-    if (!seen.insert(row->labels).second) {
-      return base::Fail(base::Code::kFailedPrecondition,
-                        "vector cannot contain metrics with the same labelset");
-    }
   }
+  ASSIGN_OR_RETURN(rows, MergeEqualRows(std::move(rows), grid.steps));
   return MakeRowsOperator(std::move(rows));
 }
 

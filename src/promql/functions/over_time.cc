@@ -203,6 +203,10 @@ void QuantileOverTime(const WindowCall& call, const SampleColumns& samples, Row&
 void MadOverTime(const WindowCall& call, const SampleColumns& samples, Row& row) {
   std::vector<double> sorted;
   PerWindow(call, samples, row, [&](std::span<const double> values) {
+    // Sorting would put a NaN first and hide it.
+    for (const double value : values) {
+      if (std::isnan(value)) return value;
+    }
     sorted.assign(values.begin(), values.end());
     const double median = Quantile(0.5, sorted);
     for (double& value : sorted) value = std::fabs(value - median);

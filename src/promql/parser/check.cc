@@ -94,22 +94,6 @@ Wrong CheckCall(Call& node) {
     return SyntaxError{node.args[1]->position,
                        "expected label selectors only, got vector selector instead"};
   }
-  for (const ExprPtr& arg : node.args) {
-    const Expr& inner = Unwrap(*arg);
-    if (inner.kind != Expr::Kind::kMatrixSelector) continue;
-    const VectorSelector& selector = *As<MatrixSelector>(inner).vector;
-    const auto refuse = [&](std::string_view modifier, std::string_view allowed) {
-      return SyntaxError{node.position,
-                         fmt::format("{} modifier can only be used with: {} - not with {}",
-                                     modifier, allowed, function.name)};
-    };
-    if (selector.anchored && !function.anchored) {
-      return refuse("anchored", "changes, delta, increase, rate, resets");
-    }
-    if (selector.smoothed && !function.smoothed) {
-      return refuse("smoothed", "delta, increase, rate");
-    }
-  }
   return std::nullopt;
 }
 

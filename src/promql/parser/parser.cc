@@ -686,7 +686,7 @@ class Parser {
   // `positive`: a range or step. `simple`: an offset, where arithmetic needs parentheses.
   bool ParseDuration(Duration& duration, bool positive, bool simple) {
     const uint32_t begin = Peek().position.begin;
-    DurationExprPtr expr = simple ? ParseDurationUnary() : ParseDurationExpr(1);
+    DurationExprPtr expr = simple ? ParseDurationUnary(false) : ParseDurationExpr(1);
     if (expr == nullptr) return false;
     duration.position = {begin, LastEnd()};
     const bool literal = expr->op == DurationExpr::Op::kLiteral && !expr->parenthesised;
@@ -724,7 +724,7 @@ class Parser {
 
   [[gnu::noinline]] DurationExprPtr ParseDurationExpr(int strength_min) {
     if (++open_ > options_.depth_max) return TooDeep(Peek().position);
-    DurationExprPtr left = ParseDurationUnary();
+    DurationExprPtr left = ParseDurationUnary(true);
     while (left != nullptr) {
       const OperatorRow* const row = PeekBinaryOperator();
       if (row == nullptr || row->op > BinaryOp::kPower || row->strength < strength_min) break;
@@ -741,17 +741,17 @@ class Parser {
     return left;
   }
 
-  [[gnu::noinline]] DurationExprPtr ParseDurationUnary() {
+  [[gnu::noinline]] DurationExprPtr ParseDurationUnary(bool powers) {
     const Token& sign = Peek();
     if (!IsOperator(sign, "-") && !IsOperator(sign, "+")) return ParseDurationPrimary();
     const bool minus = IsOperator(sign, "-");
     const uint32_t begin = Take().position.begin;
     if (++open_ > options_.depth_max) return TooDeep(sign.position);
-    DurationExprPtr operand = ParseDurationUnary();
+    DurationExprPtr operand = ParseDurationUnary(powers);
     // `^` binds stronger than a sign.
-    if (operand != nullptr && IsOperator(Peek(), "^")) {
+    if (powers && operand != nullptr && IsOperator(Peek(), "^")) {
       Take();
-      DurationExprPtr right = ParseDurationUnary();
+      DurationExprPtr right = ParseDurationUnary(true);
       if (right == nullptr) return nullptr;
       operand = MakeDuration(DurationExpr::Op::kPower, begin, std::move(operand), std::move(right));
     }

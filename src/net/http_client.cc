@@ -1,0 +1,325 @@
+#include "net/http_client.h"
+
+#include <curl/curl.h>
+#include <fmt/core.h>
+
+#include <future>
+#include <thread>
+#include <unordered_set>
+#include <vector>
+
+#include "base/check.h"
+#include "base/mutex.h"
+
+namespace narthex::net {
+namespace {
+
+constexpr size_t kSpareHandlesMax = 32;
+constexpr long kRedirectsMax = 10;
+constexpr int kPollMs = 60'000;  // Fetch wakes the thread, so this only bounds one sleep.
+
+void InitializeCurlOnce() {
+  static const CURLcode initialized = curl_global_init(CURL_GLOBAL_ALL);
+  CHECK(initialized == CURLE_OK);
+}
+
+// One request on its way. Lives on the engine's thread, but for its making.
+struct Transfer {
+  HttpClientRequest request;
+  HttpClientCallback done;
+  CURL* easy = nullptr;
+  curl_slist* header_list = nullptr;
+  HttpClientResponse response;
+  bool over_limit = false;
+  char error_text[CURL_ERROR_SIZE] = {};
+
+  ~Transfer() { curl_slist_free_all(header_list); }
+};
+
+size_t OnBody(char* bytes, size_t size, size_t count, void* user) {
+  auto& transfer = *static_cast<Transfer*>(user);
+  const size_t length = size * count;
+  if (transfer.response.body.size() + length > transfer.request.response_bytes_max) {
+    transfer.over_limit = true;
+    return 0;  // Ends the transfer.
+  }
+  transfer.response.body.append(bytes, length);
+  return length;
+}
+
+size_t OnHeader(char* bytes, size_t size, size_t count, void* user) {
+  auto& transfer = *static_cast<Transfer*>(user);
+  std::string_view line(bytes, size * count);
+  // A new status line follows "100 Continue" or a redirect: only the last response counts.
+  if (line.starts_with("HTTP/")) {
+    transfer.response.headers = Headers();
+    return size * count;
+  }
+  while (line.ends_with('\n') || line.ends_with('\r')) line.remove_suffix(1);
+  const size_t colon = line.find(':');
+  if (colon == std::string_view::npos) return size * count;
+  std::string_view value = line.substr(colon + 1);
+  while (value.starts_with(' ') || value.starts_with('\t')) value.remove_prefix(1);
+  transfer.response.headers.Add(line.substr(0, colon), value);
+  return size * count;
+}
+
+base::Code CodeOf(CURLcode result) {
+  switch (result) {
+    case CURLE_OPERATION_TIMEDOUT:
+      return base::Code::kDeadlineExceeded;
+    case CURLE_URL_MALFORMAT:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+      return base::Code::kInvalidArgument;
+    case CURLE_OUT_OF_MEMORY:
+      return base::Code::kResourceExhausted;
+    case CURLE_TOO_MANY_REDIRECTS:
+      return base::Code::kFailedPrecondition;
+    case CURLE_BAD_CONTENT_ENCODING:
+      return base::Code::kDataLoss;
+    default:
+      return base::Code::kUnavailable;
+  }
+}
+
+void Append(curl_slist*& list, const std::string& line) {
+  curl_slist* const longer = curl_slist_append(list, line.c_str());
+  if (longer != nullptr) list = longer;
+}
+
+void SetHeaders(Transfer& transfer) {
+  const HttpClientRequest& request = transfer.request;
+  for (const auto& [name, value] : request.headers.fields()) {
+    // "Name;" is curl's way to send a field without a value.
+    Append(transfer.header_list, value.empty() ? name + ";" : name + ": " + value);
+  }
+  // Without these curl adds its own.
+  if (!request.headers.Has("Expect")) Append(transfer.header_list, "Expect:");
+  if (!request.headers.Has("Content-Type")) Append(transfer.header_list, "Content-Type:");
+  if (!request.headers.Has("Accept")) Append(transfer.header_list, "Accept: */*");
+  curl_easy_setopt(transfer.easy, CURLOPT_HTTPHEADER, transfer.header_list);
+}
+
+void SetMethod(Transfer& transfer) {
+  const HttpClientRequest& request = transfer.request;
+  CURL* const easy = transfer.easy;
+  if (!request.body.empty() || request.method == "POST") {
+    curl_easy_setopt(easy, CURLOPT_POST, 1L);
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request.body.data());
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
+                     static_cast<curl_off_t>(request.body.size()));
+    if (request.method == "POST") return;  // As its own method it survives redirects right.
+  } else if (request.method == "HEAD") {
+    curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+    return;
+  } else if (request.method == "GET") {
+    curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+    return;
+  }
+  curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request.method.c_str());
+}
+
+void Configure(Transfer& transfer) {
+  const HttpClientRequest& request = transfer.request;
+  CURL* const easy = transfer.easy;
+  curl_easy_setopt(easy, CURLOPT_PRIVATE, &transfer);
+  curl_easy_setopt(easy, CURLOPT_URL, request.url.c_str());
+  curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(easy, CURLOPT_PROXY, "");
+  curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(request.timeout.count()));
+  curl_easy_setopt(easy, CURLOPT_USERAGENT, "narthex");
+  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer.error_text);
+  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &OnBody);
+  curl_easy_setopt(easy, CURLOPT_WRITEDATA, &transfer);
+  curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, &OnHeader);
+  curl_easy_setopt(easy, CURLOPT_HEADERDATA, &transfer);
+  if (request.accept_gzip) curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
+  if (request.follow_redirects) {
+    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 1L);
+    curl_easy_setopt(easy, CURLOPT_MAXREDIRS, kRedirectsMax);
+  }
+  if (request.http2) {
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE);
+    // libcurl 7.88 breaks a second plain-text HTTP/2 request on a connection
+    // (https://github.com/curl/curl/pull/10643), so each has its own.
+    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
+    curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
+  } else {
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
+  }
+  SetMethod(transfer);
+  SetHeaders(transfer);
+}
+
+base::Result<HttpClientResponse> Outcome(Transfer& transfer, CURLcode result) {
+  const HttpClientRequest& request = transfer.request;
+  if (transfer.over_limit) {
+    return base::Fail(base::Code::kResourceExhausted, "{} {}: response over the limit of {} bytes",
+                      request.method, request.url, request.response_bytes_max);
+  }
+  if (result != CURLE_OK) {
+    const char* reason =
+        transfer.error_text[0] != '\0' ? transfer.error_text : curl_easy_strerror(result);
+    return base::Fail(CodeOf(result), "{} {}: {}", request.method, request.url, reason);
+  }
+  long status = 0;
+  curl_easy_getinfo(transfer.easy, CURLINFO_RESPONSE_CODE, &status);
+  transfer.response.status = static_cast<int>(status);
+  return std::move(transfer.response);
+}
+
+}  // namespace
+
+class HttpClient::Engine {
+ public:
+  Engine() : multi_(curl_multi_init()) {
+    CHECK(multi_ != nullptr);
+    thread_ = std::thread([this] { Run(); });
+  }
+
+  ~Engine() {
+    CHECK(!OnThread());
+    {
+      base::MutexLock lock(mutex_);
+      stopping_ = true;
+    }
+    curl_multi_wakeup(multi_);
+    thread_.join();
+    CancelAll();
+    for (CURL* easy : spare_) curl_easy_cleanup(easy);
+    curl_multi_cleanup(multi_);
+  }
+
+  bool OnThread() const { return std::this_thread::get_id() == thread_.get_id(); }
+
+  void Submit(std::unique_ptr<Transfer> transfer) {
+    {
+      base::MutexLock lock(mutex_);
+      waiting_.push_back(std::move(transfer));
+    }
+    curl_multi_wakeup(multi_);
+  }
+
+ private:
+  void Run() {
+    while (Admit()) {
+      int running = 0;
+      curl_multi_perform(multi_, &running);
+      Reap();
+      curl_multi_poll(multi_, nullptr, 0, kPollMs, nullptr);
+    }
+  }
+
+  // Starts what has been submitted; false when it is time to end.
+  bool Admit() {
+    std::vector<std::unique_ptr<Transfer>> admitted;
+    {
+      base::MutexLock lock(mutex_);
+      if (stopping_) return false;
+      admitted.swap(waiting_);
+    }
+    for (std::unique_ptr<Transfer>& transfer : admitted) {
+      transfer->easy = TakeHandle();
+      Configure(*transfer);
+      if (curl_multi_add_handle(multi_, transfer->easy) != CURLM_OK) {
+        curl_easy_cleanup(transfer->easy);
+        transfer->done(base::Fail(base::Code::kResourceExhausted, "{}: cannot start the request",
+                                  transfer->request.url));
+        continue;
+      }
+      active_.insert(transfer.release());
+    }
+    return true;
+  }
+
+  void Reap() {
+    int left = 0;
+    while (CURLMsg* message = curl_multi_info_read(multi_, &left)) {
+      if (message->msg != CURLMSG_DONE) continue;
+      Transfer* raw = nullptr;
+      curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &raw);
+      const CURLcode result = message->data.result;
+      const std::unique_ptr<Transfer> transfer(raw);
+      active_.erase(raw);
+      base::Result<HttpClientResponse> outcome = Outcome(*transfer, result);
+      curl_multi_remove_handle(multi_, transfer->easy);
+      GiveHandle(transfer->easy);
+      transfer->done(std::move(outcome));
+    }
+  }
+
+  void CancelAll() {
+    for (Transfer* raw : active_) {
+      curl_multi_remove_handle(multi_, raw->easy);
+      curl_easy_cleanup(raw->easy);
+      Cancel(std::unique_ptr<Transfer>(raw));
+    }
+    std::vector<std::unique_ptr<Transfer>> waiting;
+    {
+      base::MutexLock lock(mutex_);
+      waiting.swap(waiting_);
+    }
+    for (std::unique_ptr<Transfer>& transfer : waiting) Cancel(std::move(transfer));
+  }
+
+  static void Cancel(std::unique_ptr<Transfer> transfer) {
+    transfer->done(base::Fail(base::Code::kCancelled, "{} {}: the client was stopped",
+                              transfer->request.method, transfer->request.url));
+  }
+
+  CURL* TakeHandle() {
+    if (spare_.empty()) {
+      CURL* const easy = curl_easy_init();
+      CHECK(easy != nullptr);
+      return easy;
+    }
+    CURL* const easy = spare_.back();
+    spare_.pop_back();
+    return easy;
+  }
+
+  void GiveHandle(CURL* easy) {
+    if (spare_.size() >= kSpareHandlesMax) {
+      curl_easy_cleanup(easy);
+      return;
+    }
+    curl_easy_reset(easy);
+    spare_.push_back(easy);
+  }
+
+  CURLM* const multi_;
+  // The thread's own:
+  std::unordered_set<Transfer*> active_;
+  std::vector<CURL*> spare_;
+
+  base::Mutex mutex_;
+  std::vector<std::unique_ptr<Transfer>> waiting_ GUARDED_BY(mutex_);
+  bool stopping_ GUARDED_BY(mutex_) = false;
+  std::thread thread_;
+};
+
+HttpClient::HttpClient() {
+  InitializeCurlOnce();
+  engine_ = std::make_unique<Engine>();
+}
+
+HttpClient::~HttpClient() = default;
+
+void HttpClient::Fetch(HttpClientRequest request, HttpClientCallback done) {
+  auto transfer = std::make_unique<Transfer>();
+  transfer->request = std::move(request);
+  transfer->done = std::move(done);
+  engine_->Submit(std::move(transfer));
+}
+
+base::Result<HttpClientResponse> HttpClient::FetchAndWait(HttpClientRequest request) {
+  CHECK(!engine_->OnThread());
+  std::promise<base::Result<HttpClientResponse>> promise;
+  Fetch(std::move(request),
+        [&](base::Result<HttpClientResponse> result) { promise.set_value(std::move(result)); });
+  return promise.get_future().get();
+}
+
+}  // namespace narthex::net

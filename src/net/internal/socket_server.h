@@ -1,0 +1,149 @@
+#pragma once
+
+#include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <functional>
+#include <list>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/mutex.h"
+#include "base/result.h"
+#include "net/internal/worker_pool.h"
+
+namespace narthex::net::internal {
+
+namespace asio = boost::asio;
+using Tcp = asio::ip::tcp;
+using SteadyTime = std::chrono::steady_clock::time_point;
+
+class Loop;
+
+// Lets other threads reach a loop for as long as it runs. Thread-safe.
+class LoopGate {
+ public:
+  explicit LoopGate(Loop* loop) : loop_(loop) {}
+  // Runs `function` on the loop's thread, at once when already there. Dropped after Close.
+  void Run(std::move_only_function<void()> function);
+  void Close();
+
+ private:
+  base::Mutex mutex_;
+  Loop* loop_ GUARDED_BY(mutex_);
+};
+
+// An accepted socket and its protocol. Everything happens on its loop's thread, which owns it.
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  Connection(Loop& loop, Tcp::socket socket);
+  virtual ~Connection() = default;
+
+  virtual void Start() = 0;
+  // Finish the requests in flight, take no further ones, then Close.
+  virtual void Drain() = 0;
+  // No request in flight: closing it now loses no work.
+  virtual bool idle() const = 0;
+
+  void Close();
+  bool closed() const { return closed_; }
+  // The loop closes the connection within a sweep period after this.
+  SteadyTime deadline() const { return deadline_; }
+
+ protected:
+  void SetDeadline(SteadyTime deadline) { deadline_ = deadline; }
+  void SetDeadlineIn(std::chrono::milliseconds delay);
+  // Makes it the last to be closed when there are too many.
+  void MarkUsed();
+
+  Loop& loop_;
+  Tcp::socket socket_;
+  const std::string peer_;
+
+ private:
+  friend class Loop;
+  bool closed_ = false;
+  SteadyTime deadline_ = SteadyTime::max();
+  std::list<std::shared_ptr<Connection>>::iterator place_;
+};
+
+// One thread, its sockets and its timers.
+class Loop {
+ public:
+  // `live` counts the connections of all loops; `sweep_period` is how exact deadlines are.
+  Loop(std::atomic<size_t>& live, std::chrono::milliseconds sweep_period);
+
+  asio::io_context& context() { return context_; }
+  const std::shared_ptr<LoopGate>& gate() const { return gate_; }
+  bool OnThread() { return context_.get_executor().running_in_this_thread(); }
+  void StartThread();
+  // Closes the gate and every connection, then joins the thread.
+  void StopThread();
+
+  // On the loop's thread:
+  void Adopt(std::shared_ptr<Connection> connection);
+  bool CloseOldestIdle();
+  void Drain();
+  void RunAfter(std::chrono::milliseconds delay, std::move_only_function<void()> function);
+  // Scratch for reading; its content is gone at the next read of any connection.
+  std::vector<char>& scratch() { return scratch_; }
+
+ private:
+  friend class Connection;
+  void Sweep();
+
+  std::atomic<size_t>& live_;
+  const std::chrono::milliseconds sweep_period_;
+  asio::io_context context_{1};
+  const std::shared_ptr<LoopGate> gate_;
+  asio::steady_timer sweep_timer_;
+  bool sweeping_ = false;
+  bool draining_ = false;
+  std::vector<char> scratch_;
+  std::list<std::shared_ptr<Connection>> connections_;  // Least recently used first.
+  std::thread thread_;
+};
+
+// Accepts connections and spreads them over loops: what the HTTP and the gRPC server share.
+class SocketServer {
+ public:
+  struct Config {
+    std::string listen_address;
+    size_t threads = 1;
+    size_t workers = 2;
+    size_t connections_max = 512;
+    std::chrono::milliseconds sweep_period{1000};
+  };
+  using Factory = std::function<std::shared_ptr<Connection>(Loop&, Tcp::socket)>;
+
+  static base::Result<std::unique_ptr<SocketServer>> Bind(Config config);
+  ~SocketServer() { Stop(std::chrono::milliseconds(0)); }
+
+  void Serve(Factory factory);
+  uint16_t port() const { return port_; }
+  void RunAfter(std::chrono::milliseconds delay, std::move_only_function<void()> function);
+  void RunBlocking(std::move_only_function<void()> function) { workers_.Run(std::move(function)); }
+  void Stop(std::chrono::milliseconds drain);
+
+ private:
+  explicit SocketServer(Config config);
+  void Accept();
+  void Place(Loop& loop, Tcp::socket socket);
+
+  const Config config_;
+  Factory factory_;
+  std::atomic<size_t> live_{0};
+  std::vector<std::unique_ptr<Loop>> loops_;
+  Tcp::acceptor acceptor_;  // On the first loop.
+  uint16_t port_ = 0;
+  size_t next_loop_ = 0;
+  WorkerPool workers_;
+  base::Mutex stop_mutex_;
+  bool stopped_ GUARDED_BY(stop_mutex_) = false;
+};
+
+}  // namespace narthex::net::internal
