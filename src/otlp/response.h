@@ -1,0 +1,43 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace narthex::otlp {
+
+// What a server answers to an export, in the encoding of the request.
+// Source: OTLP specification 1.11; google/rpc/status.proto.
+
+enum class Encoding { kProtobuf, kJson };
+
+// "application/x-protobuf" and "application/json".
+std::string_view MediaTypeOf(Encoding encoding);
+
+// Points that were refused for good while the rest was taken. None and no message: full success.
+struct PartialSuccess {
+  int64_t rejected_points = 0;
+  std::string message;
+};
+
+std::string EncodeExportResponse(const PartialSuccess& partial, Encoding encoding);
+// Error: kInvalidArgument for bytes that are no ExportMetricsServiceResponse.
+base::Result<PartialSuccess> DecodeExportResponse(std::string_view bytes, Encoding encoding);
+
+// A google.rpc.Status; `retry_after` becomes a RetryInfo (protobuf only).
+std::string EncodeStatus(const base::Error& error, Encoding encoding,
+                         std::optional<std::chrono::seconds> retry_after = {});
+// The message of a Status, empty if there is none in it.
+std::string DecodeStatusMessage(std::string_view bytes, Encoding encoding);
+
+// Whether the sender should try again.
+bool IsRetryable(base::Code code);
+// The official collector's mapping, both ways.
+int HttpStatusFromCode(base::Code code);
+base::Code CodeFromHttpStatus(int status);
+
+}  // namespace narthex::otlp

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "base/env.h"
+#include "base/log.h"
+#include "config/reader.h"
+#include "pipeline/component.h"
+#include "pipeline/probe.h"
+
+namespace narthex::pipeline {
+
+// The world as a component is given it. Its members outlive the component.
+struct Host {
+  base::Env env;
+  base::Logger& logger;
+  sdk::Meter& meter;
+  Instruments& instruments;
+};
+
+// Everything that a component is made from. `diagnostics` takes what is wrong with the
+// configuration; a component that reports something there is never started.
+struct CreateContext {
+  const ComponentId& id;
+  const config::Node& config;  // Null where the file has nothing.
+  config::Diagnostics& diagnostics;
+  Host& host;
+};
+
+// One row per component type; the composition root holds the lists. `alias`: another spelling that
+// configurations may use, empty for none.
+struct ReceiverFactory {
+  std::string_view type;
+  std::string_view alias;
+  std::unique_ptr<Receiver> (*create)(const CreateContext& context, Consumer& next);
+};
+struct ProcessorFactory {
+  std::string_view type;
+  std::string_view alias;
+  std::unique_ptr<Processor> (*create)(const CreateContext& context, Consumer& next);
+};
+struct ExporterFactory {
+  std::string_view type;
+  std::string_view alias;
+  std::unique_ptr<Exporter> (*create)(const CreateContext& context);
+};
+struct ExtensionFactory {
+  std::string_view type;
+  std::string_view alias;
+  std::unique_ptr<Extension> (*create)(const CreateContext& context);
+};
+
+struct Factories {
+  std::span<const ReceiverFactory> receivers;
+  std::span<const ProcessorFactory> processors;
+  std::span<const ExporterFactory> exporters;
+  std::span<const ExtensionFactory> extensions;
+};
+
+}  // namespace narthex::pipeline

@@ -1,0 +1,306 @@
+#include "pipeline/graph.h"
+
+#include <algorithm>
+#include <ranges>
+#include <set>
+
+namespace narthex::pipeline {
+namespace {
+
+using config::Diagnostics;
+using config::MapReader;
+using config::Node;
+
+// Gives every batch to several consumers. All get it, whatever the others answer.
+class FanOut final : public Consumer {
+ public:
+  explicit FanOut(std::vector<Consumer*> next) : next_(std::move(next)) {}
+
+  base::Status Consume(otlp::Batch batch) override {
+    base::Status result;
+    for (size_t i = 0; i + 1 < next_.size(); ++i) Keep(result, next_[i]->Consume(batch.Clone()));
+    Keep(result, next_.back()->Consume(std::move(batch)));
+    return result;
+  }
+
+ private:
+  static void Keep(base::Status& result, base::Status status) {
+    if (result.has_value()) result = std::move(status);
+  }
+
+  const std::vector<Consumer*> next_;
+};
+
+// A component of the configuration file.
+struct Declared {
+  const Node* key;
+  const Node* body;
+};
+using DeclaredMap = std::map<ComponentId, Declared>;
+
+template <class Factory>
+const Factory* FindFactory(std::span<const Factory> factories, std::string_view type) {
+  for (const Factory& factory : factories) {
+    if (factory.type == type || (!factory.alias.empty() && factory.alias == type)) return &factory;
+  }
+  return nullptr;
+}
+
+template <class Factory>
+std::string KnownTypes(std::span<const Factory> factories) {
+  std::string out;
+  for (const Factory& factory : factories) {
+    if (!out.empty()) out += ' ';
+    out += factory.type;
+  }
+  return out;
+}
+
+}  // namespace
+
+// Builds one Graph.
+class GraphBuilder {
+ public:
+  GraphBuilder(const Node& root, const Factories& factories, Host& host, Diagnostics& diagnostics)
+      : root_(root), factories_(factories), host_(host), diagnostics_(diagnostics) {}
+
+  std::unique_ptr<Graph> Build() {
+    ReadTopLevel();
+    if (!diagnostics_.ok()) return nullptr;
+    MakeExtensions();
+    MakeExporters();
+    for (Pipeline& pipeline : pipelines_) MakeProcessors(pipeline);
+    MakeReceivers();
+    if (!diagnostics_.ok()) return nullptr;
+    return std::move(graph_);
+  }
+
+ private:
+  struct Use {
+    ComponentId id;
+    const Node* at;
+  };
+  struct Pipeline {
+    std::string id;
+    std::vector<Use> receivers, processors, exporters;
+    Consumer* entry = nullptr;
+  };
+
+  void Report(const Node& at, std::string_view message) { diagnostics_.Add(at.at, message); }
+
+  void ReadTopLevel() {
+    MapReader reader(root_, diagnostics_);
+    receivers_ = ReadDeclared(reader, "receivers", factories_.receivers);
+    processors_ = ReadDeclared(reader, "processors", factories_.processors);
+    exporters_ = ReadDeclared(reader, "exporters", factories_.exporters);
+    extensions_ = ReadDeclared(reader, "extensions", factories_.extensions);
+    ReadDeclared(reader, "connectors", std::span<const ReceiverFactory>());
+    const Node* service = reader.Take("service");
+    reader.Finish();
+    if (receivers_.empty()) Report(root_, "no receiver configuration specified in config");
+    if (exporters_.empty()) Report(root_, "no exporter configuration specified in config");
+    if (service == nullptr) {
+      Report(root_, "service must have at least one pipeline");
+      return;
+    }
+    ReadService(*service);
+  }
+
+  template <class Factory>
+  DeclaredMap ReadDeclared(MapReader& reader, std::string_view section,
+                           std::span<const Factory> factories) {
+    DeclaredMap declared;
+    const Node* node = reader.Take(section);
+    if (node == nullptr) return declared;
+    if (!node->is_map()) {
+      Report(*node, fmt::format("{} must be a map", section));
+      return declared;
+    }
+    for (const auto& [key, body] : node->members) {
+      const auto id = ComponentId::Parse(key.scalar);
+      if (!id.has_value()) {
+        Report(key, id.error().message);
+      } else if (FindFactory(factories, id->type) == nullptr) {
+        Report(key, fmt::format("{}: unknown type: \"{}\" for id: \"{}\" (valid values: [{}])",
+                                section, id->type, key.scalar, KnownTypes(factories)));
+      } else {
+        declared.emplace(*id, Declared{&key, &body});
+      }
+    }
+    return declared;
+  }
+
+  void ReadService(const Node& service) {
+    MapReader reader(service, diagnostics_);
+    reader.Take("telemetry");
+    service_extensions_ =
+        ReadUses(reader.Take("extensions"), "service::extensions", "extension", extensions_);
+    const Node* pipelines = reader.Take("pipelines");
+    reader.Finish();
+    if (pipelines == nullptr || !pipelines->is_map() || pipelines->members.empty()) {
+      Report(service, "service must have at least one pipeline");
+      return;
+    }
+    for (const auto& [key, body] : pipelines->members) ReadPipeline(key, body);
+  }
+
+  void ReadPipeline(const Node& key, const Node& body) {
+    const std::string_view id = key.scalar;
+    const std::string_view signal = id.substr(0, id.find('/'));
+    const std::string where = fmt::format("service::pipelines::{}", id);
+    if (signal == "traces" || signal == "logs" || signal == "profiles") {
+      Report(key, where + ": only metrics pipelines are supported");
+      return;
+    }
+    if (signal != "metrics") {
+      Report(key, fmt::format("{}: unknown signal \"{}\"", where, signal));
+      return;
+    }
+    Pipeline pipeline{.id = std::string(id)};
+    MapReader reader(body, diagnostics_);
+    pipeline.receivers = ReadUses(reader.Take("receivers"), where, "receiver", receivers_);
+    pipeline.processors = ReadUses(reader.Take("processors"), where, "processor", processors_);
+    pipeline.exporters = ReadUses(reader.Take("exporters"), where, "exporter", exporters_);
+    reader.Finish();
+    for (const std::string_view what : {"receiver", "exporter"}) {
+      const Node* list = body.Find(std::string(what) + "s");
+      if (list != nullptr && !list->items.empty()) continue;
+      Report(key, fmt::format("{}: must have at least one {}", where, what));
+    }
+    pipelines_.push_back(std::move(pipeline));
+  }
+
+  std::vector<Use> ReadUses(const Node* list, const std::string& where, std::string_view what,
+                            const DeclaredMap& declared) {
+    std::vector<Use> uses;
+    if (list == nullptr) return uses;
+    if (!list->is_list()) {
+      Report(*list, fmt::format("{}: {}s must be a list", where, what));
+      return uses;
+    }
+    std::set<ComponentId> seen;
+    for (const Node& item : list->items) {
+      const auto id = ComponentId::Parse(item.scalar);
+      if (!id.has_value()) {
+        Report(item, fmt::format("{}: {}", where, id.error().message));
+      } else if (!declared.contains(*id)) {
+        Report(item, fmt::format("{}: references {} \"{}\" which is not configured", where, what,
+                                 item.scalar));
+      } else if (!seen.insert(*id).second) {
+        Report(item,
+               fmt::format("{}: references {} \"{}\" multiple times", where, what, item.scalar));
+      } else {
+        uses.push_back({*id, &item});
+      }
+    }
+    return uses;
+  }
+
+  CreateContext ContextOf(const ComponentId& id, const Declared& declared) {
+    return {.id = id, .config = *declared.body, .diagnostics = diagnostics_, .host = host_};
+  }
+
+  // Takes ownership; what failed to be made has been reported.
+  template <class T>
+  T* Keep(std::unique_ptr<T> component, std::string_view kind, const ComponentId& id) {
+    if (component == nullptr) return nullptr;
+    T* raw = component.get();
+    graph_->start_order_.push_back({fmt::format("{} {}", kind, id.ToString()), raw});
+    graph_->components_.push_back(std::move(component));
+    return raw;
+  }
+
+  void MakeExtensions() {
+    for (const Use& use : service_extensions_) {
+      const Declared& declared = extensions_.at(use.id);
+      const auto* factory = FindFactory(factories_.extensions, use.id.type);
+      Keep(factory->create(ContextOf(use.id, declared)), "extension", use.id);
+    }
+  }
+
+  void MakeExporters() {
+    for (const Pipeline& pipeline : pipelines_) {
+      for (const Use& use : pipeline.exporters) {
+        if (made_exporters_.contains(use.id)) continue;
+        const auto* factory = FindFactory(factories_.exporters, use.id.type);
+        made_exporters_[use.id] =
+            Keep(factory->create(ContextOf(use.id, exporters_.at(use.id))), "exporter", use.id);
+      }
+    }
+  }
+
+  void MakeProcessors(Pipeline& pipeline) {
+    std::vector<Consumer*> exporters;
+    for (const Use& use : pipeline.exporters) {
+      if (Consumer* exporter = made_exporters_.at(use.id)) exporters.push_back(exporter);
+    }
+    if (exporters.empty()) return;
+    pipeline.entry = Join(std::move(exporters));
+    for (const Use& use : pipeline.processors | std::views::reverse) {
+      const auto* factory = FindFactory(factories_.processors, use.id.type);
+      Processor* processor =
+          Keep(factory->create(ContextOf(use.id, processors_.at(use.id)), *pipeline.entry),
+               "processor", use.id);
+      if (processor != nullptr) pipeline.entry = processor;
+    }
+  }
+
+  void MakeReceivers() {
+    std::map<ComponentId, std::vector<Consumer*>> entries;
+    for (const Pipeline& pipeline : pipelines_) {
+      for (const Use& use : pipeline.receivers) {
+        if (pipeline.entry != nullptr) entries[use.id].push_back(pipeline.entry);
+      }
+    }
+    for (auto& [id, next] : entries) {
+      const auto* factory = FindFactory(factories_.receivers, id.type);
+      Keep(factory->create(ContextOf(id, receivers_.at(id)), *Join(std::move(next))), "receiver",
+           id);
+    }
+  }
+
+  Consumer* Join(std::vector<Consumer*> consumers) {
+    if (consumers.size() == 1) return consumers[0];
+    return graph_->consumers_.emplace_back(std::make_unique<FanOut>(std::move(consumers))).get();
+  }
+
+  const Node& root_;
+  const Factories& factories_;
+  Host& host_;
+  Diagnostics& diagnostics_;
+  DeclaredMap receivers_, processors_, exporters_, extensions_;
+  std::vector<Use> service_extensions_;
+  std::vector<Pipeline> pipelines_;
+  std::map<ComponentId, Consumer*> made_exporters_;
+  std::unique_ptr<Graph> graph_{new Graph()};
+};
+
+std::unique_ptr<Graph> Graph::Build(const Node& root, const Factories& factories, Host& host,
+                                    Diagnostics& diagnostics) {
+  if (root.is_null()) {
+    diagnostics.Add(root.at, "empty configuration file");
+    return nullptr;
+  }
+  return GraphBuilder(root, factories, host, diagnostics).Build();
+}
+
+Graph::~Graph() { Stop(); }
+
+base::Status Graph::Start() {
+  while (started_ < start_order_.size()) {
+    const Named& next = start_order_[started_];
+    // Stop covers a component whose Start failed half way, too.
+    ++started_;
+    if (base::Status status = next.component->Start(); !status.has_value()) {
+      Stop();
+      return std::unexpected(std::move(status).error().In(next.name));
+    }
+  }
+  return {};
+}
+
+void Graph::Stop() {
+  while (started_ > 0) start_order_[--started_].component->Stop();
+}
+
+}  // namespace narthex::pipeline

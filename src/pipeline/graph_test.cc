@@ -1,0 +1,215 @@
+#include "pipeline/graph.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "pipeline/testing/fake_consumer.h"
+#include "pipeline/testing/test_host.h"
+
+namespace narthex::pipeline {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+// What the components of a test did, in order.
+std::vector<std::string> events;
+// The consumer behind each receiver that was made.
+std::map<std::string, Consumer*> entries;
+std::string failing;
+
+template <class Base>
+class Recorder : public Base {
+ public:
+  explicit Recorder(std::string name) : name_(std::move(name)) {}
+  base::Status Start() override {
+    events.push_back("start " + name_);
+    if (name_ == failing) return base::Fail(base::Code::kUnavailable, "no port");
+    return {};
+  }
+  void Stop() override { events.push_back("stop " + name_); }
+
+ protected:
+  const std::string name_;
+};
+
+class FakeReceiver : public Recorder<Receiver> {
+ public:
+  using Recorder::Recorder;
+};
+class FakeProcessor : public Recorder<Processor> {
+ public:
+  FakeProcessor(std::string name, Consumer& next) : Recorder(std::move(name)), next_(next) {}
+  base::Status Consume(otlp::Batch batch) override {
+    events.push_back("through " + name_);
+    return next_.Consume(std::move(batch));
+  }
+
+ private:
+  Consumer& next_;
+};
+class FakeExporter : public Recorder<Exporter> {
+ public:
+  using Recorder::Recorder;
+  base::Status Consume(otlp::Batch batch) override {
+    events.push_back(fmt::format("{} got {}", name_, batch.point_count()));
+    return {};
+  }
+};
+class FakeExtension : public Recorder<Extension> {
+ public:
+  using Recorder::Recorder;
+};
+
+constexpr ReceiverFactory kReceivers[] = {
+    {"in", "in_old", [](const CreateContext& context, Consumer& next) -> std::unique_ptr<Receiver> {
+       entries[context.id.ToString()] = &next;
+       return std::make_unique<FakeReceiver>(context.id.ToString());
+     }}};
+constexpr ProcessorFactory kProcessors[] = {
+    {"p", "", [](const CreateContext& context, Consumer& next) -> std::unique_ptr<Processor> {
+       return std::make_unique<FakeProcessor>(context.id.ToString(), next);
+     }}};
+constexpr ExporterFactory kExporters[] = {
+    {"out", "", [](const CreateContext& context) -> std::unique_ptr<Exporter> {
+       config::MapReader(context.config, context.diagnostics).Finish();
+       return std::make_unique<FakeExporter>(context.id.ToString());
+     }}};
+constexpr ExtensionFactory kExtensions[] = {
+    {"x", "", [](const CreateContext& context) -> std::unique_ptr<Extension> {
+       return std::make_unique<FakeExtension>(context.id.ToString());
+     }}};
+
+class GraphTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    events.clear();
+    entries.clear();
+    failing.clear();
+  }
+  std::unique_ptr<Graph> Build(std::string_view yaml) {
+    const config::Node root = *config::ParseYaml(yaml, "c.yaml");
+    config::Diagnostics diagnostics("c.yaml");
+    auto graph = Graph::Build(root, {kReceivers, kProcessors, kExporters, kExtensions},
+                              host_.host(), diagnostics);
+    errors_ = diagnostics.ok() ? "" : diagnostics.ToStatus().error().message;
+    EXPECT_EQ(graph == nullptr, !diagnostics.ok());
+    return graph;
+  }
+  std::string ErrorsOf(std::string_view yaml) {
+    Build(yaml);
+    return errors_;
+  }
+
+  TestHost host_;
+  std::string errors_;
+};
+
+constexpr std::string_view kTwoPipelines = R"(
+receivers:
+  in:
+  in/2:
+processors:
+  p/a:
+  p/b:
+exporters:
+  out:
+  out/2:
+extensions:
+  x:
+service:
+  extensions: [x]
+  pipelines:
+    metrics:
+      receivers: [in]
+      processors: [p/a, p/b]
+      exporters: [out, out/2]
+    metrics/2:
+      receivers: [in, in/2]
+      exporters: [out/2]
+)";
+
+TEST_F(GraphTest, StartsTheReceiversLastAndStopsThemFirst) {
+  auto graph = Build(kTwoPipelines);
+  ASSERT_NE(graph, nullptr) << errors_;
+  ASSERT_TRUE(graph->Start().has_value());
+  EXPECT_THAT(events, ElementsAre("start x", "start out", "start out/2", "start p/b", "start p/a",
+                                  "start in", "start in/2"));
+  events.clear();
+  graph->Stop();
+  graph->Stop();
+  EXPECT_THAT(events, ElementsAre("stop in/2", "stop in", "stop p/a", "stop p/b", "stop out/2",
+                                  "stop out", "stop x"));
+}
+
+TEST_F(GraphTest, DataTakesEveryPath) {
+  auto graph = Build(kTwoPipelines);
+  ASSERT_TRUE(entries.at("in")->Consume(GaugeBatch(3)).has_value());
+  EXPECT_THAT(events,
+              ElementsAre("through p/a", "through p/b", "out got 3", "out/2 got 3", "out/2 got 3"));
+  events.clear();
+  ASSERT_TRUE(entries.at("in/2")->Consume(GaugeBatch(1)).has_value());
+  EXPECT_THAT(events, ElementsAre("out/2 got 1"));
+}
+
+TEST_F(GraphTest, AFailedStartStopsWhatWasStarted) {
+  auto graph = Build(kTwoPipelines);
+  failing = "p/b";
+  const base::Status status = graph->Start();
+  ASSERT_FALSE(status.has_value());
+  EXPECT_EQ(status.error().message, "processor p/b: no port");
+  EXPECT_THAT(events, ElementsAre("start x", "start out", "start out/2", "start p/b", "stop p/b",
+                                  "stop out/2", "stop out", "stop x"));
+}
+
+TEST_F(GraphTest, OldNamesAreAccepted) {
+  EXPECT_NE(Build("receivers: {in_old: }\nexporters: {out: }\nservice: {pipelines: {metrics: "
+                  "{receivers: [in_old], exporters: [out]}}}"),
+            nullptr);
+}
+
+TEST_F(GraphTest, MistakesAreNamedInTheOfficialWords) {
+  const std::string base = "receivers:\n  in:\nexporters:\n  out:\n";
+  EXPECT_THAT(ErrorsOf(""), HasSubstr("empty configuration file"));
+  EXPECT_THAT(ErrorsOf("exporters: {out: }\nservice: {}"),
+              HasSubstr("no receiver configuration specified in config"));
+  EXPECT_THAT(ErrorsOf("receivers: {in: }\nservice: {}"),
+              HasSubstr("no exporter configuration specified in config"));
+  EXPECT_THAT(ErrorsOf(base), HasSubstr("service must have at least one pipeline"));
+  EXPECT_THAT(ErrorsOf(base + "service: {pipelines: {metrics: {exporters: [out]}}}"),
+              HasSubstr("service::pipelines::metrics: must have at least one receiver"));
+  EXPECT_THAT(ErrorsOf(base + "service: {pipelines: {metrics: {receivers: [in]}}}"),
+              HasSubstr("service::pipelines::metrics: must have at least one exporter"));
+  EXPECT_THAT(
+      ErrorsOf(base + "service: {pipelines: {metrics: {receivers: [in], exporters: [o]}}}"),
+      HasSubstr("c.yaml:5:62: service::pipelines::metrics: references exporter \"o\" which is not "
+                "configured"));
+  EXPECT_THAT(ErrorsOf(base + "service: {extensions: [x], pipelines: {metrics: {receivers: [in], "
+                              "exporters: [out]}}}"),
+              HasSubstr("service::extensions: references extension \"x\" which is not configured"));
+  EXPECT_THAT(ErrorsOf(base + "processors: {p: }\nservice: {pipelines: {metrics: {receivers: "
+                              "[in], processors: [p, p], exporters: [out]}}}"),
+              HasSubstr("references processor \"p\" multiple times"));
+  EXPECT_THAT(ErrorsOf(base + "recievers: {}\nservice: {pipelines: {metrics: {receivers: [in], "
+                              "exporters: [out]}}}"),
+              HasSubstr("did you mean"));
+  EXPECT_THAT(
+      ErrorsOf("receivers: {kafka: }\nexporters: {out: }\nservice: {pipelines: {}}"),
+      HasSubstr("receivers: unknown type: \"kafka\" for id: \"kafka\" (valid values: [in])"));
+  EXPECT_THAT(ErrorsOf(base + "service: {pipelines: {traces: {receivers: [in], exporters: "
+                              "[out]}}}"),
+              HasSubstr("service::pipelines::traces: only metrics pipelines are supported"));
+  // A component's own mistakes, too.
+  EXPECT_THAT(ErrorsOf("receivers: {in: }\nexporters: {out: {bad: 1}}\nservice: {pipelines: "
+                       "{metrics: {receivers: [in], exporters: [out]}}}"),
+              HasSubstr("c.yaml:2:"));
+}
+
+TEST(ComponentId, ParsesTypeAndName) {
+  EXPECT_EQ(ComponentId::Parse("a/b/c")->name, "b/c");
+  EXPECT_EQ(ComponentId::Parse("a")->ToString(), "a");
+  for (const char* text : {"", "/b", "a/"}) EXPECT_FALSE(ComponentId::Parse(text).has_value());
+}
+
+}  // namespace
+}  // namespace narthex::pipeline

@@ -1,0 +1,215 @@
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "compress/compress.h"
+#include "net/http_server.h"
+#include "otlp/decode.h"
+#include "otlp/json.h"
+#include "telemetry/metrics.h"
+#include "telemetry/otlp_http_exporter.h"
+
+namespace narthex::telemetry {
+namespace {
+
+using std::chrono::milliseconds;
+
+// A collector that answers from a script, then with success, and keeps what it accepted.
+class FakeCollector {
+ public:
+  FakeCollector() {
+    auto server =
+        net::HttpServer::Start({.listen_address = "127.0.0.1:0"},
+                               [this](net::HttpRequest request, net::Responder responder) {
+                                 base::MutexLock lock(mutex_);
+                                 requests_.push_back(std::move(request));
+                                 changed_.NotifyAll();
+                                 net::HttpResponse response{.status = 200};
+                                 if (!answers_.empty()) {
+                                   response = answers_.front();
+                                   answers_.erase(answers_.begin());
+                                 }
+                                 responder.Send(std::move(response));
+                               });
+    EXPECT_TRUE(server.has_value());
+    server_ = *std::move(server);
+  }
+  ~FakeCollector() { server_->Stop(milliseconds(0)); }
+
+  void Answer(net::HttpResponse response) {
+    base::MutexLock lock(mutex_);
+    answers_.push_back(std::move(response));
+  }
+  std::string url() const {
+    return "http://127.0.0.1:" + std::to_string(server_->port()) + "/v1/metrics";
+  }
+  // Waits for the n-th request.
+  net::HttpRequest Request(size_t n) {
+    base::MutexLock lock(mutex_);
+    while (requests_.size() <= n) {
+      if (!changed_.WaitFor(mutex_, std::chrono::seconds(10))) {
+        ADD_FAILURE() << "no request " << n;
+        return {};
+      }
+    }
+    return requests_[n];
+  }
+  size_t request_count() {
+    base::MutexLock lock(mutex_);
+    return requests_.size();
+  }
+
+ private:
+  base::Mutex mutex_;
+  base::CondVar changed_;
+  std::vector<net::HttpRequest> requests_ GUARDED_BY(mutex_);
+  std::vector<net::HttpResponse> answers_ GUARDED_BY(mutex_);
+  std::unique_ptr<net::HttpServer> server_;
+};
+
+class ExporterTest : public testing::Test {
+ protected:
+  ExporterTest() {
+    provider_.GetMeter("scope", "1.2")
+        ->CreateUInt64Counter("requests", "help", "{r}")
+        ->Add(3, {{"method", "GET"}, {"status", 200}, {"ok", true}, {"load", 0.5}});
+    provider_.GetMeter("scope", "1.2")
+        ->CreateDoubleHistogram("latency", "", "s", {std::vector{0.5}})
+        ->Record(0.25);
+    provider_.Collect(batch_);
+  }
+  base::Status Export(OtlpHttpExporter::Config config, milliseconds timeout = milliseconds(5000)) {
+    config.url = collector_.url();
+    config.retry_delay = milliseconds(1);
+    OtlpHttpExporter exporter(config, base::SystemClock(), base::NullLogger());
+    return exporter.Export(batch_, timeout);
+  }
+  static void ExpectContents(const otlp::Batch& batch) {
+    ASSERT_EQ(batch.point_count(), 2u);
+    EXPECT_EQ(otlp::Text(*otlp::FindAttribute(batch.resources[0].attributes, "service.name")),
+              "unit");
+    EXPECT_EQ(batch.scopes[0].name, "scope");
+    EXPECT_EQ(batch.scopes[0].version, "1.2");
+    EXPECT_EQ(batch.metrics[0].unit, "{r}");
+    EXPECT_TRUE(batch.metrics[0].is_monotonic);
+    EXPECT_EQ(batch.metrics[0].temporality, otlp::Temporality::kCumulative);
+    EXPECT_EQ(batch.numbers[0].Int(), 3);
+    const auto text = [&](std::string_view key) {
+      return otlp::Text(*otlp::FindAttribute(batch.numbers[0].attributes, key));
+    };
+    EXPECT_EQ(text("status"), "200");
+    EXPECT_EQ(text("ok"), "true");
+    EXPECT_EQ(text("load"), "0.5");
+    EXPECT_EQ(batch.histograms[0].count, 1u);
+    EXPECT_EQ(batch.histograms[0].optionals.max, 0.25);
+    EXPECT_EQ(batch.histograms[0].bucket_counts.size(), 2u);
+  }
+
+  FakeCollector collector_;
+  sdk::MeterProvider provider_{{.resource = sdk::Resource::Create({{"service.name", "unit"}})}};
+  sdk::MetricBatch batch_;
+};
+
+TEST_F(ExporterTest, SendsProtobuf) {
+  ASSERT_TRUE(Export({.headers =
+                          [] {
+                            net::Headers headers;
+                            headers.Add("x-key", "k");
+                            return headers;
+                          }()})
+                  .has_value());
+  const net::HttpRequest request = collector_.Request(0);
+  EXPECT_EQ(request.method, "POST");
+  EXPECT_EQ(request.headers.Get("Content-Type"), "application/x-protobuf");
+  EXPECT_EQ(request.headers.Get("x-key"), "k");
+  ExpectContents(*otlp::DecodeMetrics(request.body));
+}
+
+TEST_F(ExporterTest, SendsCompressedJson) {
+  ASSERT_TRUE(Export({.encoding = otlp::Encoding::kJson, .gzip = true}).has_value());
+  const net::HttpRequest request = collector_.Request(0);
+  EXPECT_EQ(request.headers.Get("Content-Type"), "application/json");
+  EXPECT_EQ(request.headers.Get("Content-Encoding"), "gzip");
+  ExpectContents(*otlp::DecodeMetricsJson(*compress::GzipDecode(request.body, 1 << 20)));
+}
+
+TEST_F(ExporterTest, RetriesWhatIsRetryable) {
+  for (const int status : {429, 502, 503, 504}) collector_.Answer({.status = status});
+  EXPECT_TRUE(Export({}).has_value());
+  EXPECT_EQ(collector_.request_count(), 5u);
+}
+
+TEST_F(ExporterTest, OtherErrorsAreFinalAndNameTheReason) {
+  collector_.Answer({.status = 400,
+                     .body = otlp::EncodeStatus({base::Code::kInvalidArgument, "bad metric"},
+                                                otlp::Encoding::kProtobuf)});
+  const base::Status status = Export({});
+  ASSERT_FALSE(status.has_value());
+  EXPECT_EQ(status.error().code, base::Code::kInvalidArgument);
+  EXPECT_TRUE(status.error().message.ends_with("status 400 Bad Request: bad metric"))
+      << status.error().message;
+  EXPECT_EQ(collector_.request_count(), 1u);
+}
+
+TEST_F(ExporterTest, DoesNotWaitLongerThanAllowed) {
+  net::HttpResponse response{.status = 503};
+  response.headers.Set("Retry-After", "100");
+  collector_.Answer(response);
+  const base::Status status = Export({}, milliseconds(500));
+  ASSERT_FALSE(status.has_value());
+  EXPECT_EQ(status.error().code, base::Code::kUnavailable);
+}
+
+TEST_F(ExporterTest, CancelEndsTheWaitForTheNextAttempt) {
+  net::HttpResponse response{.status = 503};
+  response.headers.Set("Retry-After", "100");
+  collector_.Answer(response);
+  OtlpHttpExporter exporter({.url = collector_.url()}, base::SystemClock(), base::NullLogger());
+  std::thread cancel([&] {
+    collector_.Request(0);
+    exporter.Cancel();
+  });
+  EXPECT_FALSE(exporter.Export(batch_, std::chrono::hours(1)).has_value());
+  cancel.join();
+}
+
+TEST(Metrics, LastValuesLeaveAtShutdown) {
+  FakeCollector collector;
+  Settings settings;
+  settings.url = collector.url();
+  Metrics metrics(settings, base::SystemClock(), base::NullLogger());
+  auto counter = metrics.provider().GetMeter("m")->CreateUInt64Counter("c");
+  counter->Add(1);
+  ASSERT_TRUE(metrics.ForceFlush().has_value());
+  counter->Add(1);
+  ASSERT_TRUE(metrics.Shutdown().has_value());
+  ASSERT_TRUE(metrics.Shutdown().has_value());
+  EXPECT_EQ(otlp::DecodeMetrics(collector.Request(0).body)->numbers[0].Int(), 1);
+  EXPECT_EQ(otlp::DecodeMetrics(collector.Request(1).body)->numbers[0].Int(), 2);
+  EXPECT_EQ(collector.request_count(), 2u);
+}
+
+TEST(Metrics, ExportsEveryInterval) {
+  FakeCollector collector;
+  Settings settings;
+  settings.url = collector.url();
+  settings.interval = milliseconds(1);
+  Metrics metrics(settings, base::SystemClock(), base::NullLogger());
+  metrics.provider().GetMeter("m")->CreateUInt64Counter("c")->Add(1);
+  EXPECT_FALSE(collector.Request(2).body.empty());
+}
+
+TEST(Metrics, SwitchedOffSendsNothing) {
+  FakeCollector collector;
+  Settings settings;
+  settings.url = collector.url();
+  settings.disabled = true;
+  Metrics metrics(settings, base::SystemClock(), base::NullLogger());
+  metrics.provider().GetMeter("m")->CreateUInt64Counter("c")->Add(1);
+  EXPECT_TRUE(metrics.ForceFlush().has_value());
+  EXPECT_TRUE(metrics.Shutdown().has_value());
+  EXPECT_EQ(collector.request_count(), 0u);
+}
+
+}  // namespace
+}  // namespace narthex::telemetry
