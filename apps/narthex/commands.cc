@@ -4,6 +4,7 @@ namespace narthex::apps {
 
 std::span<const Command> Commands() {
   static constexpr Command kCommands[] = {
+      {"server", "prometheus", "scrape, store and query: stands in for prometheus", &RunServer},
       {"load", nullptr, "send traffic to the demo's API", &RunLoad},
   };
   return kCommands;

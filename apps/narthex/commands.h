@@ -13,6 +13,7 @@ struct Command {
   int (*run)(int argc, char** argv);
 };
 
+int RunServer(int argc, char** argv);
 int RunLoad(int argc, char** argv);
 
 // Every command there is, in the order of the short help.
