@@ -1,12 +1,12 @@
 #include "commands.h"
 
-#include <vector>
-
 namespace narthex::apps {
 
 std::span<const Command> Commands() {
-  static const std::vector<Command> commands;
-  return commands;
+  static constexpr Command kCommands[] = {
+      {"load", nullptr, "send traffic to the demo's API", &RunLoad},
+  };
+  return kCommands;
 }
 
 }  // namespace narthex::apps

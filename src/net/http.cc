@@ -242,4 +242,20 @@ std::string_view StatusText(int status) {
   }
 }
 
+std::string BasicAuthorization(std::string_view username, std::string_view password) {
+  static constexpr char kAlphabet[] =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  const std::string raw = std::string(username) + ":" + std::string(password);
+  std::string value = "Basic ";
+  for (size_t i = 0; i < raw.size(); i += 3) {
+    uint32_t bits = 0;
+    for (size_t k = i; k < i + 3; ++k) {
+      bits = bits << 8 | (k < raw.size() ? static_cast<uint8_t>(raw[k]) : 0u);
+    }
+    const size_t bytes = std::min<size_t>(3, raw.size() - i);
+    for (size_t k = 0; k < 4; ++k) value += k <= bytes ? kAlphabet[bits >> (18 - 6 * k) & 63] : '=';
+  }
+  return value;
+}
+
 }  // namespace narthex::net

@@ -68,6 +68,8 @@ std::string PercentEncode(std::string_view text);
 std::string MediaType(std::string_view content_type);
 // A parameter of a media type, unquoted; empty when absent.
 std::string MediaTypeParameter(std::string_view content_type, std::string_view name);
+// The value of an Authorization header for basic authentication. Source: RFC 7617.
+std::string BasicAuthorization(std::string_view username, std::string_view password);
 std::string_view StatusText(int status);  // "Not Found"
 
 }  // namespace narthex::net

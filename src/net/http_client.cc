@@ -149,6 +149,7 @@ void Configure(Transfer& transfer) {
   } else {
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
   }
+  if (request.connect_only) curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
   SetMethod(transfer);
   SetHeaders(transfer);
 }

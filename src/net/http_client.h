@@ -22,6 +22,7 @@ struct HttpClientRequest {
   bool follow_redirects = false;              // Up to 10.
   // HTTP/2 without negotiation, also over plain TCP; such a request has a connection of its own.
   bool http2 = false;
+  bool connect_only = false;  // Sends nothing: the response is empty, with status 0.
 };
 
 struct HttpClientResponse {

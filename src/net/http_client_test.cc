@@ -83,6 +83,13 @@ TEST_F(HttpClientTest, RefusedIsUnavailableAndBadUrlInvalid) {
   EXPECT_EQ(client_.FetchAndWait(request).error().code, base::Code::kInvalidArgument);
 }
 
+TEST_F(HttpClientTest, CanOnlyConnect) {
+  HttpClientRequest request = To("/hang");
+  request.connect_only = true;
+  EXPECT_EQ(client_.FetchAndWait(request)->status, 0);
+  EXPECT_TRUE(held_.empty());
+}
+
 TEST_F(HttpClientTest, LimitHoldsAfterDecompression) {
   HttpClientRequest request = To("/bomb");
   request.response_bytes_max = 1 << 20;

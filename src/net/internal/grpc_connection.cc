@@ -278,14 +278,7 @@ void GrpcConnection::OnHeadersEnd(int32_t id, Stream& stream) {
 }
 
 void GrpcConnection::OnData(int32_t id, Stream& stream, std::string_view bytes) {
-  if (stream.answered) {
-    // Nobody needs the rest; but a reset at once would make some clients miss the answer.
-    stream.discarded_bytes += bytes.size();
-    if (stream.discarded_bytes > kDiscardedBytesMax) {
-      nghttp2_submit_rst_stream(session_.get(), NGHTTP2_FLAG_NONE, id, NGHTTP2_NO_ERROR);
-    }
-    return;
-  }
+  if (stream.refusal.has_value() || stream.answered) return Discard(id, stream, bytes.size());
   stream.body.append(bytes);
   buffered_bytes_ += bytes.size();
   const size_t length = stream.body.size() < kGrpcPrefixBytes
@@ -309,6 +302,7 @@ void GrpcConnection::OnData(int32_t id, Stream& stream, std::string_view bytes) 
 void GrpcConnection::OnRequestEnd(int32_t id, Stream& stream) {
   stream.complete = true;
   if (stream.answered) return;
+  if (stream.refusal.has_value()) return SubmitError(id, stream, *stream.refusal, {});
   control_frames_ = 0;
   base::Result<std::string> message = DecodeMessage(stream);
   ReleaseBody(stream);
@@ -363,7 +357,16 @@ void GrpcConnection::Answer(int32_t id, GrpcAnswer answer) {
 
 void GrpcConnection::Refuse(int32_t id, Stream& stream, base::Error error) {
   ReleaseBody(stream);
-  SubmitError(id, stream, error, {});
+  if (stream.complete) return SubmitError(id, stream, error, {});
+  // Some clients lose an answer that comes before they have sent everything: so it waits.
+  stream.refusal = std::move(error);
+}
+
+void GrpcConnection::Discard(int32_t id, Stream& stream, size_t bytes) {
+  stream.discarded_bytes += bytes;
+  if (stream.discarded_bytes <= kDiscardedBytesMax) return;
+  if (!stream.answered) SubmitError(id, stream, *stream.refusal, {});
+  nghttp2_submit_rst_stream(session_.get(), NGHTTP2_FLAG_NONE, id, NGHTTP2_NO_ERROR);
 }
 
 void GrpcConnection::SubmitMessage(int32_t id, Stream& stream, std::string_view message) {

@@ -3,6 +3,7 @@
 #include <nghttp2/nghttp2.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 
@@ -34,7 +35,8 @@ class GrpcConnection : public Connection {
     bool answered = false;
     std::string answer;  // The framed message, sent from `answer_sent` on.
     size_t answer_sent = 0;
-    size_t discarded_bytes = 0;  // Received after an early answer.
+    std::optional<base::Error> refusal;  // The answer, once the peer has sent everything.
+    size_t discarded_bytes = 0;          // Received since the refusal.
   };
   using ErrorCode = boost::system::error_code;
   struct Callbacks;  // nghttp2's C callbacks.
@@ -55,6 +57,8 @@ class GrpcConnection : public Connection {
   void Handle(int32_t id, Stream& stream);
   void Answer(int32_t id, GrpcAnswer answer);
   void Refuse(int32_t id, Stream& stream, base::Error error);
+  // Takes what follows a refusal; at some point enough is enough.
+  void Discard(int32_t id, Stream& stream, size_t bytes);
   void SubmitMessage(int32_t id, Stream& stream, std::string_view message);
   void SubmitError(int32_t id, Stream& stream, const base::Error& error,
                    const std::string& status_details);

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace narthex::base {
+
+// What this process uses, from the operating system. Zeros where it does not tell.
+struct ProcessUsage {
+  double cpu_seconds = 0;  // User and system.
+  uint64_t resident_bytes = 0;
+  uint64_t virtual_bytes = 0;
+  uint64_t open_files = 0;
+  uint64_t threads = 0;
+};
+ProcessUsage ReadProcessUsage();
+
+std::string HostName();
+std::string CurrentDirectory();
+
+}  // namespace narthex::base

@@ -1,0 +1,219 @@
+#include "promql/engine.h"
+
+#include <algorithm>
+
+#include "base/mutex.h"
+#include "promql/exec/context.h"
+#include "promql/exec/group_key.h"
+#include "promql/exec/planner.h"
+#include "promql/exec/prepare.h"
+
+namespace narthex::promql {
+namespace {
+
+// Rows whose name was to go in the end lose it now; what became equal becomes one.
+base::Result<Rows> RemoveNames(Rows rows, const Grid& grid) {
+  bool any = false;
+  for (Row* row : rows.rows) {
+    if (!row->drop_name) continue;
+    row->labels = DropName(row->labels);
+    any = true;
+  }
+  std::erase_if(rows.rows, [&](const Row* row) { return IsEmpty(*row, grid.steps); });
+  if (!any) return rows;
+  return MergeEqualRows(std::move(rows), grid.steps);
+}
+
+ResultRow ToResultRow(Row& row, const Grid& grid) {
+  ResultRow result{std::move(row.labels), {}};
+  const size_t count = CountPresent(row, grid.steps);
+  result.samples.t.reserve(count);
+  result.samples.v.reserve(count);
+  ForEachPresent(row.present, grid.steps,
+                 [&](size_t step) { result.samples.Add(grid.At(step), row.values[step]); });
+  return result;
+}
+
+base::Result<std::vector<ResultRow>> EvaluateVector(Planner& planner, const Expr& expr,
+                                                    const Grid& grid) {
+  ASSIGN_OR_RETURN(Rows rows, planner.ReadVector(expr, grid));
+  ASSIGN_OR_RETURN(rows, RemoveNames(std::move(rows), grid));
+  std::vector<ResultRow> results;
+  results.reserve(rows.rows.size());
+  for (Row* row : rows.rows) results.push_back(ToResultRow(*row, grid));
+  return results;
+}
+
+base::Result<std::vector<ResultRow>> EvaluateScalar(Planner& planner, const Expr& expr,
+                                                    const Grid& grid) {
+  ASSIGN_OR_RETURN(std::vector<double> values, planner.Scalar(expr, grid));
+  RETURN_IF_ERROR(planner.context().budget.Charge(values.size()));
+  std::vector<ResultRow> results(1);
+  results[0].samples.v = std::move(values);
+  for (size_t step = 0; step < grid.steps; ++step) results[0].samples.t.push_back(grid.At(step));
+  return results;
+}
+
+base::Result<std::vector<ResultRow>> EvaluateMatrix(Planner& planner, const Expr& expr,
+                                                    const Grid& grid) {
+  ASSIGN_OR_RETURN(auto input, planner.Matrix(expr, grid));
+  std::vector<ResultRow> results;
+  RangeSeries series;
+  while (true) {
+    ASSIGN_OR_RETURN(const bool more, input->Next(series));
+    if (!more) return results;
+    // The samples of a subquery can reach beyond its window.
+    ResultRow row{series.drop_name ? DropName(series.labels) : series.labels, {}};
+    ForEachWindow(input->windows, series.samples.t, [&](size_t, size_t begin, size_t end) {
+      for (size_t i = begin; i < end; ++i)
+        row.samples.Add(series.samples.t[i], series.samples.v[i]);
+    });
+    if (row.samples.size() == 0) continue;
+    RETURN_IF_ERROR(planner.context().budget.Charge(row.samples.size()));
+    results.push_back(std::move(row));
+  }
+}
+
+base::Result<std::vector<ResultRow>> Evaluate(Planner& planner, const Expr& expr,
+                                              const Grid& grid) {
+  switch (expr.type) {
+    case ValueType::kScalar:
+      return EvaluateScalar(planner, expr, grid);
+    case ValueType::kMatrix:
+      return EvaluateMatrix(planner, expr, grid);
+    default:
+      return EvaluateVector(planner, expr, grid);
+  }
+}
+
+double Seconds(int64_t ns) { return static_cast<double>(ns) / 1e9; }
+
+}  // namespace
+
+// Lets so many queries run at once; the others wait in line until their deadline.
+class Engine::Gate {
+ public:
+  Gate(size_t slots, const base::Clock& clock) : free_(slots), clock_(clock) {}
+
+  class Ticket {
+   public:
+    explicit Ticket(Gate& gate) : gate_(&gate) {}
+    Ticket(Ticket&& other) noexcept : gate_(std::exchange(other.gate_, nullptr)) {}
+    Ticket& operator=(Ticket&&) = delete;
+    ~Ticket() {
+      if (gate_ != nullptr) gate_->Leave();
+    }
+
+   private:
+    Gate* gate_;
+  };
+
+  base::Result<Ticket> Enter(int64_t deadline_ns, const std::stop_token& stop) {
+    base::MutexLock lock(mutex_);
+    while (free_ == 0) {
+      if (stop.stop_requested()) {
+        return base::Fail(base::Code::kCancelled, "query was canceled in query queue");
+      }
+      if (clock_.MonotonicNs() > deadline_ns) {
+        return base::Fail(base::Code::kDeadlineExceeded, "query timed out in query queue");
+      }
+      // Looks up now and then: a stop request has no way to wake a waiter.
+      left_.WaitFor(mutex_, std::chrono::milliseconds(50));
+    }
+    --free_;
+    return Ticket(*this);
+  }
+
+ private:
+  void Leave() {
+    {
+      base::MutexLock lock(mutex_);
+      ++free_;
+    }
+    left_.NotifyOne();
+  }
+
+  base::Mutex mutex_;
+  base::CondVar left_;
+  size_t free_ GUARDED_BY(mutex_);
+  const base::Clock& clock_;
+};
+
+Engine::Engine(Options options, const base::Clock& clock)
+    : options_(std::move(options)),
+      clock_(clock),
+      gate_(std::make_unique<Gate>(options_.concurrent_max, clock)) {}
+
+Engine::~Engine() = default;
+
+base::Result<QueryResult> Engine::Run(storage::Queryable& storage, std::string_view text,
+                                      const Grid& grid, bool instant,
+                                      const QueryOptions& options) const {
+  const int64_t began_ns = clock_.MonotonicNs();
+  const int64_t timeout_ms =
+      std::min(options_.timeout_ms, options.timeout_ms.value_or(options_.timeout_ms));
+  const int64_t deadline_ns = began_ns + timeout_ms * 1'000'000;
+  QueryResult result;
+  ASSIGN_OR_RETURN(const ExprPtr expr, Parse(text, options_.parse));
+  if (!instant && expr->type != ValueType::kVector && expr->type != ValueType::kScalar) {
+    return base::Fail(base::Code::kInvalidArgument,
+                      "invalid expression type \"{}\" for range query, must be Scalar or instant "
+                      "Vector",
+                      ValueTypeText(expr->type));
+  }
+  RETURN_IF_ERROR(ResolveTimes(*expr, grid, instant));
+  result.type = instant ? expr->type : ValueType::kMatrix;
+  if (expr->type == ValueType::kString) {
+    result.text = Planner::Text(*expr);
+    result.time = grid.start;
+    return result;
+  }
+  const int64_t parsed_ns = clock_.MonotonicNs();
+  ASSIGN_OR_RETURN(const auto ticket, gate_->Enter(deadline_ns, options.stop));
+  const int64_t entered_ns = clock_.MonotonicNs();
+
+  const int64_t lookback_ms = options.lookback_ms.value_or(options_.lookback_ms);
+  ASSIGN_OR_RETURN(const auto querier, storage.OpenQuerier(TouchedTimes(*expr, grid, lookback_ms)));
+  QueryContext context{
+      .querier = *querier,
+      .grid = grid,
+      .instant = instant,
+      .lookback_ms = lookback_ms,
+      .subquery_step_ms = options_.subquery_step_ms,
+      .delayed_name_removal = options_.delayed_name_removal,
+      .annotations = Annotations(text),
+      .budget = Budget({&clock_, deadline_ns, options_.samples_max, options.stop})};
+  RETURN_IF_ERROR(context.budget.Check());
+  Planner planner(context);
+  ASSIGN_OR_RETURN(result.rows, Evaluate(planner, *expr, grid));
+  if (result.type == ValueType::kMatrix) std::ranges::sort(result.rows, {}, &ResultRow::labels);
+
+  result.warnings = context.annotations.warnings();
+  result.infos = context.annotations.infos();
+  result.stats = {.queue_seconds = Seconds(entered_ns - parsed_ns),
+                  .prepare_seconds = Seconds(parsed_ns - began_ns),
+                  .eval_seconds = Seconds(clock_.MonotonicNs() - entered_ns),
+                  .samples_read = context.budget.samples_read(),
+                  .samples_peak = context.budget.samples_peak()};
+  return result;
+}
+
+base::Result<QueryResult> Engine::Instant(storage::Queryable& storage, std::string_view text,
+                                          model::Timestamp time,
+                                          const QueryOptions& options) const {
+  return Run(storage, text, Grid{time, 1, 1}, true, options);
+}
+
+base::Result<QueryResult> Engine::OverRange(storage::Queryable& storage, std::string_view text,
+                                            const Range& range, const QueryOptions& options) const {
+  CHECK(range.step_ms > 0 && range.start <= range.end);
+  const auto steps = static_cast<size_t>((range.end - range.start) / range.step_ms) + 1;
+  if (steps > options_.samples_max) {
+    return base::Fail(
+        base::Code::kFailedPrecondition,
+        "query processing would load too many samples into memory in query execution");
+  }
+  return Run(storage, text, Grid{range.start, range.step_ms, steps}, false, options);
+}
+
+}  // namespace narthex::promql

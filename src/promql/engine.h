@@ -1,0 +1,105 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "model/labels.h"
+#include "model/sample.h"
+#include "promql/exec/grid.h"
+#include "promql/parser/ast.h"
+#include "promql/parser/parser.h"
+#include "storage/storage.h"
+
+namespace narthex::promql {
+
+// One series of an answer. An instant vector has one sample per row, a scalar is a row without
+// labels.
+struct ResultRow {
+  model::Labels labels;
+  model::SampleColumns samples;
+};
+
+struct QueryStats {
+  double queue_seconds = 0;    // Waiting for a turn.
+  double prepare_seconds = 0;  // Parsing and opening the storage.
+  double eval_seconds = 0;
+  uint64_t samples_read = 0;  // From storage.
+  uint64_t samples_peak = 0;  // Held at once.
+};
+
+// The answer to a query. A value.
+struct QueryResult {
+  // kVector and kString for instant queries only; a range query's answer is always kMatrix.
+  ValueType type = ValueType::kVector;
+  // kMatrix: sorted by labels. kVector: sorted where the query says so, else in no special order.
+  // kScalar: one row.
+  std::vector<ResultRow> rows;
+  std::string text;           // kString
+  model::Timestamp time = 0;  // kString
+  std::vector<std::string> warnings;
+  std::vector<std::string> infos;
+  QueryStats stats;
+};
+
+// Answers PromQL queries. Thread-safe.
+//
+// Errors of both kinds of query carry upstream's words and a code that says what kind they are:
+// kInvalidArgument: the text is wrong (bad_data); kFailedPrecondition: the data does not allow it
+// (execution); kDeadlineExceeded; kCancelled; everything else is a fault of the storage (internal).
+class Engine {
+ public:
+  struct Options {
+    int64_t lookback_ms = 5 * 60 * 1000;
+    int64_t timeout_ms = 2 * 60 * 1000;
+    uint64_t samples_max = 50'000'000;
+    size_t concurrent_max = 20;
+    int64_t subquery_step_ms = 60 * 1000;  // Of `[5m:]`.
+    ParseOptions parse;
+    // Names go from the final result only, not at once where a function changes the meaning.
+    bool delayed_name_removal = false;
+  };
+
+  // What one query may change.
+  struct QueryOptions {
+    std::optional<int64_t> lookback_ms;
+    std::optional<int64_t> timeout_ms;  // Never more than the engine's.
+    std::stop_token stop;
+  };
+
+  struct Range {
+    model::Timestamp start = 0;
+    model::Timestamp end = 0;  // Included where a step falls on it.
+    int64_t step_ms = 0;
+  };
+
+  Engine(Options options, const base::Clock& clock);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  base::Result<QueryResult> Instant(storage::Queryable& storage, std::string_view text,
+                                    model::Timestamp time, const QueryOptions& options) const;
+  // REQUIRES: step_ms > 0 and start <= end.
+  base::Result<QueryResult> OverRange(storage::Queryable& storage, std::string_view text,
+                                      const Range& range, const QueryOptions& options) const;
+
+  const Options& options() const { return options_; }
+
+ private:
+  class Gate;
+  base::Result<QueryResult> Run(storage::Queryable& storage, std::string_view text,
+                                const Grid& grid, bool instant, const QueryOptions& options) const;
+
+  const Options options_;
+  const base::Clock& clock_;
+  const std::unique_ptr<Gate> gate_;
+};
+
+}  // namespace narthex::promql

@@ -1,0 +1,93 @@
+#include "promql/exec/binary.h"
+
+#include "promql/exec/arithmetic.h"
+#include "promql/exec/group_key.h"
+
+namespace narthex::promql {
+namespace {
+
+// `op` with a fixed operator in the loop: values of all steps, then what comparisons filter.
+template <class F>
+void ApplyRow(const Binary& node, const std::vector<double>& scalars, bool scalar_left,
+              size_t steps, Row& row, F&& f) {
+  for (size_t step = 0; step < steps; ++step) {
+    const double value = row.values[step];
+    const double result = scalar_left ? f(scalars[step], value) : f(value, scalars[step]);
+    if (!IsComparison(node.op) || node.return_bool) {
+      row.values[step] = result;
+    } else if (result == 0) {
+      row.Clear(step);
+    }
+  }
+}
+
+class VectorScalarOperator final : public VectorOperator {
+ public:
+  VectorScalarOperator(const Binary& node, VectorOperatorPtr input, std::vector<double> scalars,
+                       bool scalar_left, bool delayed_name_removal)
+      : node_(node),
+        input_(std::move(input)),
+        scalars_(std::move(scalars)),
+        scalar_left_(scalar_left),
+        drop_at_once_(DropsName(node) && !delayed_name_removal),
+        drop_later_(DropsName(node) && delayed_name_removal) {
+    one_name = input_->one_name;
+  }
+
+  base::Result<bool> Next(Tile& tile) override {
+    ASSIGN_OR_RETURN(const bool more, input_->Next(tile));
+    for (Row& row : tile) {
+      Apply(tile.steps(), row);
+      if (drop_at_once_) row.labels = DropName(row.labels);
+      if (drop_later_) row.drop_name = true;
+    }
+    return more;
+  }
+
+ private:
+  void Apply(size_t steps, Row& row) const {
+    const auto apply = [&](auto f) { ApplyRow(node_, scalars_, scalar_left_, steps, row, f); };
+    switch (node_.op) {
+      case BinaryOp::kAdd:
+        return apply([](double a, double b) { return a + b; });
+      case BinaryOp::kSubtract:
+        return apply([](double a, double b) { return a - b; });
+      case BinaryOp::kMultiply:
+        return apply([](double a, double b) { return a * b; });
+      case BinaryOp::kDivide:
+        return apply([](double a, double b) { return a / b; });
+      default:
+        return apply([this](double a, double b) { return promql::Apply(node_.op, a, b); });
+    }
+  }
+
+  const Binary& node_;
+  const VectorOperatorPtr input_;
+  const std::vector<double> scalars_;
+  const bool scalar_left_;
+  const bool drop_at_once_;
+  const bool drop_later_;
+};
+
+}  // namespace
+
+base::Result<VectorOperatorPtr> MakeVectorScalar(Planner& planner, const Binary& node,
+                                                 const Grid& grid) {
+  QueryContext& context = planner.context();
+  const bool scalar_left = node.left->type == ValueType::kScalar;
+  const Expr& scalar = scalar_left ? *node.left : *node.right;
+  const Expr& vector = scalar_left ? *node.right : *node.left;
+  ASSIGN_OR_RETURN(std::vector<double> scalars, planner.Scalar(scalar, grid));
+  ASSIGN_OR_RETURN(auto input, planner.Vector(vector, grid));
+  const bool may_clash = DropsName(node) && !context.delayed_name_removal && !input->one_name;
+  auto made = std::make_unique<VectorScalarOperator>(node, std::move(input), std::move(scalars),
+                                                     scalar_left, context.delayed_name_removal);
+  if (!may_clash) return made;
+  ASSIGN_OR_RETURN(Rows rows, ReadAll(*made, grid.steps, context.budget));
+  ASSIGN_OR_RETURN(rows, MergeEqualRows(std::move(rows), grid.steps));
+  auto merged = MakeRowsOperator(std::move(rows));
+  merged->one_name = true;
+  return merged;
+}
+
+}  // namespace narthex::promql

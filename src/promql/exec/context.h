@@ -1,0 +1,89 @@
+#pragma once
+
+#include <fmt/core.h>
+
+#include <cstdint>
+#include <set>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "promql/exec/grid.h"
+#include "promql/parser/ast.h"
+#include "storage/storage.h"
+
+namespace narthex::promql {
+
+// What a query still may: time, samples, and whether anybody waits for it. One thread at a time.
+class Budget {
+ public:
+  struct Options {
+    const base::Clock* clock = nullptr;
+    int64_t deadline_ns = 0;  // Of the clock's monotonic time.
+    uint64_t samples_max = 0;
+    std::stop_token stop;
+  };
+  explicit Budget(Options options) : options_(std::move(options)) {}
+
+  // Cheap; call it at least every 1,000 samples. Errors: kDeadlineExceeded, kCancelled.
+  base::Status Check();
+  // Takes note of samples that the query holds from now on. Error: kFailedPrecondition past the
+  // limit.
+  base::Status Charge(size_t samples);
+  void Release(size_t samples) { held_ -= samples; }
+  // Samples that came from storage.
+  void Read(size_t samples) { read_ += samples; }
+
+  uint64_t samples_peak() const { return peak_; }
+  uint64_t samples_read() const { return read_; }
+
+ private:
+  Options options_;
+  uint64_t calls_ = 0;
+  uint64_t held_ = 0;
+  uint64_t peak_ = 0;
+  uint64_t read_ = 0;
+};
+
+// Remarks about a query that got its answer all the same; each text once, in order.
+class Annotations {
+ public:
+  explicit Annotations(std::string_view query) : query_(query) {}
+
+  template <class... Args>
+  void Warn(Position at, fmt::format_string<Args...> format, Args&&... args) {
+    Add(warnings_, "warning", at, fmt::format(format, std::forward<Args>(args)...));
+  }
+  template <class... Args>
+  void Inform(Position at, fmt::format_string<Args...> format, Args&&... args) {
+    Add(infos_, "info", at, fmt::format(format, std::forward<Args>(args)...));
+  }
+  const std::vector<std::string>& warnings() const { return warnings_; }
+  const std::vector<std::string>& infos() const { return infos_; }
+
+ private:
+  void Add(std::vector<std::string>& list, std::string_view level, Position at,
+           std::string_view text);
+
+  const std::string_view query_;
+  std::vector<std::string> warnings_;
+  std::vector<std::string> infos_;
+  std::set<std::string> seen_;
+};
+
+// Everything that all operators of one query share.
+struct QueryContext {
+  storage::Querier& querier;
+  Grid grid;  // Of the whole query.
+  bool instant = false;
+  int64_t lookback_ms = 0;
+  int64_t subquery_step_ms = 0;
+  bool delayed_name_removal = false;
+  Annotations annotations;
+  Budget budget;
+};
+
+}  // namespace narthex::promql

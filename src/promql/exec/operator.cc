@@ -1,0 +1,87 @@
+#include "promql/exec/operator.h"
+
+#include <unordered_map>
+
+namespace narthex::promql {
+namespace {
+
+class RowsOperator final : public VectorOperator {
+ public:
+  explicit RowsOperator(Rows rows) : rows_(std::move(rows)) {}
+
+  base::Result<bool> Next(Tile& tile) override {
+    tile.Clear();
+    const size_t steps = tile.steps();
+    for (; next_ < rows_.rows.size() && !tile.full(); ++next_) {
+      Row& from = *rows_.rows[next_];
+      Row& to = tile.Add(std::move(from.labels), from.drop_name);
+      std::copy_n(from.values, steps, to.values);
+      std::copy_n(from.present, PresenceWords(steps), to.present);
+    }
+    return !tile.empty();
+  }
+
+ private:
+  Rows rows_;
+  size_t next_ = 0;
+};
+
+}  // namespace
+
+base::Result<Rows> ReadAll(VectorOperator& input, size_t steps, Budget& budget) {
+  Rows all;
+  while (true) {
+    Tile tile(steps);
+    ASSIGN_OR_RETURN(const bool more, input.Next(tile));
+    if (!more) break;
+    size_t samples = 0;
+    for (const Row& row : tile) samples += CountPresent(row, steps);
+    RETURN_IF_ERROR(budget.Charge(samples));
+    all.tiles.push_back(std::move(tile));
+  }
+  for (Tile& tile : all.tiles) {
+    for (Row& row : tile) all.rows.push_back(&row);
+  }
+  return all;
+}
+
+VectorOperatorPtr MakeRowsOperator(Rows rows) {
+  return std::make_unique<RowsOperator>(std::move(rows));
+}
+
+base::Result<Rows> MergeEqualRows(Rows rows, size_t steps) {
+  std::unordered_map<model::Labels, Row*> by_labels;
+  std::vector<Row*> merged;
+  const size_t words = PresenceWords(steps);
+  for (Row* row : rows.rows) {
+    const auto [at, is_new] = by_labels.try_emplace(row->labels, row);
+    if (is_new) {
+      merged.push_back(row);
+      continue;
+    }
+    Row& into = *at->second;
+    for (size_t word = 0; word < words; ++word) {
+      if ((into.present[word] & row->present[word]) != 0) {
+        return base::Fail(base::Code::kFailedPrecondition,
+                          "vector cannot contain metrics with the same labelset");
+      }
+    }
+    ForEachPresent(row->present, steps, [&](size_t step) { into.Set(step, row->values[step]); });
+  }
+  rows.rows = std::move(merged);
+  return rows;
+}
+
+Row& RowBuilder::Add(model::Labels labels, bool drop_name) {
+  if (rows_.tiles.empty() || rows_.tiles.back().full()) rows_.tiles.emplace_back(steps_);
+  Row& row = rows_.tiles.back().Add(std::move(labels), drop_name);
+  rows_.rows.push_back(&row);
+  return row;
+}
+
+Rows RowBuilder::Take() {
+  std::erase_if(rows_.rows, [this](const Row* row) { return IsEmpty(*row, steps_); });
+  return std::move(rows_);
+}
+
+}  // namespace narthex::promql

@@ -1,0 +1,147 @@
+#include "promql/exec/selector.h"
+
+#include <algorithm>
+
+namespace narthex::promql {
+namespace {
+
+using model::SampleColumns;
+
+// True when every series that matches has the same name.
+bool PinsName(const VectorSelector& selector) {
+  return std::ranges::any_of(selector.matchers, [](const model::Matcher& matcher) {
+    return matcher.name() == model::kMetricName && matcher.type() == model::Matcher::Type::kEqual;
+  });
+}
+
+// Time only moves forward, so that one pass over the samples serves all steps.
+void SelectNewest(const SampleColumns& samples, const Windows& windows, InstantValue what,
+                  Row& row) {
+  const size_t count = samples.size();
+  size_t next = 0;
+  for (size_t step = 0; step < windows.steps; ++step) {
+    const model::Timestamp end = windows.End(step);
+    while (next < count && samples.t[next] <= end) ++next;
+    if (next == 0) continue;
+    const model::Timestamp t = samples.t[next - 1];
+    const double value = samples.v[next - 1];
+    if (t <= end - windows.range || model::IsStaleNan(value)) continue;
+    row.Set(step, what == InstantValue::kSample ? value : static_cast<double>(t) / 1000);
+  }
+}
+
+class InstantSelector final : public VectorOperator {
+ public:
+  InstantSelector(QueryContext& context, std::unique_ptr<storage::SeriesSet> series,
+                  Windows windows, InstantValue value)
+      : context_(context), series_(std::move(series)), windows_(windows), value_(value) {}
+
+  base::Result<bool> Next(Tile& tile) override {
+    tile.Clear();
+    for (; next_ < series_->size() && !tile.full(); ++next_) {
+      RETURN_IF_ERROR(context_.budget.Check());
+      RETURN_IF_ERROR(series_->Read(next_, windows_.Span(), samples_));
+      context_.budget.Read(samples_.size());
+      if (samples_.size() == 0) continue;
+      Row& row = tile.Add(series_->labels(next_), false);
+      SelectNewest(samples_, windows_, value_, row);
+      if (IsEmpty(row, tile.steps())) tile.RemoveLast();
+    }
+    return !tile.empty();
+  }
+
+ private:
+  QueryContext& context_;
+  const std::unique_ptr<storage::SeriesSet> series_;
+  const Windows windows_;
+  const InstantValue value_;
+  size_t next_ = 0;
+  SampleColumns samples_;
+};
+
+void DropStaleMarkers(SampleColumns& samples) {
+  const auto first = std::ranges::find_if(samples.v, model::IsStaleNan);
+  auto kept = static_cast<size_t>(first - samples.v.begin());
+  for (size_t i = kept; i < samples.size(); ++i) {
+    if (model::IsStaleNan(samples.v[i])) continue;
+    samples.t[kept] = samples.t[i];
+    samples.v[kept++] = samples.v[i];
+  }
+  samples.t.resize(kept);
+  samples.v.resize(kept);
+}
+
+class RangeSelector final : public MatrixOperator {
+ public:
+  RangeSelector(QueryContext& context, std::unique_ptr<storage::SeriesSet> series,
+                Windows selector_windows)
+      : context_(context), series_(std::move(series)) {
+    windows = selector_windows;
+  }
+
+  base::Result<bool> Next(RangeSeries& series) override {
+    for (; next_ < series_->size(); ++next_) {
+      RETURN_IF_ERROR(context_.budget.Check());
+      context_.budget.Release(charged_);
+      charged_ = 0;
+      RETURN_IF_ERROR(series_->Read(next_, windows.Span(), series.samples));
+      DropStaleMarkers(series.samples);
+      const size_t count = series.samples.size();
+      if (count == 0) continue;
+      context_.budget.Read(count);
+      RETURN_IF_ERROR(context_.budget.Charge(count));
+      charged_ = count;
+      series.labels = series_->labels(next_++);
+      series.drop_name = false;
+      return true;
+    }
+    context_.budget.Release(charged_);
+    charged_ = 0;
+    return false;
+  }
+
+ private:
+  QueryContext& context_;
+  const std::unique_ptr<storage::SeriesSet> series_;
+  size_t next_ = 0;
+  size_t charged_ = 0;
+};
+
+}  // namespace
+
+Windows WindowsOf(const Grid& grid, const std::optional<Duration>& offset, const AtModifier& at,
+                  int64_t range_ms) {
+  const int64_t offset_ms = offset ? offset->ms : 0;
+  if (at) return {at.time - offset_ms, 0, grid.steps, range_ms};
+  return {grid.start - offset_ms, grid.interval, grid.steps, range_ms};
+}
+
+base::Result<VectorOperatorPtr> MakeInstantSelector(QueryContext& context,
+                                                    const VectorSelector& selector,
+                                                    const Grid& grid, InstantValue value) {
+  if (selector.smoothed) {
+    return base::Fail(base::Code::kUnimplemented, "the smoothed modifier is not supported yet");
+  }
+  ASSIGN_OR_RETURN(auto series, context.querier.Select(selector.matchers));
+  const Windows windows = WindowsOf(grid, selector.offset, selector.at, context.lookback_ms);
+  auto made = std::make_unique<InstantSelector>(context, std::move(series), windows, value);
+  made->one_name = PinsName(selector);
+  return made;
+}
+
+base::Result<MatrixOperatorPtr> MakeRangeSelector(QueryContext& context,
+                                                  const MatrixSelector& selector,
+                                                  const Grid& grid) {
+  if (selector.vector->anchored || selector.vector->smoothed) {
+    return base::Fail(base::Code::kUnimplemented, "the {} modifier is not supported yet",
+                      selector.vector->anchored ? "anchored" : "smoothed");
+  }
+  ASSIGN_OR_RETURN(auto series, context.querier.Select(selector.vector->matchers));
+  const Windows windows =
+      WindowsOf(grid, selector.vector->offset, selector.vector->at, selector.range.ms);
+  auto made = std::make_unique<RangeSelector>(context, std::move(series), windows);
+  made->one_name = PinsName(*selector.vector);
+  return made;
+}
+
+}  // namespace narthex::promql

@@ -1,0 +1,98 @@
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "base/check.h"
+#include "model/labels.h"
+
+namespace narthex::promql {
+
+// One series of a result: a value per step and a bit per step that says whether there is one. The
+// memory belongs to a Tile.
+struct Row {
+  model::Labels labels;
+  // The name is to go from the final result, but operators above still see it.
+  bool drop_name = false;
+  double* values = nullptr;
+  uint64_t* present = nullptr;
+
+  bool Has(size_t step) const { return (present[step / 64] >> (step % 64)) & 1; }
+  void Set(size_t step, double value) {
+    values[step] = value;
+    present[step / 64] |= uint64_t{1} << (step % 64);
+  }
+  void Clear(size_t step) { present[step / 64] &= ~(uint64_t{1} << (step % 64)); }
+};
+
+inline size_t PresenceWords(size_t steps) { return (steps + 63) / 64; }
+
+// Calls visit(step) for every bit that is set, in order.
+template <class Visit>
+void ForEachPresent(const uint64_t* present, size_t steps, Visit&& visit) {
+  for (size_t word = 0; word < PresenceWords(steps); ++word) {
+    for (uint64_t bits = present[word]; bits != 0; bits &= bits - 1) {
+      visit(word * 64 + static_cast<size_t>(std::countr_zero(bits)));
+    }
+  }
+}
+
+// Up to kRowsMax series with all their steps, about a megabyte: what operators hand to each other.
+// Reused from batch to batch. Move-only, one thread at a time.
+class Tile {
+ public:
+  static constexpr size_t kRowsMax = 256;
+  static constexpr size_t kValuesMax = size_t{1} << 17;
+
+  explicit Tile(size_t steps)
+      : steps_(steps), capacity_(std::clamp<size_t>(kValuesMax / steps, 1, kRowsMax)) {}
+
+  // A row without values. REQUIRES: !full(). References to rows live as long as the tile.
+  Row& Add(model::Labels labels, bool drop_name) {
+    DCHECK(!full());
+    if (values_ == nullptr) Allocate();
+    Row& row = rows_[size_++];
+    row.labels = std::move(labels);
+    row.drop_name = drop_name;
+    std::memset(row.values, 0, steps_ * sizeof(double));
+    std::memset(row.present, 0, PresenceWords(steps_) * sizeof(uint64_t));
+    return row;
+  }
+  void RemoveLast() { --size_; }
+  void Clear() { size_ = 0; }
+  size_t steps() const { return steps_; }
+  size_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+  bool full() const { return size_ == capacity_; }
+  Row& operator[](size_t i) { return rows_[i]; }
+  const Row& operator[](size_t i) const { return rows_[i]; }
+  Row* begin() { return rows_.data(); }
+  Row* end() { return rows_.data() + size_; }
+  const Row* begin() const { return rows_.data(); }
+  const Row* end() const { return rows_.data() + size_; }
+
+ private:
+  void Allocate() {
+    const size_t words = PresenceWords(steps_);
+    values_ = std::make_unique_for_overwrite<double[]>(capacity_ * steps_);
+    present_ = std::make_unique_for_overwrite<uint64_t[]>(capacity_ * words);
+    rows_.resize(capacity_);
+    for (size_t i = 0; i < capacity_; ++i) {
+      rows_[i].values = values_.get() + i * steps_;
+      rows_[i].present = present_.get() + i * words;
+    }
+  }
+
+  size_t steps_;
+  size_t capacity_;
+  size_t size_ = 0;
+  std::unique_ptr<double[]> values_;
+  std::unique_ptr<uint64_t[]> present_;
+  std::vector<Row> rows_;
+};
+
+}  // namespace narthex::promql

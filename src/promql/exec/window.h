@@ -1,0 +1,43 @@
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "promql/exec/operator.h"
+
+namespace narthex::promql {
+
+// What a function over ranges knows besides the samples of one series.
+struct WindowCall {
+  Windows windows;
+  Grid grid;                                 // Evaluation times, one per window.
+  std::vector<std::vector<double>> scalars;  // Scalar arguments in order, per step.
+};
+
+// Writes the function's value of each window into a row; a step stays without value where the
+// function has none. The samples lie in time order and cover all windows.
+using WindowFn = void (*)(const WindowCall& call, const model::SampleColumns& samples, Row& row);
+
+// Calls visit(step, begin, end) for each window that holds samples [begin, end). Both ends only
+// move forward: O(samples + steps).
+template <class Visit>
+void ForEachWindow(const Windows& windows, std::span<const model::Timestamp> times, Visit&& visit) {
+  size_t begin = 0;
+  size_t end = 0;
+  for (size_t step = 0; step < windows.steps; ++step) {
+    const model::Timestamp last = windows.End(step);
+    while (end < times.size() && times[end] <= last) ++end;
+    while (begin < end && times[begin] <= last - windows.range) ++begin;
+    if (begin < end) visit(step, begin, end);
+  }
+}
+
+// Applies a function to each series of a range vector.
+VectorOperatorPtr MakeWindowOperator(QueryContext& context, MatrixOperatorPtr input, WindowFn fn,
+                                     WindowCall call, bool keep_name);
+
+// The steps of `inner`, evaluated over `inner_grid`, as a range vector.
+MatrixOperatorPtr MakeSubquery(QueryContext& context, VectorOperatorPtr inner, Grid inner_grid,
+                               Windows windows);
+
+}  // namespace narthex::promql

@@ -1,0 +1,268 @@
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <unordered_map>
+
+#include "model/number.h"
+#include "promql/exec/group_key.h"
+#include "promql/exec/planner.h"
+#include "promql/functions/kernels.h"
+
+namespace narthex::promql {
+namespace {
+
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+constexpr double kInf = std::numeric_limits<double>::infinity();
+
+// A classic bucket: `count` observations up to and including `bound`.
+struct Bucket {
+  double bound;
+  double count;
+};
+
+// Equal but for rounding. Source: upstream's almost.Equal.
+bool AlmostEqual(double a, double b, double tolerance) {
+  if (a == b) return true;
+  const double sum = std::fabs(a) + std::fabs(b);
+  const double difference = std::fabs(a - b);
+  constexpr double kNormalMin = std::numeric_limits<double>::min();
+  if (a == 0 || b == 0 || sum < kNormalMin) return difference < tolerance * kNormalMin;
+  return difference / std::min(sum, std::numeric_limits<double>::max()) < tolerance;
+}
+
+// Buckets in order of their bounds, equal bounds (`1` and `1.0`) added up.
+void Coalesce(std::vector<Bucket>& buckets) {
+  size_t last = 0;
+  for (size_t i = 1; i < buckets.size(); ++i) {
+    if (buckets[i].bound == buckets[last].bound) {
+      buckets[last].count += buckets[i].count;
+    } else {
+      buckets[++last] = buckets[i];
+    }
+  }
+  buckets.resize(last + 1);
+}
+
+// Cumulative counts may not fall. Falls within rounding (1e-12) are mended silently; true when
+// there was a larger one.
+bool ForceMonotonic(std::vector<Bucket>& buckets) {
+  constexpr double kTolerance = 1e-12;
+  bool forced = false;
+  double before = buckets[0].count;
+  for (size_t i = 1; i < buckets.size(); ++i) {
+    double& count = buckets[i].count;
+    if (count == before) continue;
+    if (AlmostEqual(before, count, kTolerance)) {
+      count = before;
+    } else if (count < before) {
+      count = before;
+      forced = true;
+    } else {
+      before = count;
+    }
+  }
+  return forced;
+}
+
+// Source: Prometheus documentation, query functions, histogram_quantile().
+// REQUIRES: sorted by bound, not empty.
+double BucketQuantile(double q, std::vector<Bucket>& buckets, bool* forced) {
+  if (std::isnan(q)) return kNan;
+  if (q < 0) return -kInf;
+  if (q > 1) return kInf;
+  if (buckets.back().bound != kInf) return kNan;
+  Coalesce(buckets);
+  *forced = ForceMonotonic(buckets);
+  if (buckets.size() < 2) return kNan;
+  const double observations = buckets.back().count;
+  if (observations == 0) return kNan;
+  double rank = q * observations;
+  const auto found =
+      std::partition_point(buckets.begin(), buckets.end() - 1,
+                           [rank](const Bucket& bucket) { return !(bucket.count >= rank); });
+  const auto b = static_cast<size_t>(found - buckets.begin());
+  if (b == buckets.size() - 1) return buckets[buckets.size() - 2].bound;
+  if (b == 0 && buckets[0].bound <= 0) return buckets[0].bound;
+  double start = 0;
+  double count = buckets[b].count;
+  if (b > 0) {
+    start = buckets[b - 1].bound;
+    count -= buckets[b - 1].count;
+    rank -= buckets[b - 1].count;
+  }
+  return start + (buckets[b].bound - start) * (rank / count);
+}
+
+// The observations between two bounds, as a share of all. REQUIRES: as above.
+double BucketFraction(double lower, double upper, std::vector<Bucket>& buckets) {
+  if (buckets.back().bound != kInf) return kNan;
+  Coalesce(buckets);
+  const double observations = buckets.back().count;
+  if (observations == 0 || std::isnan(lower) || std::isnan(upper)) return kNan;
+  if (lower >= upper) return 0;
+  // Observations below a value, spread evenly within its bucket.
+  const auto rank_of = [&](double value) {
+    double below = 0;
+    for (size_t i = 0; i < buckets.size(); ++i) {
+      const double end = buckets[i].bound;
+      const double start = i > 0 ? buckets[i - 1].bound : end > 0 ? 0 : -kInf;
+      if (start >= value) return below;
+      if (end > value) {
+        if (end == kInf || start == -kInf) return i == 0 ? below : buckets[i - 1].count;
+        return below + (buckets[i].count - below) * (value - start) / (end - start);
+      }
+      below = buckets[i].count;
+    }
+    return observations;
+  };
+  const double upper_rank = upper == kInf ? observations : std::min(rank_of(upper), observations);
+  return (upper_rank - std::min(rank_of(lower), observations)) / observations;
+}
+
+struct BoundRow {
+  double bound;
+  Row* row;
+};
+
+// The bucket series of one classic histogram, by bound.
+struct Histogram {
+  model::Labels labels;  // Without `le`; the name is still there.
+  bool drop_name;
+  std::vector<BoundRow> buckets;
+};
+
+std::vector<Histogram> GatherHistograms(QueryContext& context, const Rows& rows, Position at) {
+  std::vector<Histogram> histograms;
+  std::unordered_map<model::Labels, size_t> index;
+  model::LabelsBuilder builder;
+  for (Row* row : rows.rows) {
+    const std::string_view le = row->labels.Get(model::kBucketLabel);
+    const auto bound = model::ParseFloat(le);
+    if (!bound) {
+      context.annotations.Warn(
+          at,
+          "bucket label \"le\" is missing or has a malformed value of \"{}\" for metric name "
+          "\"{}\"",
+          le, row->labels.Get(model::kMetricName));
+      continue;
+    }
+    builder.Reset(row->labels);
+    builder.Delete(model::kBucketLabel);
+    model::Labels labels = builder.Build();
+    const auto [it, is_new] = index.try_emplace(labels, histograms.size());
+    if (is_new) histograms.push_back({std::move(labels), row->drop_name, {}});
+    histograms[it->second].buckets.push_back({*bound, row});
+  }
+  for (Histogram& histogram : histograms) {
+    std::ranges::stable_sort(histogram.buckets, {}, &BoundRow::bound);
+  }
+  return histograms;
+}
+
+// Adds a row of `of(buckets, step)` per histogram, wherever it has a bucket.
+template <class Of>
+base::Status AddRows(QueryContext& context, const std::vector<Histogram>& histograms,
+                     const Grid& grid, RowBuilder& output,
+                     const std::pair<std::string, std::string>* extra, Of&& of) {
+  std::vector<Bucket> buckets;
+  for (const Histogram& histogram : histograms) {
+    RETURN_IF_ERROR(context.budget.Check());
+    const bool drop_now = !context.delayed_name_removal;
+    model::Labels labels = drop_now ? DropName(histogram.labels) : histogram.labels;
+    if (extra != nullptr) {
+      model::LabelsBuilder builder(labels);
+      builder.Set(extra->first, extra->second);
+      labels = builder.Build();
+    }
+    Row& out = output.Add(std::move(labels), !drop_now);
+    for (size_t step = 0; step < grid.steps; ++step) {
+      buckets.clear();
+      for (const auto& [bound, row] : histogram.buckets) {
+        if (row->Has(step)) buckets.push_back({bound, row->values[step]});
+      }
+      if (!buckets.empty()) out.Set(step, of(histogram, buckets, step));
+    }
+  }
+  return {};
+}
+
+base::Result<VectorOperatorPtr> Finish(RowBuilder& output, const Grid& grid) {
+  ASSIGN_OR_RETURN(Rows rows, MergeEqualRows(output.Take(), grid.steps));
+  auto made = MakeRowsOperator(std::move(rows));
+  made->one_name = true;
+  return made;
+}
+
+auto QuantileWithRemarks(QueryContext& context, const std::vector<double>& quantiles, Position at) {
+  return [&context, &quantiles, at](const Histogram& histogram, std::vector<Bucket>& buckets,
+                                    size_t step) {
+    bool forced = false;
+    const double value = BucketQuantile(quantiles[step], buckets, &forced);
+    if (forced) {
+      context.annotations.Inform(
+          at,
+          "input to histogram_quantile needed to be fixed for monotonicity (see "
+          "https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile) "
+          "for metric name \"{}\"",
+          histogram.labels.Get(model::kMetricName));
+    }
+    return value;
+  };
+}
+
+}  // namespace
+
+base::Result<VectorOperatorPtr> HistogramQuantile(Planner& planner, const Call& call,
+                                                  const Grid& grid) {
+  QueryContext& context = planner.context();
+  ASSIGN_OR_RETURN(const std::vector<double> quantiles, planner.Scalar(*call.args[0], grid));
+  ASSIGN_OR_RETURN(const Rows rows, planner.ReadVector(*call.args[1], grid));
+  WarnOfQuantiles(context, quantiles, call.args[0]->position);
+  const Position at = call.args[1]->position;
+  RowBuilder output(grid.steps);
+  RETURN_IF_ERROR(AddRows(context, GatherHistograms(context, rows, at), grid, output, nullptr,
+                          QuantileWithRemarks(context, quantiles, at)));
+  return Finish(output, grid);
+}
+
+base::Result<VectorOperatorPtr> HistogramQuantiles(Planner& planner, const Call& call,
+                                                   const Grid& grid) {
+  QueryContext& context = planner.context();
+  ASSIGN_OR_RETURN(const Rows rows, planner.ReadVector(*call.args[0], grid));
+  const std::string& label = Planner::Text(*call.args[1]);
+  const Position at = call.args[0]->position;
+  const std::vector<Histogram> histograms = GatherHistograms(context, rows, at);
+  RowBuilder output(grid.steps);
+  for (size_t i = 2; i < call.args.size(); ++i) {
+    ASSIGN_OR_RETURN(const std::vector<double> quantiles, planner.Scalar(*call.args[i], grid));
+    WarnOfQuantiles(context, quantiles, call.args[i]->position);
+    const std::pair extra(label, model::FormatFloat(quantiles[0]));
+    RETURN_IF_ERROR(AddRows(context, histograms, grid, output, &extra,
+                            QuantileWithRemarks(context, quantiles, at)));
+  }
+  return Finish(output, grid);
+}
+
+base::Result<VectorOperatorPtr> HistogramFraction(Planner& planner, const Call& call,
+                                                  const Grid& grid) {
+  QueryContext& context = planner.context();
+  ASSIGN_OR_RETURN(const std::vector<double> lower, planner.Scalar(*call.args[0], grid));
+  ASSIGN_OR_RETURN(const std::vector<double> upper, planner.Scalar(*call.args[1], grid));
+  ASSIGN_OR_RETURN(const Rows rows, planner.ReadVector(*call.args[2], grid));
+  RowBuilder output(grid.steps);
+  RETURN_IF_ERROR(AddRows(context, GatherHistograms(context, rows, call.args[2]->position), grid,
+                          output, nullptr,
+                          [&](const Histogram&, std::vector<Bucket>& buckets, size_t step) {
+                            return BucketFraction(lower[step], upper[step], buckets);
+                          }));
+  return Finish(output, grid);
+}
+
+// Samples that are numbers, all there are so far, have no answer.
+base::Result<VectorOperatorPtr> OnlyNativeHistograms(Planner& planner, const Call& call,
+                                                     const Grid& grid) {
+  ASSIGN_OR_RETURN([[maybe_unused]] const Rows rows, planner.ReadVector(*call.args[0], grid));
+  return MakeRowsOperator({});
+}
+
+}  // namespace narthex::promql

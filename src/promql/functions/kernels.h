@@ -1,0 +1,184 @@
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "promql/exec/grid.h"
+#include "promql/exec/operator.h"
+#include "promql/exec/window.h"
+
+namespace narthex::promql {
+
+// The evaluators that rows of the function table name, declared by family and file.
+
+class Planner;
+struct Call;
+
+using ScalarArgs = std::vector<std::vector<double>>;  // Per argument, per step.
+
+// Changes the values of a row in place; may clear steps.
+using ElementFn = void (*)(const ScalarArgs& args, size_t steps, Row& row);
+// Plans a call that needs more than one sample or one series at a time.
+using VectorFn = base::Result<VectorOperatorPtr> (*)(Planner&, const Call&, const Grid&);
+// One value per step.
+using ScalarFn = base::Result<std::vector<double>> (*)(Planner&, const Call&, const Grid&);
+
+// Compensated summation. Source: Neumaier 1974; infinities reset the compensation as upstream does.
+struct CompensatedSum {
+  double sum = 0;
+  double lost = 0;
+
+  void Add(double x) {
+    const double total = sum + x;
+    if (std::isinf(total)) {
+      lost = 0;
+    } else if (std::fabs(sum) >= std::fabs(x)) {
+      lost += (sum - total) + x;
+    } else {
+      lost += (x - total) + sum;
+    }
+    sum = total;
+  }
+  double Total() const { return std::isinf(sum) ? sum : sum + lost; }
+};
+
+// Mean that survives sums beyond the largest double. Source: upstream's avg().
+struct CompensatedMean {
+  CompensatedSum sum;  // Holds the mean itself once `incremental`.
+  double count = 0;
+  bool incremental = false;
+
+  void Add(double x) {
+    ++count;
+    if (!incremental) {
+      CompensatedSum next = sum;
+      next.Add(x);
+      if (count == 1 || !std::isinf(next.sum)) {
+        sum = next;
+        return;
+      }
+      incremental = true;
+      sum.sum /= count - 1;
+      sum.lost /= count - 1;
+    }
+    const double weight = (count - 1) / count;
+    sum.sum *= weight;
+    sum.lost *= weight;
+    sum.Add(x / count);
+  }
+  double Mean() const {
+    if (incremental) return sum.sum + sum.lost;
+    return sum.sum / count + sum.lost / count;
+  }
+};
+
+// Sorts as upstream does, NaN first, and interpolates. NaN for no values or a NaN quantile,
+// infinite for quantiles outside 0…1.
+double Quantile(double q, std::vector<double>& values);
+
+// rate.cc
+void Rate(const WindowCall&, const model::SampleColumns&, Row&);
+void Increase(const WindowCall&, const model::SampleColumns&, Row&);
+void Delta(const WindowCall&, const model::SampleColumns&, Row&);
+void Irate(const WindowCall&, const model::SampleColumns&, Row&);
+void Idelta(const WindowCall&, const model::SampleColumns&, Row&);
+void Changes(const WindowCall&, const model::SampleColumns&, Row&);
+void Resets(const WindowCall&, const model::SampleColumns&, Row&);
+
+// regression.cc
+void Deriv(const WindowCall&, const model::SampleColumns&, Row&);
+void PredictLinear(const WindowCall&, const model::SampleColumns&, Row&);
+void DoubleExponentialSmoothing(const WindowCall&, const model::SampleColumns&, Row&);
+
+// over_time.cc
+void AvgOverTime(const WindowCall&, const model::SampleColumns&, Row&);
+void SumOverTime(const WindowCall&, const model::SampleColumns&, Row&);
+void MinOverTime(const WindowCall&, const model::SampleColumns&, Row&);
+void MaxOverTime(const WindowCall&, const model::SampleColumns&, Row&);
+void CountOverTime(const WindowCall&, const model::SampleColumns&, Row&);
+void PresentOverTime(const WindowCall&, const model::SampleColumns&, Row&);
+void FirstOverTime(const WindowCall&, const model::SampleColumns&, Row&);
+void LastOverTime(const WindowCall&, const model::SampleColumns&, Row&);
+void StddevOverTime(const WindowCall&, const model::SampleColumns&, Row&);
+void StdvarOverTime(const WindowCall&, const model::SampleColumns&, Row&);
+void QuantileOverTime(const WindowCall&, const model::SampleColumns&, Row&);
+void MadOverTime(const WindowCall&, const model::SampleColumns&, Row&);
+void TsOfFirstOverTime(const WindowCall&, const model::SampleColumns&, Row&);
+void TsOfLastOverTime(const WindowCall&, const model::SampleColumns&, Row&);
+void TsOfMinOverTime(const WindowCall&, const model::SampleColumns&, Row&);
+void TsOfMaxOverTime(const WindowCall&, const model::SampleColumns&, Row&);
+
+// math.cc
+void Abs(const ScalarArgs&, size_t, Row&);
+void Acos(const ScalarArgs&, size_t, Row&);
+void Acosh(const ScalarArgs&, size_t, Row&);
+void Asin(const ScalarArgs&, size_t, Row&);
+void Asinh(const ScalarArgs&, size_t, Row&);
+void Atan(const ScalarArgs&, size_t, Row&);
+void Atanh(const ScalarArgs&, size_t, Row&);
+void Ceil(const ScalarArgs&, size_t, Row&);
+void Clamp(const ScalarArgs&, size_t, Row&);
+void ClampMax(const ScalarArgs&, size_t, Row&);
+void ClampMin(const ScalarArgs&, size_t, Row&);
+void Cos(const ScalarArgs&, size_t, Row&);
+void Cosh(const ScalarArgs&, size_t, Row&);
+void Deg(const ScalarArgs&, size_t, Row&);
+void Exp(const ScalarArgs&, size_t, Row&);
+void Floor(const ScalarArgs&, size_t, Row&);
+void Ln(const ScalarArgs&, size_t, Row&);
+void Log10(const ScalarArgs&, size_t, Row&);
+void Log2(const ScalarArgs&, size_t, Row&);
+void Rad(const ScalarArgs&, size_t, Row&);
+void Round(const ScalarArgs&, size_t, Row&);
+void Sgn(const ScalarArgs&, size_t, Row&);
+void Sin(const ScalarArgs&, size_t, Row&);
+void Sinh(const ScalarArgs&, size_t, Row&);
+void Sqrt(const ScalarArgs&, size_t, Row&);
+void Tan(const ScalarArgs&, size_t, Row&);
+void Tanh(const ScalarArgs&, size_t, Row&);
+base::Result<std::vector<double>> Pi(Planner&, const Call&, const Grid&);
+base::Result<std::vector<double>> MaxOf(Planner&, const Call&, const Grid&);
+base::Result<std::vector<double>> MinOf(Planner&, const Call&, const Grid&);
+
+// date.cc
+void DayOfMonth(const ScalarArgs&, size_t, Row&);
+void DayOfWeek(const ScalarArgs&, size_t, Row&);
+void DayOfYear(const ScalarArgs&, size_t, Row&);
+void DaysInMonth(const ScalarArgs&, size_t, Row&);
+void Hour(const ScalarArgs&, size_t, Row&);
+void Minute(const ScalarArgs&, size_t, Row&);
+void Month(const ScalarArgs&, size_t, Row&);
+void Year(const ScalarArgs&, size_t, Row&);
+base::Result<std::vector<double>> Time(Planner&, const Call&, const Grid&);
+base::Result<std::vector<double>> QueryStart(Planner&, const Call&, const Grid&);
+base::Result<std::vector<double>> QueryEnd(Planner&, const Call&, const Grid&);
+base::Result<std::vector<double>> QueryRange(Planner&, const Call&, const Grid&);
+base::Result<std::vector<double>> QueryStep(Planner&, const Call&, const Grid&);
+base::Result<VectorOperatorPtr> TimestampOf(Planner&, const Call&, const Grid&);
+
+// labels.cc
+base::Result<VectorOperatorPtr> LabelJoin(Planner&, const Call&, const Grid&);
+base::Result<VectorOperatorPtr> LabelReplace(Planner&, const Call&, const Grid&);
+
+// shape.cc
+base::Result<VectorOperatorPtr> Absent(Planner&, const Call&, const Grid&);
+base::Result<VectorOperatorPtr> AbsentOverTime(Planner&, const Call&, const Grid&);
+base::Result<std::vector<double>> ScalarOf(Planner&, const Call&, const Grid&);
+base::Result<VectorOperatorPtr> VectorOf(Planner&, const Call&, const Grid&);
+
+// sort.cc
+base::Result<VectorOperatorPtr> Sort(Planner&, const Call&, const Grid&);
+base::Result<VectorOperatorPtr> SortDesc(Planner&, const Call&, const Grid&);
+base::Result<VectorOperatorPtr> SortByLabel(Planner&, const Call&, const Grid&);
+base::Result<VectorOperatorPtr> SortByLabelDesc(Planner&, const Call&, const Grid&);
+
+// histogram.cc
+base::Result<VectorOperatorPtr> HistogramFraction(Planner&, const Call&, const Grid&);
+base::Result<VectorOperatorPtr> HistogramQuantile(Planner&, const Call&, const Grid&);
+base::Result<VectorOperatorPtr> HistogramQuantiles(Planner&, const Call&, const Grid&);
+base::Result<VectorOperatorPtr> OnlyNativeHistograms(Planner&, const Call&, const Grid&);
+
+}  // namespace narthex::promql

@@ -1,0 +1,128 @@
+#include <cmath>
+
+#include "promql/functions/kernels.h"
+
+namespace narthex::promql {
+namespace {
+
+using model::SampleColumns;
+
+enum class Kind { kRate, kIncrease, kDelta };
+
+// Positions whose value is below the one before: where a counter started anew.
+std::vector<size_t> ResetPositions(const std::vector<double>& values) {
+  std::vector<size_t> positions;
+  for (size_t i = 1; i < values.size(); ++i) {
+    if (values[i] < values[i - 1]) positions.push_back(i);
+  }
+  return positions;
+}
+
+// How much of the range the samples stand for: extrapolated to each end that is no farther away
+// than 1.1 average spacings, else by half a spacing, and for counters never below zero.
+// Source: Prometheus documentation, query functions, rate(); upstream's extrapolatedRate.
+double ExtrapolationFactor(const SampleColumns& samples, size_t begin, size_t end,
+                           model::Timestamp range_start, model::Timestamp range_end, bool counter,
+                           double increase) {
+  const model::Timestamp first = samples.t[begin];
+  const model::Timestamp last = samples.t[end - 1];
+  double to_start = static_cast<double>(first - range_start) / 1000;
+  double to_end = static_cast<double>(range_end - last) / 1000;
+  const double sampled = static_cast<double>(last - first) / 1000;
+  const double spacing = sampled / static_cast<double>(end - begin - 1);
+  const double threshold = spacing * 1.1;
+  if (to_start >= threshold) to_start = spacing / 2;
+  if (counter) {
+    double to_zero = to_start;
+    if (increase > 0 && samples.v[begin] >= 0) to_zero = sampled * (samples.v[begin] / increase);
+    if (to_zero < to_start) to_start = to_zero;
+  }
+  if (to_end >= threshold) to_end = spacing / 2;
+  return (sampled + to_start + to_end) / sampled;
+}
+
+template <Kind kind>
+void Extrapolate(const WindowCall& call, const SampleColumns& samples, Row& row) {
+  constexpr bool kCounter = kind != Kind::kDelta;
+  std::vector<size_t> resets;
+  if (kCounter) resets = ResetPositions(samples.v);
+  size_t first_reset = 0;
+  const double range_seconds = static_cast<double>(call.windows.range) / 1000;
+  ForEachWindow(call.windows, samples.t, [&](size_t step, size_t begin, size_t end) {
+    if (end - begin < 2) return;
+    double increase = samples.v[end - 1] - samples.v[begin];
+    while (first_reset < resets.size() && resets[first_reset] <= begin) ++first_reset;
+    for (size_t i = first_reset; i < resets.size() && resets[i] < end; ++i) {
+      increase += samples.v[resets[i] - 1];
+    }
+    const model::Timestamp range_end = call.windows.End(step);
+    double factor = ExtrapolationFactor(samples, begin, end, range_end - call.windows.range,
+                                        range_end, kCounter, increase);
+    if (kind == Kind::kRate) factor /= range_seconds;
+    row.Set(step, increase * factor);
+  });
+}
+
+template <bool per_second>
+void LastTwo(const WindowCall& call, const SampleColumns& samples, Row& row) {
+  ForEachWindow(call.windows, samples.t, [&](size_t step, size_t begin, size_t end) {
+    if (end - begin < 2) return;
+    const int64_t interval = samples.t[end - 1] - samples.t[end - 2];
+    if (interval == 0) return;
+    const double last = samples.v[end - 1];
+    const double before = samples.v[end - 2];
+    if (!per_second) return row.Set(step, last - before);
+    // A counter that fell started from zero.
+    const double increase = last < before ? last : last - before;
+    row.Set(step, increase / (static_cast<double>(interval) / 1000));
+  });
+}
+
+// Counts the positions in (begin, end) where `happened(i)` holds, by prefix sums.
+template <class Happened>
+void CountBetween(const WindowCall& call, const SampleColumns& samples, Row& row,
+                  Happened&& happened) {
+  std::vector<uint32_t> before(samples.size() + 1);
+  for (size_t i = 0; i < samples.size(); ++i) {
+    before[i + 1] = before[i] + (i > 0 && happened(i) ? 1 : 0);
+  }
+  ForEachWindow(call.windows, samples.t, [&](size_t step, size_t begin, size_t end) {
+    row.Set(step, static_cast<double>(before[end] - before[begin + 1]));
+  });
+}
+
+}  // namespace
+
+void Rate(const WindowCall& call, const SampleColumns& samples, Row& row) {
+  Extrapolate<Kind::kRate>(call, samples, row);
+}
+
+void Increase(const WindowCall& call, const SampleColumns& samples, Row& row) {
+  Extrapolate<Kind::kIncrease>(call, samples, row);
+}
+
+void Delta(const WindowCall& call, const SampleColumns& samples, Row& row) {
+  Extrapolate<Kind::kDelta>(call, samples, row);
+}
+
+void Irate(const WindowCall& call, const SampleColumns& samples, Row& row) {
+  LastTwo<true>(call, samples, row);
+}
+
+void Idelta(const WindowCall& call, const SampleColumns& samples, Row& row) {
+  LastTwo<false>(call, samples, row);
+}
+
+void Changes(const WindowCall& call, const SampleColumns& samples, Row& row) {
+  CountBetween(call, samples, row, [&](size_t i) {
+    const double now = samples.v[i];
+    const double before = samples.v[i - 1];
+    return now != before && !(std::isnan(now) && std::isnan(before));
+  });
+}
+
+void Resets(const WindowCall& call, const SampleColumns& samples, Row& row) {
+  CountBetween(call, samples, row, [&](size_t i) { return samples.v[i] < samples.v[i - 1]; });
+}
+
+}  // namespace narthex::promql

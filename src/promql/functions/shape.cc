@@ -1,0 +1,101 @@
+#include <cmath>
+#include <limits>
+#include <set>
+
+#include "promql/exec/planner.h"
+#include "promql/functions/kernels.h"
+
+namespace narthex::promql {
+namespace {
+
+// What the missing series would have for labels: those that equality matchers say, once each.
+model::Labels LabelsOfAbsent(const Expr& arg) {
+  const Expr& inner = Unwrap(arg);
+  const VectorSelector* selector = nullptr;
+  if (inner.kind == Expr::Kind::kVectorSelector) selector = &As<VectorSelector>(inner);
+  if (inner.kind == Expr::Kind::kMatrixSelector) selector = As<MatrixSelector>(inner).vector.get();
+  if (selector == nullptr) return {};
+  model::LabelsBuilder builder;
+  std::set<std::string_view> seen;
+  for (const model::Matcher& matcher : selector->matchers) {
+    if (matcher.name() == model::kMetricName) continue;
+    if (matcher.type() == model::Matcher::Type::kEqual && seen.insert(matcher.name()).second) {
+      builder.Set(matcher.name(), matcher.value());
+    } else {
+      builder.Delete(matcher.name());
+    }
+  }
+  return builder.Build();
+}
+
+VectorOperatorPtr OnesWhereAbsent(const Expr& arg, const std::vector<bool>& present) {
+  RowBuilder output(present.size());
+  Row& row = output.Add(LabelsOfAbsent(arg), false);
+  for (size_t step = 0; step < present.size(); ++step) {
+    if (!present[step]) row.Set(step, 1);
+  }
+  auto made = MakeRowsOperator(output.Take());
+  made->one_name = true;
+  return made;
+}
+
+}  // namespace
+
+base::Result<VectorOperatorPtr> Absent(Planner& planner, const Call& call, const Grid& grid) {
+  ASSIGN_OR_RETURN(auto input, planner.Vector(*call.args[0], grid));
+  std::vector<bool> present(grid.steps);
+  Tile tile(grid.steps);
+  while (true) {
+    ASSIGN_OR_RETURN(const bool more, input->Next(tile));
+    if (!more) break;
+    for (const Row& row : tile) {
+      ForEachPresent(row.present, grid.steps, [&](size_t step) { present[step] = true; });
+    }
+  }
+  return OnesWhereAbsent(*call.args[0], present);
+}
+
+base::Result<VectorOperatorPtr> AbsentOverTime(Planner& planner, const Call& call,
+                                               const Grid& grid) {
+  ASSIGN_OR_RETURN(auto input, planner.Matrix(*call.args[0], grid));
+  std::vector<bool> present(grid.steps);
+  RangeSeries series;
+  while (true) {
+    ASSIGN_OR_RETURN(const bool more, input->Next(series));
+    if (!more) break;
+    ForEachWindow(input->windows, series.samples.t,
+                  [&](size_t step, size_t, size_t) { present[step] = true; });
+  }
+  return OnesWhereAbsent(*call.args[0], present);
+}
+
+base::Result<std::vector<double>> ScalarOf(Planner& planner, const Call& call, const Grid& grid) {
+  ASSIGN_OR_RETURN(auto input, planner.Vector(*call.args[0], grid));
+  std::vector<double> values(grid.steps, std::numeric_limits<double>::quiet_NaN());
+  std::vector<uint8_t> count(grid.steps);
+  Tile tile(grid.steps);
+  while (true) {
+    ASSIGN_OR_RETURN(const bool more, input->Next(tile));
+    if (!more) break;
+    for (const Row& row : tile) {
+      ForEachPresent(row.present, grid.steps, [&](size_t step) {
+        if (count[step] < 2) ++count[step];
+        values[step] =
+            count[step] == 1 ? row.values[step] : std::numeric_limits<double>::quiet_NaN();
+      });
+    }
+  }
+  return values;
+}
+
+base::Result<VectorOperatorPtr> VectorOf(Planner& planner, const Call& call, const Grid& grid) {
+  ASSIGN_OR_RETURN(const std::vector<double> values, planner.Scalar(*call.args[0], grid));
+  RowBuilder output(grid.steps);
+  Row& row = output.Add({}, false);
+  for (size_t step = 0; step < grid.steps; ++step) row.Set(step, values[step]);
+  auto made = MakeRowsOperator(output.Take());
+  made->one_name = true;
+  return made;
+}
+
+}  // namespace narthex::promql

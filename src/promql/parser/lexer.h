@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "promql/parser/ast.h"
+
+namespace narthex::promql {
+
+enum class TokenKind : uint8_t {
+  kEnd,
+  kIdentifier,  // Words of all sorts: names, keywords, functions.
+  kNumber,
+  kDuration,
+  kString,  // Quotes included.
+  kOperator,
+  kLeftParen,
+  kRightParen,
+  kLeftBrace,
+  kRightBrace,
+  kLeftBracket,
+  kRightBracket,
+  kComma,
+  kColon,
+  kAt,
+  kEqual,  // `=`, in matchers
+};
+
+// A piece of the query text, by offsets.
+struct Token {
+  TokenKind kind = TokenKind::kEnd;
+  Position position;
+};
+
+// A parse error with its place; the caller who has the text makes a message of it.
+struct SyntaxError {
+  Position position;
+  std::string message;
+};
+
+// Cuts a query into tokens; the last one is kEnd. Comments and blanks are gone.
+std::expected<std::vector<Token>, SyntaxError> Tokenize(std::string_view text);
+
+// The value of a string token, escapes resolved as Go does it. Error: what is wrong with it.
+base::Result<std::string> Unquote(std::string_view quoted);
+
+// A token as error messages name it: `identifier "foo"`, `<op:+>`, `right parenthesis ')'`.
+std::string DescribeToken(std::string_view text, const Token& token);
+
+}  // namespace narthex::promql

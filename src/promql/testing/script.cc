@@ -1,0 +1,403 @@
+#include "promql/testing/script.h"
+
+#include <fmt/core.h>
+#include <re2/re2.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <optional>
+
+#include "model/duration.h"
+#include "model/number.h"
+#include "promql/parser/lexer.h"
+#include "promql/testing/series_notation.h"
+#include "storage/testing/memory_storage.h"
+
+namespace narthex::promql {
+namespace {
+
+std::string_view Trim(std::string_view text) {
+  const size_t begin = text.find_first_not_of(" \t\r");
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(" \t\r") - begin + 1);
+}
+
+// The text up to the next blank; `text` keeps the trimmed rest.
+std::string_view TakeWord(std::string_view& text) {
+  const size_t end = std::min(text.find_first_of(" \t"), text.size());
+  const std::string_view word = text.substr(0, end);
+  text = Trim(text.substr(end));
+  return word;
+}
+
+bool AlmostEqual(double a, double b) {
+  if (model::IsStaleNan(a) || model::IsStaleNan(b)) {
+    return model::IsStaleNan(a) && model::IsStaleNan(b);
+  }
+  if (std::isnan(a) || std::isnan(b)) return std::isnan(a) && std::isnan(b);
+  if (a == b) return true;
+  constexpr double kTolerance = 0.000001;
+  constexpr double kNormalMin = std::numeric_limits<double>::min();
+  const double sum = std::fabs(a) + std::fabs(b);
+  const double difference = std::fabs(a - b);
+  if (a == 0 || b == 0 || sum < kNormalMin) return difference < kTolerance * kNormalMin;
+  return difference / std::min(sum, std::numeric_limits<double>::max()) < kTolerance;
+}
+
+// One `expect warn …` line: any text, this text, or a pattern.
+struct Expectation {
+  enum class Kind { kAny, kText, kRegex };
+  Kind kind = Kind::kAny;
+  std::string text;
+
+  bool Matches(std::string_view message) const {
+    if (kind == Kind::kAny) return true;
+    if (kind == Kind::kText) return message == text;
+    return RE2::PartialMatch(re2::StringPiece(message.data(), message.size()), text);
+  }
+};
+
+struct Eval {
+  size_t line = 0;
+  bool instant = true;
+  model::Timestamp at = 0;
+  Engine::Range range;
+  std::string query;
+  bool ordered = false;
+  std::optional<Expectation> fail;
+  std::vector<Expectation> warn;
+  std::vector<Expectation> info;
+  bool no_warn = false;
+  bool no_info = false;
+  std::optional<std::string> string;
+  std::optional<double> scalar;
+  std::vector<SeriesLine> series;
+  std::optional<Engine::Range> matrix;
+  std::string broken;  // Why the expectation itself cannot be read.
+};
+
+Expectation ParseExpectation(std::string_view rest) {
+  if (rest.starts_with("msg:")) {
+    return {Expectation::Kind::kText, std::string(Trim(rest.substr(4)))};
+  }
+  if (rest.starts_with("regex:")) {
+    return {Expectation::Kind::kRegex, std::string(Trim(rest.substr(6)))};
+  }
+  return {};
+}
+
+class Runner {
+ public:
+  explicit Runner(std::string_view script) : engine_(ScriptEngineOptions(), base::SystemClock()) {
+    while (!script.empty()) {
+      const size_t end = std::min(script.find('\n'), script.size());
+      std::string_view line = Trim(script.substr(0, end));
+      if (line.starts_with('#')) line = {};
+      lines_.push_back(line);
+      script.remove_prefix(std::min(end + 1, script.size()));
+    }
+  }
+
+  ScriptReport Run() {
+    while (next_ < lines_.size()) {
+      const std::string_view line = lines_[next_];
+      if (line.empty()) {
+        ++next_;
+      } else if (line == "clear") {
+        ++next_;
+        storage_.Clear();
+      } else if (line.starts_with("load")) {
+        Load();
+      } else if (line.starts_with("eval")) {
+        const Eval eval = ParseEval();
+        ++report_.evals;
+        const std::string wrong = Judge(eval);
+        if (wrong.empty()) {
+          ++report_.passed;
+        } else {
+          report_.failures.push_back(fmt::format("line {}: {}: {}", eval.line, eval.query, wrong));
+        }
+      } else {
+        report_.failures.push_back(fmt::format("line {}: unknown command: {}", next_ + 1, line));
+        ++next_;
+      }
+    }
+    return std::move(report_);
+  }
+
+ private:
+  void Load() {
+    std::string_view rest = lines_[next_];
+    const std::string_view command = TakeWord(rest);
+    const auto step = model::ParseDuration(rest);
+    if (command != "load" || !step) {
+      report_.failures.push_back(fmt::format("line {}: cannot do: {}", next_ + 1, lines_[next_]));
+    }
+    for (++next_; next_ < lines_.size() && !lines_[next_].empty(); ++next_) {
+      const auto series = ParseSeriesLine(lines_[next_]);
+      // What cannot be stored shows in the queries that ask for it.
+      if (!series || !step) continue;
+      for (size_t i = 0; i < series->values.size(); ++i) {
+        if (!series->values[i]) continue;
+        storage_.Put(series->labels, static_cast<int64_t>(i) * *step, *series->values[i]);
+      }
+    }
+  }
+
+  static int64_t Time(std::string_view text) {
+    const bool negative = text.starts_with('-');
+    if (negative) text.remove_prefix(1);
+    if (const auto ms = model::ParseDuration(text)) return negative ? -*ms : *ms;
+    const auto seconds = ParseScriptNumber(text);
+    return static_cast<int64_t>(std::round(seconds.value_or(0) * 1000)) * (negative ? -1 : 1);
+  }
+
+  Eval ParseEval() {
+    Eval eval;
+    eval.line = next_ + 1;
+    std::string_view rest = lines_[next_++];
+    const std::string_view command = TakeWord(rest);
+    if (command == "eval_fail") eval.fail.emplace();
+    if (command == "eval_warn") eval.warn.emplace_back();
+    if (command == "eval_info") eval.info.emplace_back();
+    eval.ordered = command == "eval_ordered";
+    eval.instant = TakeWord(rest) == "instant";
+    TakeWord(rest);  // "at" or "from"
+    if (eval.instant) {
+      eval.at = Time(TakeWord(rest));
+    } else {
+      eval.range.start = Time(TakeWord(rest));
+      TakeWord(rest);  // "to"
+      eval.range.end = Time(TakeWord(rest));
+      TakeWord(rest);  // "step"
+      eval.range.step_ms = Time(TakeWord(rest));
+    }
+    eval.query = rest;
+    for (; next_ < lines_.size() && !lines_[next_].empty(); ++next_) {
+      if (!ParseEvalLine(lines_[next_], eval)) {
+        ++next_;
+        break;
+      }
+    }
+    return eval;
+  }
+
+  // False when the line ends the block.
+  static bool ParseEvalLine(std::string_view line, Eval& eval) {
+    if (line.starts_with("expect ")) {
+      ParseExpect(Trim(line.substr(7)), eval);
+      return true;
+    }
+    if (line.starts_with("expected_fail_message")) {
+      eval.fail = {Expectation::Kind::kText, std::string(Trim(line.substr(21)))};
+      return true;
+    }
+    if (line.starts_with("expected_fail_regexp")) {
+      eval.fail = {Expectation::Kind::kRegex, std::string(Trim(line.substr(20)))};
+      return true;
+    }
+    if (const auto number = ParseScriptNumber(line)) {
+      eval.scalar = *number;
+      return false;
+    }
+    auto series = ParseSeriesLine(line);
+    if (series) {
+      eval.series.push_back(*std::move(series));
+    } else {
+      eval.broken = series.error().message;
+    }
+    return true;
+  }
+
+  static void ParseExpect(std::string_view rest, Eval& eval) {
+    const std::string_view what = TakeWord(rest);
+    if (what == "ordered") {
+      eval.ordered = true;
+    } else if (what == "fail") {
+      eval.fail = ParseExpectation(rest);
+    } else if (what == "warn") {
+      eval.warn.push_back(ParseExpectation(rest));
+    } else if (what == "info") {
+      eval.info.push_back(ParseExpectation(rest));
+    } else if (what == "no_warn") {
+      eval.no_warn = true;
+    } else if (what == "no_info") {
+      eval.no_info = true;
+    } else if (what == "string") {
+      eval.string = Unquote(rest).value_or(std::string(rest));
+    } else if (what == "range") {
+      Engine::Range range;
+      TakeWord(rest);  // "vector"
+      TakeWord(rest);  // "from"
+      range.start = Time(TakeWord(rest));
+      TakeWord(rest);
+      range.end = Time(TakeWord(rest));
+      TakeWord(rest);
+      range.step_ms = Time(TakeWord(rest));
+      eval.matrix = range;
+    } else {
+      eval.broken = fmt::format("unknown expectation {}", what);
+    }
+  }
+
+  // Empty when all is as expected.
+  std::string Judge(const Eval& eval) {
+    if (!eval.broken.empty()) return eval.broken;
+    const auto result = eval.instant ? engine_.Instant(storage_, eval.query, eval.at, {})
+                                     : engine_.OverRange(storage_, eval.query, eval.range, {});
+    if (eval.fail) {
+      if (result) return "succeeded, should have failed";
+      if (!eval.fail->Matches(result.error().message)) {
+        return "failed with another message: " + result.error().message;
+      }
+      return {};
+    }
+    if (!result) return "failed: " + result.error().message;
+    if (auto wrong = JudgeRemarks(eval, *result); !wrong.empty()) return wrong;
+    if (auto wrong = JudgeResult(eval, *result); !wrong.empty()) return wrong;
+    return eval.instant ? JudgeAsRange(eval, *result) : std::string();
+  }
+
+  static std::string JudgeRemarks(const Eval& eval, const QueryResult& result) {
+    const auto judge = [](const std::vector<std::string>& found,
+                          const std::vector<Expectation>& wanted, bool none,
+                          std::string_view level) -> std::string {
+      if (none && !found.empty()) return fmt::format("unexpected {}: {}", level, found[0]);
+      if (wanted.empty()) return {};
+      for (const Expectation& expectation : wanted) {
+        if (std::ranges::none_of(
+                found, [&](const std::string& text) { return expectation.Matches(text); })) {
+          return fmt::format("no {} {}; got {}", level, expectation.text,
+                             found.empty() ? "none" : found[0]);
+        }
+      }
+      for (const std::string& text : found) {
+        if (std::ranges::none_of(wanted, [&](const Expectation& e) { return e.Matches(text); })) {
+          return fmt::format("unexpected {}: {}", level, text);
+        }
+      }
+      return {};
+    };
+    auto wrong = judge(result.warnings, eval.warn, eval.no_warn, "warning");
+    if (wrong.empty()) wrong = judge(result.infos, eval.info, eval.no_info, "info");
+    return wrong;
+  }
+
+  static std::string JudgeResult(const Eval& eval, const QueryResult& result) {
+    if (eval.string) {
+      return result.type == ValueType::kString && result.text == *eval.string
+                 ? std::string()
+                 : "another string: " + result.text;
+    }
+    if (result.type == ValueType::kString) return "unexpected string";
+    if (eval.scalar || result.type == ValueType::kScalar) {
+      if (!eval.scalar || result.type != ValueType::kScalar) {
+        return "result is " + std::string(ValueTypeText(result.type));
+      }
+      const double value = result.rows[0].samples.v[0];
+      if (AlmostEqual(value, *eval.scalar)) return {};
+      return "got " + model::FormatFloat(value);
+    }
+    return JudgeSeries(eval, result);
+  }
+
+  static std::string JudgeSeries(const Eval& eval, const QueryResult& result) {
+    if (result.rows.size() != eval.series.size()) {
+      std::string text =
+          fmt::format("{} series instead of {}", result.rows.size(), eval.series.size());
+      for (const ResultRow& row : result.rows) text += "\n    " + Print(row);
+      return text;
+    }
+    for (size_t i = 0; i < eval.series.size(); ++i) {
+      const SeriesLine& want = eval.series[i];
+      const auto found = std::ranges::find(result.rows, want.labels, &ResultRow::labels);
+      if (found == result.rows.end()) {
+        std::string text = "no " + want.labels.ToString() + "; got";
+        for (const ResultRow& row : result.rows) text += "\n    " + Print(row);
+        return text;
+      }
+      if (eval.ordered && found != result.rows.begin() + static_cast<ptrdiff_t>(i)) {
+        return "in another order: " + want.labels.ToString();
+      }
+      if (auto wrong = JudgeSamples(eval, want, *found); !wrong.empty()) return wrong;
+    }
+    return {};
+  }
+
+  static std::string JudgeSamples(const Eval& eval, const SeriesLine& want, const ResultRow& row) {
+    std::map<model::Timestamp, double> wanted;
+    const bool steps = !eval.instant || eval.matrix;
+    const Engine::Range range = eval.matrix.value_or(eval.range);
+    for (size_t i = 0; i < want.values.size(); ++i) {
+      const model::Timestamp t =
+          steps ? range.start + static_cast<int64_t>(i) * range.step_ms : eval.at;
+      if (want.values[i]) wanted[t] = *want.values[i];
+    }
+    bool same = wanted.size() == row.samples.size();
+    size_t i = 0;
+    for (const auto& [t, value] : wanted) {
+      same = same && row.samples.t[i] == t && AlmostEqual(row.samples.v[i], value);
+      ++i;
+    }
+    return same ? std::string() : "other values: " + Print(row);
+  }
+
+  // The same query as the middle of three steps gives the same.
+  std::string JudgeAsRange(const Eval& eval, const QueryResult& instant) {
+    constexpr std::string_view kContext[] = {"start()", "end()", "range()", "step()"};
+    const bool skipped = eval.ordered || eval.matrix || instant.type == ValueType::kString ||
+                         instant.type == ValueType::kMatrix ||
+                         std::ranges::any_of(kContext, [&](std::string_view call) {
+                           return eval.query.find(call) != std::string::npos;
+                         });
+    if (skipped) return {};
+    const Engine::Range range{eval.at - 60'000, eval.at + 60'000, 60'000};
+    const auto result = engine_.OverRange(storage_, eval.query, range, {});
+    if (!result) return "failed as a range query: " + result.error().message;
+    QueryResult middle;
+    middle.type = instant.type;
+    for (const ResultRow& row : result->rows) {
+      const auto at = std::ranges::find(row.samples.t, eval.at);
+      if (at == row.samples.t.end()) continue;
+      ResultRow& only = middle.rows.emplace_back();
+      only.labels = row.labels;
+      only.samples.Add(eval.at, row.samples.v[static_cast<size_t>(at - row.samples.t.begin())]);
+    }
+    const std::string wrong = JudgeResult(eval, middle);
+    return wrong.empty() ? wrong : "as a range query: " + wrong;
+  }
+
+  static std::string Print(const ResultRow& row) {
+    std::string text = row.labels.ToString();
+    for (size_t i = 0; i < row.samples.size(); ++i) {
+      text += fmt::format(" {}@{}", model::FormatFloat(row.samples.v[i]),
+                          model::FormatDuration(row.samples.t[i]));
+    }
+    return text;
+  }
+
+  storage::MemoryStorage storage_;
+  const Engine engine_;
+  std::vector<std::string_view> lines_;
+  size_t next_ = 0;
+  ScriptReport report_;
+};
+
+}  // namespace
+
+Engine::Options ScriptEngineOptions() {
+  Engine::Options options;
+  options.timeout_ms = 100'000;
+  options.samples_max = 10'000;
+  options.delayed_name_removal = true;
+  options.parse.experimental_functions = true;
+  options.parse.extended_range_selectors = true;
+  options.parse.fill_modifiers = true;
+  return options;
+}
+
+ScriptReport RunScript(std::string_view script) { return Runner(script).Run(); }
+
+}  // namespace narthex::promql

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "config/reader.h"
+#include "config/yaml.h"
+#include "model/labels.h"
+#include "relabel/relabel.h"
+
+namespace narthex::scrape {
+
+// A format that may be asked for, as configurations name it. Source: Prometheus, scrape_protocols.
+enum class Protocol { kOpenMetrics100, kOpenMetrics001, kText100, kText004 };
+
+// Limits of a scrape; 0 is none.
+struct Limits {
+  uint64_t body_bytes = 0;  // After decompression.
+  uint64_t samples = 0;     // After metric relabelling.
+  uint64_t labels = 0;      // Per series.
+  uint64_t label_name_bytes = 0;
+  uint64_t label_value_bytes = 0;
+  uint64_t targets = 0;
+};
+
+// The `global` section as far as it is a default of scrape jobs.
+struct GlobalConfig {
+  int64_t interval_ms = 60'000;
+  int64_t timeout_ms = 10'000;
+  std::vector<Protocol> protocols = {Protocol::kOpenMetrics100, Protocol::kOpenMetrics001,
+                                     Protocol::kText100, Protocol::kText004};
+  Limits limits;
+  model::Labels external_labels;
+};
+
+struct TargetGroup {
+  std::vector<std::string> addresses;
+  std::vector<model::Label> labels;
+};
+
+// One entry of `scrape_configs`.
+struct JobConfig {
+  std::string name;
+  int64_t interval_ms = 0;
+  int64_t timeout_ms = 0;
+  std::vector<Protocol> protocols;
+  std::optional<Protocol> fallback_protocol;
+  std::string metrics_path = "/metrics";
+  std::string scheme = "http";
+  std::vector<std::pair<std::string, std::string>> params;
+  bool honor_labels = false;
+  bool honor_timestamps = true;
+  bool track_timestamps_staleness = false;
+  bool enable_compression = true;
+  bool follow_redirects = true;
+  std::string username;  // Basic authentication, when not empty.
+  std::string password;
+  std::string authorization;  // The whole header value, when not empty.
+  Limits limits;
+  std::vector<relabel::Rule> target_rules;
+  std::vector<relabel::Rule> metric_rules;
+  std::vector<TargetGroup> static_targets;
+};
+
+// Read a section; findings go to `diagnostics`. Keys that upstream knows and that change nothing
+// here yet are added to `warnings`.
+GlobalConfig ReadGlobalConfig(const config::Node& node, config::Diagnostics& diagnostics,
+                              std::vector<std::string>& warnings);
+JobConfig ReadJobConfig(const config::Node& node, const GlobalConfig& global,
+                        config::Diagnostics& diagnostics, std::vector<std::string>& warnings);
+std::vector<relabel::Rule> ReadRelabelRules(const config::Node& list,
+                                            config::Diagnostics& diagnostics);
+
+}  // namespace narthex::scrape

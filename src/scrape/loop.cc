@@ -1,0 +1,300 @@
+#include "scrape/loop.h"
+
+#include <cmath>
+
+#include "base/check.h"
+#include "exposition/parser.h"
+
+namespace narthex::scrape {
+
+using base::Code;
+using base::Fail;
+using exposition::Parser;
+using model::Label;
+using model::Labels;
+using model::LabelView;
+using model::Timestamp;
+using storage::Appended;
+using storage::SeriesRef;
+
+namespace {
+
+constexpr std::string_view kReportNames[5] = {
+    "up", "scrape_duration_seconds", "scrape_samples_scraped",
+    "scrape_samples_post_metric_relabeling", "scrape_series_added"};
+// A sample this far ahead of the scrape is refused.
+constexpr int64_t kFutureMsMax = 10 * 60'000;
+constexpr uint64_t kMetadataScrapes = 10;
+
+base::Result<exposition::Format> FormatOf(std::string_view content_type, const JobConfig& job) {
+  const std::string media = net::MediaType(content_type);
+  if (media == "application/openmetrics-text") return exposition::Format::kOpenMetrics;
+  if (media == "text/plain") return exposition::Format::kText;
+  if (job.fallback_protocol) {
+    const bool open_metrics = *job.fallback_protocol == Protocol::kOpenMetrics100 ||
+                              *job.fallback_protocol == Protocol::kOpenMetrics001;
+    return open_metrics ? exposition::Format::kOpenMetrics : exposition::Format::kText;
+  }
+  return Fail(Code::kInvalidArgument,
+              "received unsupported Content-Type \"{}\" and no fallback_scrape_protocol is set",
+              content_type);
+}
+
+}  // namespace
+
+std::string AcceptHeader(const std::vector<Protocol>& protocols) {
+  std::string accept;
+  int weight = 6;
+  for (const Protocol protocol : protocols) {
+    switch (protocol) {
+      case Protocol::kOpenMetrics100:
+        accept += "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8";
+        break;
+      case Protocol::kOpenMetrics001:
+        accept += "application/openmetrics-text;version=0.0.1";
+        break;
+      case Protocol::kText100:
+        accept += "text/plain;version=1.0.0;escaping=allow-utf-8";
+        break;
+      case Protocol::kText004:
+        accept += "text/plain;version=0.0.4";
+        break;
+    }
+    accept += fmt::format(";q=0.{},", weight--);
+  }
+  return accept + fmt::format("*/*;q=0.{}", weight);
+}
+
+Loop::Loop(const JobConfig& job, Target target, storage::Appendable& storage)
+    : job_(job), target_(std::move(target)), storage_(storage) {}
+
+net::HttpClientRequest Loop::Request() const {
+  net::HttpClientRequest request{.url = target_.url};
+  request.timeout = std::chrono::milliseconds(target_.timeout_ms);
+  request.response_bytes_max = job_.limits.body_bytes != 0 ? job_.limits.body_bytes : 1u << 30;
+  request.accept_gzip = job_.enable_compression;
+  request.follow_redirects = job_.follow_redirects;
+  request.headers.Set("Accept", AcceptHeader(job_.protocols));
+  request.headers.Set("User-Agent", "Prometheus/3.14.0 (narthex)");
+  request.headers.Set("X-Prometheus-Scrape-Timeout-Seconds",
+                      fmt::format("{}", static_cast<double>(target_.timeout_ms) / 1000));
+  if (!job_.authorization.empty()) request.headers.Set("Authorization", job_.authorization);
+  if (!job_.username.empty()) {
+    request.headers.Set("Authorization", net::BasicAuthorization(job_.username, job_.password));
+  }
+  return request;
+}
+
+Outcome Loop::Finish(const base::Result<net::HttpClientResponse>& response, Timestamp time,
+                     double duration_seconds) {
+  Outcome outcome{.time = time, .duration_seconds = duration_seconds};
+  ++scrape_;
+  std::unique_ptr<storage::Appender> appender = storage_.OpenAppender();
+  if (!response) {
+    outcome.status = std::unexpected(response.error());
+  } else if (response->status != 200) {
+    outcome.status = Fail(Code::kUnavailable, "server returned HTTP status {} {}", response->status,
+                          net::StatusText(response->status));
+  } else {
+    outcome.status = AppendBody(*response, time, *appender, outcome);
+  }
+  if (!outcome.status) {
+    // Nothing of a bad scrape is kept; it still ends what was there before.
+    appender->Rollback();
+    appender = storage_.OpenAppender();
+    ++scrape_;
+    outcome.added = 0;
+    outcome.kept = 0;
+  }
+  AppendStale(*appender, time);
+  Forget();
+  base::Status finished = AppendReport(*appender, outcome);
+  if (finished) finished = appender->Commit();
+  if (!finished && outcome.status) outcome.status = std::move(finished);
+  return outcome;
+}
+
+void Loop::MarkStale(Timestamp time) {
+  ++scrape_;
+  const std::unique_ptr<storage::Appender> appender = storage_.OpenAppender();
+  AppendStale(*appender, time);
+  for (const SeriesRef ref : report_refs_) {
+    if (ref != 0) appender->Append(ref, time, model::StaleNan());
+  }
+  Forget();
+  // The series end by look-back as well, should the storage refuse.
+  std::ignore = appender->Commit();
+}
+
+base::Status Loop::AppendBody(const net::HttpClientResponse& response, Timestamp time,
+                              storage::Appender& appender, Outcome& outcome) {
+  ASSIGN_OR_RETURN(const exposition::Format format,
+                   FormatOf(response.headers.Get("Content-Type"), job_));
+  Parser parser(response.body, format);
+  Entry* previous = nullptr;
+  for (;;) {
+    ASSIGN_OR_RETURN(const std::optional<Parser::Entry> found, parser.Next());
+    if (!found) break;
+    if (*found != Parser::Entry::kSeries) {
+      if (*found != Parser::Entry::kComment) NoteMetadata(parser, *found);
+      continue;
+    }
+    ++outcome.scraped;
+    const std::string_view text = parser.series();
+    Entry* entry = previous != nullptr ? previous->next : nullptr;
+    if (entry == nullptr || entry->text != text) {
+      const auto at = cache_.find(std::string(text));
+      if (at != cache_.end()) {
+        entry = &at->second;
+      } else {
+        ASSIGN_OR_RETURN(entry, Resolve(text, parser.Labels(), appender));
+      }
+      if (previous != nullptr) previous->next = entry;
+    }
+    previous = entry;
+    const bool seen_before = entry->last_scrape != 0;
+    entry->last_scrape = scrape_;
+    if (entry->ref == 0) continue;
+    ++outcome.kept;
+    if (job_.limits.samples != 0 && outcome.kept > job_.limits.samples) {
+      return Fail(Code::kResourceExhausted, "sample limit of {} exceeded", job_.limits.samples);
+    }
+    const bool own_time = job_.honor_timestamps && parser.timestamp().has_value();
+    const Timestamp t = own_time ? *parser.timestamp() : time;
+    const Appended verdict = t > time + kFutureMsMax
+                                 ? Appended::kTooOld
+                                 : appender.Append(entry->ref, t, parser.value());
+    Count(verdict, outcome);
+    // A sample with a time of its own says nothing about the scrapes that lack it.
+    entry->tracked = !own_time || job_.track_timestamps_staleness;
+    if (!seen_before) ++outcome.added;
+  }
+  return {};
+}
+
+void Loop::NoteMetadata(const Parser& parser, Parser::Entry kind) {
+  auto at = metadata_.find(parser.family());
+  if (at == metadata_.end()) at = metadata_.try_emplace(std::string(parser.family())).first;
+  at->second.last_scrape = scrape_;
+  model::Metadata& metadata = at->second.metadata;
+  const auto set = [this](auto& field, const auto& value) {
+    if (field == value) return;
+    field = value;
+    ++metadata_version_;
+  };
+  if (kind == Parser::Entry::kType) set(metadata.type, parser.type());
+  if (kind == Parser::Entry::kHelp) set(metadata.help, parser.text());
+  if (kind == Parser::Entry::kUnit) set(metadata.unit, parser.text());
+}
+
+base::Result<Loop::Entry*> Loop::Resolve(std::string_view text, base::Result<Labels> parsed,
+                                         storage::Appender& appender) {
+  if (!parsed) return std::unexpected(std::move(parsed).error());
+  ASSIGN_OR_RETURN(const Labels labels, LabelsOfSample(*parsed));
+  SeriesRef ref = 0;
+  if (!labels.empty()) {
+    ASSIGN_OR_RETURN(ref, appender.Resolve(labels));
+  }
+  const auto [at, inserted] = cache_.try_emplace(std::string(text));
+  CHECK(inserted);
+  at->second.ref = ref;
+  at->second.text = at->first;
+  return &at->second;
+}
+
+base::Result<Labels> Loop::LabelsOfSample(const Labels& scraped) const {
+  model::LabelsBuilder labels(scraped);
+  for (const LabelView mine : target_.labels) {
+    const std::string theirs(scraped.Get(mine.name));
+    if (theirs.empty()) {
+      labels.Set(mine.name, mine.value);
+    } else if (!job_.honor_labels) {
+      std::string exported = "exported_" + std::string(mine.name);
+      while (!labels.Get(exported).empty()) exported = "exported_" + exported;
+      labels.Set(exported, theirs);
+      labels.Set(mine.name, mine.value);
+    }
+  }
+  if (!relabel::Apply(job_.metric_rules, labels)) return Labels();
+  Labels result = labels.Build();
+  if (!result.Has(model::kMetricName)) {
+    return Fail(Code::kInvalidArgument, "a sample has no metric name after relabelling");
+  }
+  const Limits& limits = job_.limits;
+  if (limits.labels != 0 && result.size() > limits.labels) {
+    return Fail(Code::kResourceExhausted, "label_limit of {} exceeded by {}", limits.labels,
+                result.ToString());
+  }
+  for (const LabelView label : result) {
+    if (limits.label_name_bytes != 0 && label.name.size() > limits.label_name_bytes) {
+      return Fail(Code::kResourceExhausted, "label_name_length_limit of {} exceeded by {}",
+                  limits.label_name_bytes, result.ToString());
+    }
+    if (limits.label_value_bytes != 0 && label.value.size() > limits.label_value_bytes) {
+      return Fail(Code::kResourceExhausted, "label_value_length_limit of {} exceeded by {}",
+                  limits.label_value_bytes, result.ToString());
+    }
+  }
+  return result;
+}
+
+void Loop::AppendStale(storage::Appender& appender, Timestamp time) {
+  for (auto& [text, entry] : cache_) {
+    if (entry.last_scrape == scrape_ || !entry.stored || !entry.tracked) continue;
+    appender.Append(entry.ref, time, model::StaleNan());
+  }
+}
+
+void Loop::Forget() {
+  bool erased = false;
+  for (auto at = cache_.begin(); at != cache_.end();) {
+    if (at->second.last_scrape == scrape_) {
+      at->second.stored = at->second.ref != 0;
+      ++at;
+    } else {
+      at = cache_.erase(at);
+      erased = true;
+    }
+  }
+  if (erased) {
+    for (auto& [text, entry] : cache_) entry.next = nullptr;
+  }
+  metadata_version_ += std::erase_if(metadata_, [this](const auto& item) {
+    return item.second.last_scrape + kMetadataScrapes < scrape_;
+  });
+}
+
+base::Status Loop::AppendReport(storage::Appender& appender, const Outcome& outcome) {
+  const double values[5] = {outcome.status ? 1.0 : 0.0, outcome.duration_seconds,
+                            static_cast<double>(outcome.scraped), static_cast<double>(outcome.kept),
+                            static_cast<double>(outcome.added)};
+  for (size_t i = 0; i < 5; ++i) {
+    if (report_refs_[i] == 0) {
+      model::LabelsBuilder labels(target_.labels);
+      labels.Set(model::kMetricName, kReportNames[i]);
+      ASSIGN_OR_RETURN(report_refs_[i], appender.Resolve(labels.Build()));
+    }
+    appender.Append(report_refs_[i], outcome.time, values[i]);
+  }
+  return {};
+}
+
+void Loop::Count(Appended verdict, Outcome& outcome) {
+  switch (verdict) {
+    case Appended::kYes:
+    case Appended::kSameAgain:
+      break;
+    case Appended::kDuplicate:
+      ++outcome.duplicate;
+      break;
+    case Appended::kOutOfOrder:
+      ++outcome.out_of_order;
+      break;
+    case Appended::kTooOld:
+    case Appended::kUnknownSeries:
+      ++outcome.out_of_bounds;
+      break;
+  }
+}
+
+}  // namespace narthex::scrape

@@ -1,0 +1,96 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "exposition/parser.h"
+#include "model/metadata.h"
+#include "net/http_client.h"
+#include "scrape/config.h"
+#include "scrape/target.h"
+#include "storage/storage.h"
+
+namespace narthex::scrape {
+
+// What one scrape came to.
+struct Outcome {
+  base::Status status;        // Why `up` is 0.
+  model::Timestamp time = 0;  // Of its samples.
+  double duration_seconds = 0;
+  uint64_t scraped = 0;  // Samples in the body.
+  uint64_t kept = 0;     // After metric relabelling.
+  uint64_t added = 0;    // Series not in the scrape before.
+  uint64_t out_of_order = 0;
+  uint64_t duplicate = 0;
+  uint64_t out_of_bounds = 0;
+};
+
+// The memory of one target from scrape to scrape: which text is which series, and which series were
+// there last time. Writes the samples, stale markers and the five report series of every scrape as
+// one batch. One thread at a time.
+class Loop {
+ public:
+  // `job` must outlive the loop.
+  Loop(const JobConfig& job, Target target, storage::Appendable& storage);
+
+  const Target& target() const { return target_; }
+  net::HttpClientRequest Request() const;
+
+  // Takes the answer of a scrape begun at `time`. A scrape with any error writes stale markers for
+  // all series and `up` 0.
+  Outcome Finish(const base::Result<net::HttpClientResponse>& response, model::Timestamp time,
+                 double duration_seconds);
+  // Ends all series of the target with stale markers, for a target that is gone.
+  void MarkStale(model::Timestamp time);
+
+  struct FamilyMetadata {
+    model::Metadata metadata;
+    uint64_t last_scrape = 0;
+  };
+  // By family name, as of the last scrapes. The version changes with the content.
+  uint64_t metadata_version() const { return metadata_version_; }
+  const std::map<std::string, FamilyMetadata, std::less<>>& metadata() const { return metadata_; }
+
+ private:
+  struct Entry {
+    storage::SeriesRef ref = 0;  // 0: dropped by metric relabelling.
+    uint64_t last_scrape = 0;
+    bool tracked = false;   // Gets a stale marker when it vanishes, once it is stored.
+    bool stored = false;    // By a scrape before this one.
+    std::string_view text;  // The key.
+    Entry* next = nullptr;  // What followed in the last body: usually the next hit.
+  };
+  using Cache = std::unordered_map<std::string, Entry>;
+
+  base::Status AppendBody(const net::HttpClientResponse& response, model::Timestamp time,
+                          storage::Appender& appender, Outcome& outcome);
+  base::Result<Entry*> Resolve(std::string_view text, base::Result<model::Labels> parsed,
+                               storage::Appender& appender);
+  // Labels of a sample after merging in the target's and metric relabelling; empty when dropped.
+  base::Result<model::Labels> LabelsOfSample(const model::Labels& scraped) const;
+  void NoteMetadata(const exposition::Parser& parser, exposition::Parser::Entry kind);
+  void AppendStale(storage::Appender& appender, model::Timestamp time);
+  base::Status AppendReport(storage::Appender& appender, const Outcome& outcome);
+  void Forget();
+  static void Count(storage::Appended verdict, Outcome& outcome);
+
+  const JobConfig& job_;
+  const Target target_;
+  storage::Appendable& storage_;
+  Cache cache_;
+  uint64_t scrape_ = 0;  // Number of the scrape under way.
+  std::map<std::string, FamilyMetadata, std::less<>> metadata_;
+  uint64_t metadata_version_ = 0;
+  storage::SeriesRef report_refs_[5] = {};
+};
+
+// The Accept header for these formats, in falling order of weight. Source: Prometheus, scrape.
+std::string AcceptHeader(const std::vector<Protocol>& protocols);
+
+}  // namespace narthex::scrape

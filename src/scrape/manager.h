@@ -1,0 +1,80 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/env.h"
+#include "base/log.h"
+#include "model/metadata.h"
+#include "net/http_client.h"
+#include "scrape/config.h"
+#include "scrape/loop.h"
+#include "storage/storage.h"
+
+namespace narthex::scrape {
+
+enum class Health { kUnknown, kUp, kDown };
+
+// A target as the status pages show it.
+struct TargetStatus {
+  std::string job;
+  Target target;
+  Health health = Health::kUnknown;
+  std::string last_error;
+  model::Timestamp last_scrape = 0;  // 0: not yet.
+  double last_duration_seconds = 0;
+};
+struct JobStatus {
+  std::string name;
+  std::vector<model::Labels> dropped;
+};
+struct MetadataEntry {
+  std::string family;
+  model::Metadata metadata;
+  model::Labels target;
+};
+
+// Scrapes every target of every job in its rhythm until it is stopped: requests run side by side,
+// one thread parses and appends. Thread-safe.
+class Manager {
+ public:
+  struct Options {
+    std::vector<JobConfig> jobs;
+    uint64_t offset_seed = 0;
+    // Scrape at once after the start instead of at the target's offset, so that there is something
+    // to see early.
+    bool first_scrape_at_once = true;
+  };
+  struct Statistics {
+    uint64_t scrapes = 0;
+    uint64_t scrapes_failed = 0;
+    uint64_t samples_scraped = 0;
+    uint64_t samples_kept = 0;
+    uint64_t out_of_order = 0;
+    uint64_t duplicate = 0;
+    uint64_t out_of_bounds = 0;
+  };
+
+  // Error: a job whose targets cannot be made out.
+  static base::Result<std::unique_ptr<Manager>> Start(base::Env env, base::Logger& log,
+                                                      storage::Appendable& storage,
+                                                      Options options);
+  // Lets the scrape in hand finish; scrapes under way are given up. No stale markers: the server
+  // stops, not the targets.
+  ~Manager();
+
+  std::vector<TargetStatus> targets() const;
+  std::vector<JobStatus> jobs() const;
+  std::vector<MetadataEntry> metadata() const;
+  Statistics statistics() const;
+
+ private:
+  class Engine;
+  explicit Manager(std::unique_ptr<Engine> engine);
+  std::unique_ptr<Engine> engine_;
+};
+
+}  // namespace narthex::scrape

@@ -1,0 +1,107 @@
+#include "server/config.h"
+
+#include <array>
+#include <set>
+
+#include "config/reader.h"
+#include "config/yaml.h"
+#include "scrape/target.h"
+
+namespace narthex::server {
+namespace {
+
+using config::Diagnostics;
+using config::MapReader;
+using config::Node;
+
+// Sections of upstream's that this version takes and does nothing with.
+constexpr std::array<std::string_view, 8> kWithoutEffect = {
+    "runtime", "rule_files", "scrape_config_files", "alerting", "remote_write", "remote_read",
+    "tracing", "otlp"};
+
+void ReadStorage(const Node& node, Diagnostics& diagnostics, Config& config) {
+  MapReader storage(node, diagnostics);
+  if (const Node* const tsdb_node = storage.Take("tsdb")) {
+    MapReader tsdb(*tsdb_node, diagnostics);
+    if (const Node* const retention_node = tsdb.Take("retention")) {
+      MapReader retention(*retention_node, diagnostics);
+      int64_t time_ms = 0;
+      if (retention.ReadDuration("time", time_ms)) config.retention_ms = time_ms;
+      for (const std::string_view key : {"size", "percentage"}) {
+        if (retention.Take(key) == nullptr) continue;
+        config.warnings.push_back(
+            fmt::format("line {}: storage.tsdb.retention.{} has no effect in this version",
+                        retention.At(key).line, key));
+      }
+      retention.Finish();
+    }
+    for (const std::string_view key :
+         {"out_of_order_time_window", "stale_series_compaction_threshold", "chunk_encoding"}) {
+      if (tsdb.Take(key) == nullptr) continue;
+      config.warnings.push_back(fmt::format(
+          "line {}: storage.tsdb.{} has no effect in this version", tsdb.At(key).line, key));
+    }
+    tsdb.Finish();
+  }
+  if (const Node* const exemplars = storage.Take("exemplars")) {
+    config.warnings.push_back(fmt::format(
+        "line {}: storage.exemplars has no effect in this version", exemplars->at.line));
+  }
+  storage.Finish();
+}
+
+void ReadJobs(const Node& list, Diagnostics& diagnostics, Config& config) {
+  if (!list.is_list()) return diagnostics.Add(list.at, "scrape_configs: expected a list");
+  std::set<std::string> names;
+  for (const Node& item : list.items) {
+    if (item.is_null()) {
+      diagnostics.Add(item.at, "empty or null scrape config section");
+      continue;
+    }
+    scrape::JobConfig job =
+        scrape::ReadJobConfig(item, config.global, diagnostics, config.warnings);
+    if (!names.insert(job.name).second) {
+      diagnostics.Add(item.at,
+                      fmt::format("found multiple scrape configs with job name \"{}\"", job.name));
+    }
+    config.jobs.push_back(std::move(job));
+  }
+}
+
+}  // namespace
+
+base::Result<Config> ParseConfig(std::string_view text, std::string_view file) {
+  ASSIGN_OR_RETURN(const Node root, config::ParseYaml(text, file));
+  Diagnostics diagnostics{std::string(file)};
+  Config config;
+  config.text = text;
+  MapReader reader(root, diagnostics);
+  const Node nothing;
+  const Node* const global = reader.Take("global");
+  config.global =
+      scrape::ReadGlobalConfig(global != nullptr ? *global : nothing, diagnostics, config.warnings);
+  if (const Node* const jobs = reader.Take("scrape_configs")) ReadJobs(*jobs, diagnostics, config);
+  if (const Node* const storage = reader.Take("storage"))
+    ReadStorage(*storage, diagnostics, config);
+  for (const std::string_view key : kWithoutEffect) {
+    if (reader.Take(key) == nullptr) continue;
+    config.warnings.push_back(
+        fmt::format("line {}: {} has no effect in this version", reader.At(key).line, key));
+  }
+  reader.Finish();
+  RETURN_IF_ERROR(diagnostics.ToStatus());
+  // Targets are made out here as well, so that a bad one is found before anything starts.
+  for (const scrape::JobConfig& job : config.jobs) {
+    if (const auto targets = scrape::TargetsOf(job); !targets) {
+      return base::Fail(base::Code::kInvalidArgument, "{}: {}", file, targets.error().message);
+    }
+  }
+  return config;
+}
+
+base::Result<Config> LoadConfig(base::FileSystem& files, const std::string& path) {
+  ASSIGN_OR_RETURN(const std::string text, base::ReadFile(files, path));
+  return ParseConfig(text, path);
+}
+
+}  // namespace narthex::server

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/file_system.h"
+#include "base/result.h"
+#include "scrape/config.h"
+
+namespace narthex::server {
+
+// A prometheus.yml. A value. Source: Prometheus, configuration.
+struct Config {
+  scrape::GlobalConfig global;
+  std::vector<scrape::JobConfig> jobs;
+  std::optional<int64_t> retention_ms;  // storage.tsdb.retention.time
+  std::string text;                     // As read, for the status page.
+  std::vector<std::string> warnings;    // What is accepted and has no effect in this version.
+};
+
+// Reads and checks a file. Errors: kInvalidArgument with one "<file>:<line>:<column>: …" per line,
+// or that the file cannot be read.
+base::Result<Config> LoadConfig(base::FileSystem& files, const std::string& path);
+// The same for a text.
+base::Result<Config> ParseConfig(std::string_view text, std::string_view file);
+
+}  // namespace narthex::server

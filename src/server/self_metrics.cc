@@ -1,0 +1,174 @@
+#include "server/self_metrics.h"
+
+#include "base/process.h"
+#include "exposition/writer.h"
+
+namespace narthex::server {
+namespace {
+
+using exposition::Writer;
+using model::MetricType;
+
+class Page {
+ public:
+  explicit Page(exposition::Format format) : writer_(format) {}
+
+  void Counter(std::string_view name, std::string_view help, double value) {
+    writer_.Family(name, MetricType::kCounter, help);
+    writer_.Sample(name, "", value);
+  }
+  void Gauge(std::string_view name, std::string_view help, double value) {
+    writer_.Family(name, MetricType::kGauge, help);
+    writer_.Sample(name, "", value);
+  }
+  Writer& writer() { return writer_; }
+
+ private:
+  Writer writer_;
+};
+
+std::string Labels(std::initializer_list<std::pair<std::string_view, std::string_view>> labels) {
+  std::string text;
+  for (const auto& [name, value] : labels) exposition::AppendLabel(text, name, value);
+  return text;
+}
+
+double D(uint64_t value) { return static_cast<double>(value); }
+
+void AddStorage(Page& page, const tsdb::Db& db) {
+  const tsdb::Head::Statistics head = db.head().statistics();
+  const tsdb::Db::Statistics log = db.statistics();
+  const bool empty = head.min_time > head.max_time;
+  page.Gauge("prometheus_tsdb_head_series", "Series in the head.", D(head.series));
+  page.Gauge("prometheus_tsdb_head_chunks", "Chunks in the head.", D(head.chunks));
+  page.Gauge("prometheus_tsdb_head_chunks_storage_size_bytes", "Bytes of finished head chunks.",
+             D(head.chunk_bytes));
+  page.Gauge("prometheus_tsdb_head_min_time", "Oldest sample in the head, in milliseconds.",
+             empty ? 0 : static_cast<double>(head.min_time));
+  page.Gauge("prometheus_tsdb_head_max_time", "Newest sample in the head, in milliseconds.",
+             empty ? 0 : static_cast<double>(head.max_time));
+  page.writer().Family("prometheus_tsdb_head_samples_appended_total", MetricType::kCounter,
+                       "Samples appended to the head.");
+  page.writer().Sample("prometheus_tsdb_head_samples_appended_total", Labels({{"type", "float"}}),
+                       D(head.samples_appended));
+  page.writer().Family("prometheus_tsdb_out_of_order_samples_total", MetricType::kCounter,
+                       "Samples refused as older than the newest of their series.");
+  page.writer().Sample("prometheus_tsdb_out_of_order_samples_total", Labels({{"type", "float"}}),
+                       D(log.out_of_order));
+  page.writer().Family("prometheus_tsdb_too_old_samples_total", MetricType::kCounter,
+                       "Samples refused as older than the storage takes.");
+  page.writer().Sample("prometheus_tsdb_too_old_samples_total", Labels({{"type", "float"}}),
+                       D(log.too_old));
+  page.Counter("narthex_tsdb_duplicate_samples_total",
+               "Samples refused for another value at the time of their series' newest.",
+               D(log.duplicate));
+  page.Counter("prometheus_tsdb_wal_writes_failed_total", "Commits that the log did not take.",
+               D(log.commits_failed));
+  page.Counter("prometheus_tsdb_wal_corruptions_total", "Damaged places found in the log.",
+               D(log.wal_corruptions));
+  page.Gauge("prometheus_tsdb_wal_segment_current", "Log segment that is written to.",
+             log.wal_segment);
+  page.Counter("prometheus_tsdb_wal_record_parts_bytes_written_total", "Bytes written to the log.",
+               D(log.wal_bytes_written));
+  page.Gauge("prometheus_tsdb_data_replay_duration_seconds", "Time of the replay at start.",
+             static_cast<double>(log.replay_ms) / 1000);
+}
+
+void AddScrape(Page& page, const scrape::Manager& manager) {
+  const scrape::Manager::Statistics scrape = manager.statistics();
+  page.Counter("narthex_scrapes_total", "Scrapes finished.", D(scrape.scrapes));
+  page.Counter("narthex_scrapes_failed_total", "Scrapes that failed.", D(scrape.scrapes_failed));
+  page.Counter("narthex_scrape_samples_scraped_total", "Samples in scraped bodies.",
+               D(scrape.samples_scraped));
+  page.Counter("narthex_scrape_samples_stored_total", "Samples kept after relabelling.",
+               D(scrape.samples_kept));
+  page.Counter("prometheus_target_scrapes_sample_out_of_order_total",
+               "Scraped samples older than the newest of their series.", D(scrape.out_of_order));
+  page.Counter("prometheus_target_scrapes_sample_duplicate_timestamp_total",
+               "Scraped samples with a timestamp used before.", D(scrape.duplicate));
+  page.Counter("prometheus_target_scrapes_sample_out_of_bounds_total",
+               "Scraped samples too old or too far ahead.", D(scrape.out_of_bounds));
+  page.writer().Family("prometheus_target_scrape_pool_targets", MetricType::kGauge,
+                       "Targets of a job.");
+  std::map<std::string, uint64_t> targets;
+  for (const scrape::JobStatus& job : manager.jobs()) targets[job.name] = 0;
+  for (const scrape::TargetStatus& target : manager.targets()) ++targets[target.job];
+  for (const auto& [job, count] : targets) {
+    page.writer().Sample("prometheus_target_scrape_pool_targets", Labels({{"scrape_job", job}}),
+                         D(count));
+  }
+}
+
+void AddWrite(Page& page, const remote::WriteReceiver& receiver) {
+  const remote::WriteReceiver::Statistics write = receiver.statistics();
+  page.Counter("narthex_remote_write_requests_total", "Remote-write requests.", D(write.requests));
+  page.Counter("narthex_remote_write_requests_refused_total", "Requests answered with an error.",
+               D(write.refused_requests));
+  page.Counter("prometheus_api_remote_write_samples_total", "Samples stored by remote write.",
+               D(write.samples));
+  page.Counter("prometheus_api_remote_write_invalid_labels_samples_total",
+               "Series passed over for unusable labels.", D(write.invalid_series));
+  page.Counter("narthex_remote_write_unsupported_total",
+               "Native histograms and exemplars passed over.", D(write.unsupported));
+}
+
+void AddProcess(Page& page, const SelfMetrics& metrics) {
+  const base::ProcessUsage usage = base::ReadProcessUsage();
+  page.Counter("process_cpu_seconds_total", "User and system time.", usage.cpu_seconds);
+  page.Gauge("process_resident_memory_bytes", "Resident memory.", D(usage.resident_bytes));
+  page.Gauge("process_virtual_memory_bytes", "Virtual memory.", D(usage.virtual_bytes));
+  page.Gauge("process_open_fds", "Open file descriptors.", D(usage.open_files));
+  page.Gauge("process_start_time_seconds", "Start, in seconds since the Unix epoch.",
+             static_cast<double>(metrics.process_start_ms) / 1000);
+}
+
+}  // namespace
+
+void HttpCounters::Count(std::string_view handler, int status) {
+  base::MutexLock lock(mutex_);
+  ++counts_[{std::string(handler), status}];
+}
+
+std::map<std::pair<std::string, int>, uint64_t> HttpCounters::counts() const {
+  base::MutexLock lock(mutex_);
+  return counts_;
+}
+
+std::string RenderSelfMetrics(const SelfMetrics& metrics, exposition::Format format) {
+  Page page(format);
+  page.writer().Family("prometheus_build_info", MetricType::kGauge,
+                       "1, with the version that runs as labels.");
+  page.writer().Sample("prometheus_build_info",
+                       Labels({{"branch", "main"},
+                               {"goarch", "amd64"},
+                               {"goos", "linux"},
+                               {"goversion", "none"},
+                               {"revision", metrics.revision},
+                               {"tags", "narthex"},
+                               {"version", metrics.version}}),
+                       1);
+  page.Gauge("prometheus_ready", "Whether the server is ready.", metrics.ready ? 1 : 0);
+  page.Gauge("prometheus_config_last_reload_successful", "Whether the last reload succeeded.",
+             metrics.config_reload_successful ? 1 : 0);
+  page.Gauge("prometheus_config_last_reload_success_timestamp_seconds",
+             "Time of the last successful reload.",
+             static_cast<double>(metrics.config_reload_time_ms) / 1000);
+  if (metrics.http != nullptr) {
+    page.writer().Family("prometheus_http_requests_total", MetricType::kCounter,
+                         "HTTP requests by handler and code.");
+    for (const auto& [key, count] : metrics.http->counts()) {
+      page.writer().Sample("prometheus_http_requests_total",
+                           Labels({{"code", std::to_string(key.second)}, {"handler", key.first}}),
+                           D(count));
+    }
+  }
+  page.Gauge("prometheus_engine_queries_concurrent_max", "Queries that may run at once.",
+             static_cast<double>(metrics.queries_concurrent_max));
+  if (metrics.db != nullptr) AddStorage(page, *metrics.db);
+  if (metrics.scrape != nullptr) AddScrape(page, *metrics.scrape);
+  if (metrics.write != nullptr) AddWrite(page, *metrics.write);
+  AddProcess(page, metrics);
+  return page.writer().Finish();
+}
+
+}  // namespace narthex::server
