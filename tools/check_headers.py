@@ -15,7 +15,7 @@ headers = sorted(source.rglob("*.h"))
 
 def check(header):
     command = ["g++", "-std=c++23", "-fsyntax-only", "-Wall", "-Wextra", "-Werror",
-               "-Wno-missing-field-initializers", "-Wno-pragma-once-outside-header",
+               "-Wno-missing-field-initializers", 
                "-march=x86-64-v2" if os.uname().machine == "x86_64" else "-O0",
                f"-I{source}", "-x", "c++", "-include", str(header), "/dev/null"]
     done = subprocess.run(command, capture_output=True, text=True)

@@ -28,6 +28,9 @@ ProcessUsage ReadProcessUsage() {
     }
   }
   if (const auto files = PosixFileSystem().List("/proc/self/fd")) usage.open_files = files->size();
+  if (const auto threads = PosixFileSystem().List("/proc/self/task")) {
+    usage.threads = threads->size();
+  }
   return usage;
 }
 

@@ -11,6 +11,7 @@ struct ProcessUsage {
   uint64_t resident_bytes = 0;
   uint64_t virtual_bytes = 0;
   uint64_t open_files = 0;
+  uint64_t threads = 0;
 };
 ProcessUsage ReadProcessUsage();
 

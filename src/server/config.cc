@@ -16,8 +16,8 @@ using config::Node;
 
 // Sections of upstream's that this version takes and does nothing with.
 constexpr std::array<std::string_view, 8> kWithoutEffect = {
-    "runtime", "rule_files", "scrape_config_files", "alerting",
-    "remote_write", "remote_read", "tracing", "otlp"};
+    "runtime", "rule_files", "scrape_config_files", "alerting", "remote_write", "remote_read",
+    "tracing", "otlp"};
 
 void ReadStorage(const Node& node, Diagnostics& diagnostics, Config& config) {
   MapReader storage(node, diagnostics);
@@ -38,14 +38,14 @@ void ReadStorage(const Node& node, Diagnostics& diagnostics, Config& config) {
     for (const std::string_view key :
          {"out_of_order_time_window", "stale_series_compaction_threshold", "chunk_encoding"}) {
       if (tsdb.Take(key) == nullptr) continue;
-      config.warnings.push_back(fmt::format("line {}: storage.tsdb.{} has no effect in this version",
-                                            tsdb.At(key).line, key));
+      config.warnings.push_back(fmt::format(
+          "line {}: storage.tsdb.{} has no effect in this version", tsdb.At(key).line, key));
     }
     tsdb.Finish();
   }
   if (const Node* const exemplars = storage.Take("exemplars")) {
-    config.warnings.push_back(
-        fmt::format("line {}: storage.exemplars has no effect in this version", exemplars->at.line));
+    config.warnings.push_back(fmt::format(
+        "line {}: storage.exemplars has no effect in this version", exemplars->at.line));
   }
   storage.Finish();
 }
@@ -78,10 +78,11 @@ base::Result<Config> ParseConfig(std::string_view text, std::string_view file) {
   MapReader reader(root, diagnostics);
   const Node nothing;
   const Node* const global = reader.Take("global");
-  config.global = scrape::ReadGlobalConfig(global != nullptr ? *global : nothing, diagnostics,
-                                           config.warnings);
+  config.global =
+      scrape::ReadGlobalConfig(global != nullptr ? *global : nothing, diagnostics, config.warnings);
   if (const Node* const jobs = reader.Take("scrape_configs")) ReadJobs(*jobs, diagnostics, config);
-  if (const Node* const storage = reader.Take("storage")) ReadStorage(*storage, diagnostics, config);
+  if (const Node* const storage = reader.Take("storage"))
+    ReadStorage(*storage, diagnostics, config);
   for (const std::string_view key : kWithoutEffect) {
     if (reader.Take(key) == nullptr) continue;
     config.warnings.push_back(

@@ -141,6 +141,23 @@ base::Status CheckSmoothingFactors(const ScalarArgs& scalars) {
   return {};
 }
 
+// Only some functions know what to do with windows that reach beyond their range.
+base::Status CheckRangeModifiers(const Function& function, const Expr& arg) {
+  const Expr& inner = Unwrap(arg);
+  if (inner.kind != Expr::Kind::kMatrixSelector) return {};
+  const VectorSelector& selector = *As<MatrixSelector>(inner).vector;
+  const auto refuse = [&](std::string_view modifier, std::string_view allowed) {
+    return base::Fail(base::Code::kFailedPrecondition,
+                      "{} modifier can only be used with: {} - not with {}", modifier, allowed,
+                      function.name);
+  };
+  if (selector.anchored && !function.anchored) {
+    return refuse("anchored", "changes, delta, increase, rate, resets");
+  }
+  if (selector.smoothed && !function.smoothed) return refuse("smoothed", "delta, increase, rate");
+  return {};
+}
+
 }  // namespace
 
 bool IsStepInvariant(const Expr& expr) {
@@ -267,6 +284,7 @@ base::Result<VectorOperatorPtr> Planner::WindowNode(const Call& node, WindowFn f
   call.grid = grid;
   for (const ExprPtr& arg : node.args) {
     if (arg->type == ValueType::kMatrix) {
+      RETURN_IF_ERROR(CheckRangeModifiers(*node.function, *arg));
       ASSIGN_OR_RETURN(input, Matrix(*arg, grid));
       if (fn == &Rate || fn == &Increase) {
         input = std::make_unique<CounterCheck>(context_, std::move(input), arg->position);

@@ -119,6 +119,9 @@ Windows WindowsOf(const Grid& grid, const std::optional<Duration>& offset, const
 base::Result<VectorOperatorPtr> MakeInstantSelector(QueryContext& context,
                                                     const VectorSelector& selector,
                                                     const Grid& grid, InstantValue value) {
+  if (selector.smoothed) {
+    return base::Fail(base::Code::kUnimplemented, "the smoothed modifier is not supported yet");
+  }
   ASSIGN_OR_RETURN(auto series, context.querier.Select(selector.matchers));
   const Windows windows = WindowsOf(grid, selector.offset, selector.at, context.lookback_ms);
   auto made = std::make_unique<InstantSelector>(context, std::move(series), windows, value);
@@ -129,6 +132,10 @@ base::Result<VectorOperatorPtr> MakeInstantSelector(QueryContext& context,
 base::Result<MatrixOperatorPtr> MakeRangeSelector(QueryContext& context,
                                                   const MatrixSelector& selector,
                                                   const Grid& grid) {
+  if (selector.vector->anchored || selector.vector->smoothed) {
+    return base::Fail(base::Code::kUnimplemented, "the {} modifier is not supported yet",
+                      selector.vector->anchored ? "anchored" : "smoothed");
+  }
   ASSIGN_OR_RETURN(auto series, context.querier.Select(selector.vector->matchers));
   const Windows windows =
       WindowsOf(grid, selector.vector->offset, selector.vector->at, selector.range.ms);

@@ -1,0 +1,91 @@
+#include <limits>
+
+#include "api/handlers.h"
+#include "api/result_json.h"
+#include "promql/parser/parser.h"
+
+namespace narthex::api {
+namespace {
+
+base::Result<promql::Engine::QueryOptions> ParseQueryOptions(const Request& request) {
+  promql::Engine::QueryOptions options;
+  ASSIGN_OR_RETURN(options.timeout_ms, DurationParam(request, "timeout"));
+  ASSIGN_OR_RETURN(options.lookback_ms, DurationParam(request, "lookback_delta"));
+  if (options.lookback_ms && *options.lookback_ms <= 0) options.lookback_ms.reset();
+  options.stop = request.stop;
+  return options;
+}
+
+// What is wrong with a query's text is wrong with the parameter.
+base::Result<Answer> Finish(base::Result<promql::QueryResult> result, size_t limit,
+                            const Request& request) {
+  if (!result) {
+    base::Error error = std::move(result).error();
+    if (error.code == base::Code::kInvalidArgument) error = InvalidParam("query", std::move(error));
+    return std::unexpected(std::move(error));
+  }
+  Answer answer;
+  const bool with_stats = !request.params.Get("stats").empty();
+  const bool truncated = AppendQueryResult(answer.data, *result, limit, with_stats);
+  answer.warnings = std::move(result->warnings);
+  answer.infos = std::move(result->infos);
+  if (truncated) answer.warnings.emplace_back(kTruncated);
+  return answer;
+}
+
+}  // namespace
+
+base::Result<Answer> Query(const ApiV1::Options& options, const Request& request) {
+  ASSIGN_OR_RETURN(const size_t limit, LimitParam(request));
+  ASSIGN_OR_RETURN(const model::Timestamp time, TimeParam(request, "time", options.clock.WallMs()));
+  ASSIGN_OR_RETURN(const auto query_options, ParseQueryOptions(request));
+  return Finish(
+      options.engine.Instant(options.storage, request.params.Get("query"), time, query_options),
+      limit, request);
+}
+
+base::Result<Answer> QueryRange(const ApiV1::Options& options, const Request& request) {
+  constexpr int64_t kPointsMax = 11'000;
+  const auto invalid = [](std::string_view name, std::string message) {
+    return std::unexpected(InvalidParam(name, {base::Code::kInvalidArgument, std::move(message)}));
+  };
+  ASSIGN_OR_RETURN(const size_t limit, LimitParam(request));
+  promql::Engine::Range range;
+  for (const std::string_view name : {"start", "end"}) {
+    if (request.params.Get(name).empty()) {
+      return invalid(name, "cannot parse \"\" to a valid timestamp");
+    }
+  }
+  ASSIGN_OR_RETURN(range.start, TimeParam(request, "start", 0));
+  ASSIGN_OR_RETURN(range.end, TimeParam(request, "end", 0));
+  if (range.end < range.start) {
+    return invalid("end", "end timestamp must not be before start time");
+  }
+  ASSIGN_OR_RETURN(const auto step, DurationParam(request, "step"));
+  if (!step) return invalid("step", "cannot parse \"\" to a valid duration");
+  range.step_ms = *step;
+  if (range.step_ms <= 0) {
+    return invalid("step",
+                   "zero or negative query resolution step widths are not accepted. Try a positive "
+                   "integer");
+  }
+  if ((range.end - range.start) / range.step_ms > kPointsMax) {
+    return base::Fail(base::Code::kInvalidArgument,
+                      "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing "
+                      "the query resolution (?step=XX)");
+  }
+  ASSIGN_OR_RETURN(const auto query_options, ParseQueryOptions(request));
+  return Finish(
+      options.engine.OverRange(options.storage, request.params.Get("query"), range, query_options),
+      limit, request);
+}
+
+// No exemplars are kept: a valid query finds none.
+base::Result<Answer> QueryExemplars(const ApiV1::Options& options, const Request& request) {
+  ASSIGN_OR_RETURN([[maybe_unused]] const model::TimeRange range, TimeRangeParams(request));
+  auto expr = promql::Parse(request.params.Get("query"), options.engine.options().parse);
+  if (!expr) return std::unexpected(std::move(expr).error());
+  return Answer{.data = "[]"};
+}
+
+}  // namespace narthex::api

@@ -1,0 +1,123 @@
+#include "api/result_json.h"
+
+#include <charconv>
+
+#include "json/writer.h"
+#include "model/number.h"
+
+namespace narthex::api {
+namespace {
+
+void AppendSample(std::string& out, model::Timestamp t, double value) {
+  out += '[';
+  AppendTimestamp(out, t);
+  out += ",\"";
+  model::AppendJsonFloat(out, value);
+  out += "\"]";
+}
+
+void AppendRow(std::string& out, const promql::ResultRow& row, bool many) {
+  out += "{\"metric\":";
+  AppendLabels(out, row.labels);
+  if (!many) {
+    out += ",\"value\":";
+    AppendSample(out, row.samples.t[0], row.samples.v[0]);
+    out += '}';
+    return;
+  }
+  out += ",\"values\":[";
+  for (size_t i = 0; i < row.samples.size(); ++i) {
+    if (i > 0) out += ',';
+    AppendSample(out, row.samples.t[i], row.samples.v[i]);
+  }
+  out += "]}";
+}
+
+void AppendStats(std::string& out, const promql::QueryStats& stats) {
+  json::Writer writer;
+  writer.BeginObject();
+  writer.Key("timings").BeginObject();
+  writer.Key("evalTotalTime").Double(stats.eval_seconds);
+  writer.Key("resultSortTime").Double(0);
+  writer.Key("queryPreparationTime").Double(stats.prepare_seconds);
+  writer.Key("innerEvalTime").Double(stats.eval_seconds);
+  writer.Key("execQueueTime").Double(stats.queue_seconds);
+  writer.Key("execTotalTime")
+      .Double(stats.queue_seconds + stats.prepare_seconds + stats.eval_seconds);
+  writer.EndObject();
+  writer.Key("samples").BeginObject();
+  writer.Key("totalQueryableSamples").Uint(stats.samples_read);
+  writer.Key("peakSamples").Uint(stats.samples_peak);
+  writer.EndObject().EndObject();
+  out += writer.text();
+}
+
+}  // namespace
+
+void AppendTimestamp(std::string& out, model::Timestamp t) {
+  char buffer[24];
+  char* to = buffer;
+  uint64_t magnitude = static_cast<uint64_t>(t);
+  if (t < 0) {
+    *to++ = '-';
+    magnitude = 0 - magnitude;
+  }
+  to = std::to_chars(to, buffer + sizeof(buffer), magnitude / 1000).ptr;
+  const auto fraction = static_cast<unsigned>(magnitude % 1000);
+  if (fraction != 0) {
+    *to++ = '.';
+    *to++ = static_cast<char>('0' + fraction / 100);
+    *to++ = static_cast<char>('0' + fraction / 10 % 10);
+    *to++ = static_cast<char>('0' + fraction % 10);
+  }
+  out.append(buffer, static_cast<size_t>(to - buffer));
+}
+
+void AppendLabels(std::string& out, const model::Labels& labels) {
+  char separator = '{';
+  for (const model::LabelView label : labels) {
+    out += separator;
+    separator = ',';
+    json::AppendString(out, label.name);
+    out += ':';
+    json::AppendString(out, label.value);
+  }
+  out += separator == '{' ? "{}" : "}";
+}
+
+bool AppendQueryResult(std::string& out, const promql::QueryResult& result, size_t limit,
+                       bool with_stats) {
+  out += "{\"resultType\":\"";
+  out += promql::ValueTypeName(result.type);
+  out += "\",\"result\":";
+  bool truncated = false;
+  if (result.type == promql::ValueType::kString) {
+    out += '[';
+    AppendTimestamp(out, result.time);
+    out += ',';
+    json::AppendString(out, result.text);
+    out += ']';
+  } else if (result.type == promql::ValueType::kScalar) {
+    AppendSample(out, result.rows[0].samples.t[0], result.rows[0].samples.v[0]);
+  } else {
+    size_t count = result.rows.size();
+    if (limit > 0 && count > limit) {
+      count = limit;
+      truncated = true;
+    }
+    out += '[';
+    for (size_t i = 0; i < count; ++i) {
+      if (i > 0) out += ',';
+      AppendRow(out, result.rows[i], result.type == promql::ValueType::kMatrix);
+    }
+    out += ']';
+  }
+  if (with_stats) {
+    out += ",\"stats\":";
+    AppendStats(out, result.stats);
+  }
+  out += '}';
+  return truncated;
+}
+
+}  // namespace narthex::api

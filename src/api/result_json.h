@@ -1,0 +1,23 @@
+#pragma once
+
+#include <string>
+
+#include "model/labels.h"
+#include "model/sample.h"
+#include "promql/engine.h"
+
+namespace narthex::api {
+
+// Appends JSON in upstream's shapes. Written for answers of hundreds of megabytes: everything goes
+// straight into the buffer, labels once per series.
+
+// Seconds with three decimals where there is a fraction: 1435781451.781.
+void AppendTimestamp(std::string& out, model::Timestamp t);
+// {"a":"b"}
+void AppendLabels(std::string& out, const model::Labels& labels);
+// {"resultType":"vector","result":[…]} and, if asked for, "stats". At most `limit` series where it
+// is not 0; true when it cut some off.
+bool AppendQueryResult(std::string& out, const promql::QueryResult& result, size_t limit,
+                       bool with_stats);
+
+}  // namespace narthex::api

@@ -1,0 +1,57 @@
+#include "extensions/health_check/health_check.h"
+
+#include "base/time_format.h"
+#include "json/writer.h"
+#include "model/duration.h"
+
+namespace narthex::extensions {
+
+std::unique_ptr<pipeline::Extension> HealthCheck::Create(const pipeline::CreateContext& context) {
+  Config config;
+  config::MapReader reader(context.config, context.diagnostics);
+  reader.Read("endpoint", config.endpoint);
+  reader.Read("path", config.path);
+  if (const config::Node* body = reader.Take("response_body")) {
+    config::MapReader body_reader(*body, context.diagnostics);
+    std::string unhealthy;
+    body_reader.Read("healthy", config.healthy_body);
+    body_reader.Read("unhealthy", unhealthy);
+    body_reader.Finish();
+  }
+  if (reader.Take("check_collector_pipeline") != nullptr) {
+    context.host.logger.Warn("health_check", "configuration key has no effect",
+                             {{"key", "check_collector_pipeline"}});
+  }
+  reader.Finish();
+  if (config.endpoint.empty()) reader.Report("endpoint", "must be specified");
+  if (!config.path.starts_with('/')) reader.Report("path", "must start with /");
+  return std::make_unique<HealthCheck>(std::move(config), context.host);
+}
+
+base::Status HealthCheck::Start() {
+  started_wall_ms_ = host_.env.clock.WallMs();
+  ASSIGN_OR_RETURN(server_, net::HttpServer::Bind({.listen_address = config_.endpoint}));
+  server_->Serve([this](net::HttpRequest request, net::Responder responder) {
+    responder.Send(request.path == config_.path
+                       ? Answer()
+                       : net::HttpResponse::Text(404, "404 page not found\n"));
+  });
+  return {};
+}
+
+void HealthCheck::Stop() {
+  if (server_ != nullptr) server_->Stop(std::chrono::milliseconds(1000));
+}
+
+net::HttpResponse HealthCheck::Answer() const {
+  if (!config_.healthy_body.empty()) return net::HttpResponse::Text(200, config_.healthy_body);
+  json::Writer writer;
+  writer.BeginObject();
+  writer.Key("status").String("Server available");
+  writer.Key("upSince").String(base::FormatRfc3339(started_wall_ms_));
+  writer.Key("uptime").String(model::FormatDuration(host_.env.clock.WallMs() - started_wall_ms_));
+  writer.EndObject();
+  return net::HttpResponse::Json(200, writer.Take());
+}
+
+}  // namespace narthex::extensions

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "net/http_server.h"
+#include "pipeline/factory.h"
+
+namespace narthex::extensions {
+
+// Answers "is it up" over HTTP. Thread-safe.
+class HealthCheck final : public pipeline::Extension {
+ public:
+  struct Config {
+    std::string endpoint = "localhost:13133";
+    std::string path = "/";
+    std::string healthy_body;  // Empty: JSON with the time of the start.
+  };
+  static std::unique_ptr<pipeline::Extension> Create(const pipeline::CreateContext& context);
+
+  HealthCheck(Config config, pipeline::Host& host) : config_(std::move(config)), host_(host) {}
+  ~HealthCheck() override { Stop(); }
+
+  base::Status Start() override;
+  void Stop() override;
+  uint16_t port() const { return server_->port(); }
+
+ private:
+  net::HttpResponse Answer() const;
+
+  const Config config_;
+  pipeline::Host& host_;
+  int64_t started_wall_ms_ = 0;
+  std::unique_ptr<net::HttpServer> server_;
+};
+
+inline constexpr pipeline::ExtensionFactory kHealthCheck = {"health_check", "",
+                                                            &HealthCheck::Create};
+
+}  // namespace narthex::extensions

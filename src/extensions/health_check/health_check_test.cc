@@ -1,0 +1,48 @@
+#include "extensions/health_check/health_check.h"
+
+#include <gtest/gtest.h>
+
+#include "net/http_client.h"
+#include "pipeline/testing/test_host.h"
+
+namespace narthex::extensions {
+namespace {
+
+net::HttpClientResponse Get(const HealthCheck& check, const std::string& path) {
+  net::HttpClient client;
+  return *client.FetchAndWait({.url = "http://127.0.0.1:" + std::to_string(check.port()) + path});
+}
+
+TEST(HealthCheck, SaysSinceWhenItIsUp) {
+  pipeline::TestHost host;
+  HealthCheck check({.endpoint = "127.0.0.1:0"}, host.host());
+  ASSERT_TRUE(check.Start().has_value());
+  host.clock().AdvanceMs(90'000);
+  const net::HttpClientResponse response = Get(check, "/");
+  EXPECT_EQ(response.status, 200);
+  EXPECT_EQ(
+      response.body,
+      R"({"status":"Server available","upSince":"2023-11-14T22:13:20.000Z","uptime":"1m30s"})");
+  EXPECT_EQ(Get(check, "/other").status, 404);
+  check.Stop();
+  check.Stop();
+}
+
+TEST(HealthCheck, AnswersWhatItIsTold) {
+  pipeline::TestHost host;
+  HealthCheck check({.endpoint = "127.0.0.1:0", .path = "/up", .healthy_body = "fine"},
+                    host.host());
+  ASSERT_TRUE(check.Start().has_value());
+  EXPECT_EQ(Get(check, "/up").body, "fine");
+}
+
+TEST(HealthCheck, ChecksItsConfiguration) {
+  pipeline::TestHost host;
+  (void)host.Make(&HealthCheck::Create, "endpoint: localhost:0\nresponse_body: {healthy: yes!}");
+  EXPECT_EQ(host.errors(), "");
+  (void)host.Make(&HealthCheck::Create, "path: up");
+  EXPECT_NE(host.errors(), "");
+}
+
+}  // namespace
+}  // namespace narthex::extensions

@@ -1,0 +1,167 @@
+#include "processors/batch/batch_processor.h"
+
+#include <algorithm>
+
+namespace narthex::processors {
+namespace {
+
+using base::Code;
+using base::Fail;
+using Clock = std::chrono::steady_clock;
+
+// Batches' worth of points that may wait before senders are told to come again.
+constexpr size_t kWaitingBatchesMax = 8;
+constexpr size_t kWaitingPointsMin = 65'536;
+
+}  // namespace
+
+// What the official processor reports about its batches.
+struct BatchProcessor::Instruments {
+  explicit Instruments(pipeline::Host& host, const std::string& name)
+      : incoming(host.instruments.processor_incoming->Bind(
+            {{"processor", name}, {"otel_signal", "metrics"}})),
+        outgoing(host.instruments.processor_outgoing->Bind(
+            {{"processor", name}, {"otel_signal", "metrics"}})),
+        size_triggers(host.meter
+                          .CreateUInt64Counter("otelcol_processor_batch_batch_size_trigger_send",
+                                               "Number of times the batch was sent due to a size "
+                                               "trigger.",
+                                               "{times}")
+                          ->Bind({{"processor", name}})),
+        timeout_triggers(host.meter
+                             .CreateUInt64Counter("otelcol_processor_batch_timeout_trigger_send",
+                                                  "Number of times the batch was sent due to a "
+                                                  "timeout trigger.",
+                                                  "{times}")
+                             ->Bind({{"processor", name}})),
+        sizes(host.meter
+                  .CreateUInt64Histogram(
+                      "otelcol_processor_batch_batch_send_size", "Number of units in the batch.",
+                      "{units}",
+                      {std::vector<double>{10,   25,    50,    75,    100,   250,   500,  750,
+                                           1000, 2000,  3000,  4000,  5000,  6000,  7000, 8000,
+                                           9000, 10000, 20000, 30000, 50000, 100000}})
+                  ->Bind({{"processor", name}})) {}
+
+  sdk::BoundCounter<uint64_t> incoming;
+  sdk::BoundCounter<uint64_t> outgoing;
+  sdk::BoundCounter<uint64_t> size_triggers;
+  sdk::BoundCounter<uint64_t> timeout_triggers;
+  sdk::BoundHistogram<uint64_t> sizes;
+};
+
+std::unique_ptr<pipeline::Processor> BatchProcessor::Create(const pipeline::CreateContext& context,
+                                                            pipeline::Consumer& next) {
+  Config config;
+  uint64_t size = config.send_batch_size, size_max = 0;
+  int64_t timeout_ns = config.timeout.count();
+  config::MapReader reader(context.config, context.diagnostics);
+  reader.Read("send_batch_size", size);
+  reader.Read("send_batch_max_size", size_max);
+  reader.ReadGoDuration("timeout", timeout_ns);
+  if (size_max > 0 && size_max < size) {
+    reader.Report("send_batch_max_size", "must be greater or equal to send_batch_size");
+  }
+  if (timeout_ns < 0) reader.Report("timeout", "must be greater or equal to 0");
+  for (const char* key : {"metadata_keys", "metadata_cardinality_limit"}) {
+    if (reader.Take(key) == nullptr) continue;
+    context.host.logger.Warn("batch", "configuration key has no effect", {{"key", key}});
+  }
+  reader.Finish();
+  config.send_batch_size = size;
+  config.send_batch_max_size = size_max;
+  config.timeout = std::chrono::nanoseconds(timeout_ns);
+  return std::make_unique<BatchProcessor>(config, context.id.ToString(), context.host, next);
+}
+
+BatchProcessor::BatchProcessor(Config config, std::string name, pipeline::Host& host,
+                               pipeline::Consumer& next)
+    : config_(config),
+      waiting_points_max_(std::max(kWaitingPointsMin, kWaitingBatchesMax * config.send_batch_size)),
+      name_(std::move(name)),
+      logger_(host.logger),
+      next_(next),
+      flow_(host.instruments, "processor/" + name_),
+      instruments_(std::make_unique<Instruments>(host, name_)) {}
+
+BatchProcessor::~BatchProcessor() { Stop(); }
+
+base::Status BatchProcessor::Start() {
+  thread_ = std::thread([this] { Run(); });
+  return {};
+}
+
+void BatchProcessor::Stop() {
+  {
+    base::MutexLock lock(mutex_);
+    stop_ = true;
+    changed_.NotifyAll();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+base::Status BatchProcessor::Consume(otlp::Batch batch) {
+  const size_t points = batch.point_count();
+  if (points == 0) return {};
+  base::MutexLock lock(mutex_);
+  if (stop_) return Fail(Code::kUnavailable, "the batch processor has stopped");
+  const size_t before = waiting_.point_count();
+  if (before >= waiting_points_max_) {
+    return Fail(Code::kUnavailable, "the batch processor holds {} points, no more fit", before);
+  }
+  instruments_->incoming.Add(points);
+  flow_.In(points);
+  flow_.Waiting(static_cast<int64_t>(points));
+  if (before == 0) oldest_ = Clock::now();
+  waiting_.Append(std::move(batch));
+  // The thread sleeps until the first point or until there are enough.
+  const bool is_enough =
+      before < config_.send_batch_size && before + points >= config_.send_batch_size;
+  if (before == 0 || is_enough) changed_.NotifyAll();
+  return {};
+}
+
+void BatchProcessor::Run() {
+  for (;;) {
+    otlp::Batch batch;
+    bool by_size = false;
+    {
+      base::MutexLock lock(mutex_);
+      for (;;) {
+        const size_t points = waiting_.point_count();
+        by_size = points >= std::max<size_t>(config_.send_batch_size, 1);
+        if (by_size || (stop_ && points > 0)) break;
+        if (stop_) return;
+        if (points == 0) {
+          changed_.Wait(mutex_);
+          continue;
+        }
+        const auto left = oldest_ + config_.timeout - Clock::now();
+        if (left.count() <= 0) break;
+        changed_.WaitFor(mutex_, left);
+      }
+      batch = config_.send_batch_max_size > 0 ? waiting_.TakeFirst(config_.send_batch_max_size)
+                                              : std::exchange(waiting_, otlp::Batch());
+      oldest_ = Clock::now();
+    }
+    Send(std::move(batch), by_size);
+  }
+}
+
+void BatchProcessor::Send(otlp::Batch batch, bool by_size) {
+  const size_t points = batch.point_count();
+  instruments_->sizes.Record(points);
+  (by_size ? instruments_->size_triggers : instruments_->timeout_triggers).Add(1);
+  const base::Status status = next_.Consume(std::move(batch));
+  flow_.Waiting(-static_cast<int64_t>(points));
+  if (status.has_value()) {
+    instruments_->outgoing.Add(points);
+    flow_.Out(points);
+  } else {
+    flow_.Lost("refused_downstream", points);
+    logger_.Warn("batch", "Sender failed",
+                 {{"processor", name_}, {"points", points}, {"error", status.error().message}});
+  }
+}
+
+}  // namespace narthex::processors

@@ -1,0 +1,125 @@
+#include "processors/memory_limiter/memory_limiter.h"
+
+#include <charconv>
+
+namespace narthex::processors {
+namespace {
+
+constexpr uint64_t kMiB = 1 << 20;
+
+// A file of the kernel's, whose size says nothing.
+base::Result<std::string> ReadProcFile(base::FileSystem& files, const std::string& path) {
+  ASSIGN_OR_RETURN(const auto file, files.Open(path, base::FileSystem::Mode::kRead));
+  return file->ReadAt(0, 4096);
+}
+
+// The machine's or the control group's memory, whichever is less; 0 when neither can be read.
+uint64_t TotalMemoryBytes(base::FileSystem& files) {
+  uint64_t total = 0;
+  const auto number = [](std::string_view text) {
+    uint64_t value = 0;
+    std::from_chars(text.data(), text.data() + text.size(), value);
+    return value;
+  };
+  if (const auto text = ReadProcFile(files, "/proc/meminfo")) {
+    const size_t at = text->find("MemTotal:");
+    if (at != std::string::npos) {
+      const size_t digits = text->find_first_of("0123456789", at);
+      if (digits != std::string::npos) total = number(std::string_view(*text).substr(digits)) << 10;
+    }
+  }
+  if (const auto text = ReadProcFile(files, "/sys/fs/cgroup/memory.max")) {
+    const uint64_t limit = number(*text);  // 0 for "max".
+    if (limit > 0 && (total == 0 || limit < total)) total = limit;
+  }
+  return total;
+}
+
+}  // namespace
+
+std::unique_ptr<pipeline::Processor> MemoryLimiter::Create(const pipeline::CreateContext& context,
+                                                           pipeline::Consumer& next) {
+  int64_t check_interval_ns = 0;
+  uint64_t limit_mib = 0, spike_mib = 0, limit_percentage = 0, spike_percentage = 0;
+  config::MapReader reader(context.config, context.diagnostics);
+  reader.ReadGoDuration("check_interval", check_interval_ns);
+  reader.Read("limit_mib", limit_mib);
+  reader.Read("spike_limit_mib", spike_mib);
+  reader.Read("limit_percentage", limit_percentage);
+  reader.Read("spike_limit_percentage", spike_percentage);
+  // There is no garbage collector to hold back.
+  for (const char* key :
+       {"min_gc_interval_when_soft_limited", "min_gc_interval_when_hard_limited",
+        "max_gc_interval_when_soft_limited", "max_gc_interval_when_hard_limited"}) {
+    if (reader.Take(key) == nullptr) continue;
+    context.host.logger.Warn("memory_limiter", "configuration key has no effect", {{"key", key}});
+  }
+  reader.Finish();
+  if (check_interval_ns <= 0) {
+    reader.Report("check_interval", "'check_interval' must be greater than zero");
+  }
+  if (limit_mib == 0 && limit_percentage == 0) {
+    reader.Report("limit_mib", "'limit_mib' or 'limit_percentage' must be greater than zero");
+  }
+  if (limit_percentage > 100 || spike_percentage > 100) {
+    reader.Report("limit_percentage",
+                  "'limit_percentage' and 'spike_limit_percentage' must not be over 100");
+  }
+  uint64_t hard = limit_mib * kMiB, spike = spike_mib * kMiB;
+  if (hard == 0) {
+    const uint64_t total = TotalMemoryBytes(context.host.env.files);
+    hard = total / 100 * limit_percentage;
+    spike = total / 100 * spike_percentage;
+  }
+  if (spike == 0) spike = hard / 5;
+  if (spike >= hard && hard > 0) {
+    reader.Report("spike_limit_mib", "'spike_limit_mib' must be smaller than 'limit_mib'");
+  }
+  return std::make_unique<MemoryLimiter>(hard - std::min(spike, hard), context.id.ToString(),
+                                         context.host, next);
+}
+
+MemoryLimiter::MemoryLimiter(uint64_t soft_limit_bytes, const std::string& name,
+                             pipeline::Host& host, pipeline::Consumer& next)
+    : soft_limit_bytes_(soft_limit_bytes),
+      next_(next),
+      flow_(host.instruments, "processor/" + name),
+      accepted_(host.meter
+                    .CreateUInt64Counter(
+                        "otelcol_processor_memory_limiter_accepted_metric_points",
+                        "Number of metric points successfully pushed into the next component.",
+                        "{datapoints}")
+                    ->Bind({{"processor", name}})),
+      refused_(host.meter
+                   .CreateUInt64Counter("otelcol_processor_memory_limiter_refused_metric_points",
+                                        "Number of metric points that were rejected by the next "
+                                        "component in the pipeline.",
+                                        "{datapoints}")
+                   ->Bind({{"processor", name}})),
+      held_(std::make_shared<std::atomic<uint64_t>>(0)) {}
+
+base::Status MemoryLimiter::Consume(otlp::Batch batch) {
+  const size_t points = batch.point_count();
+  if (held_bytes() >= soft_limit_bytes_) {
+    refused_.Add(points);
+    return base::Fail(base::Code::kUnavailable, "data refused due to high memory usage");
+  }
+  // The last owner of the batch's bytes gives them back, wherever that is.
+  const uint64_t bytes = batch.byte_size();
+  held_->fetch_add(bytes, std::memory_order_relaxed);
+  batch.buffers.emplace_back(new std::string(), [held = held_, bytes](const std::string* lease) {
+    held->fetch_sub(bytes, std::memory_order_relaxed);
+    delete lease;
+  });
+  flow_.In(points);
+  base::Status status = next_.Consume(std::move(batch));
+  if (status.has_value()) {
+    accepted_.Add(points);
+    flow_.Out(points);
+  } else {
+    flow_.Lost("refused_downstream", points);
+  }
+  return status;
+}
+
+}  // namespace narthex::processors

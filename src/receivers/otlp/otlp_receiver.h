@@ -1,0 +1,70 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "net/grpc_server.h"
+#include "net/http_server.h"
+#include "otlp/response.h"
+#include "pipeline/factory.h"
+
+namespace narthex::receivers {
+
+// Takes metrics over OTLP/gRPC and OTLP/HTTP and answers as the official receiver does, but for a
+// body over the limit, which is 413 as the specification has it. Senders that are refused for now
+// always learn when to come again. Thread-safe.
+// Source: OTLP specification 1.11.
+class OtlpReceiver final : public pipeline::Receiver {
+ public:
+  struct GrpcConfig {
+    std::string endpoint = "localhost:4317";
+    size_t message_bytes_max = 4 << 20;
+    size_t concurrent_streams_max = 100;
+  };
+  struct HttpConfig {
+    std::string endpoint = "localhost:4318";
+    std::string metrics_path = "/v1/metrics";
+    size_t body_bytes_max = 20 << 20;  // Before and after decompression.
+  };
+  struct Config {
+    std::optional<GrpcConfig> grpc;
+    std::optional<HttpConfig> http;
+  };
+  static std::unique_ptr<pipeline::Receiver> Create(const pipeline::CreateContext& context,
+                                                    pipeline::Consumer& next);
+
+  OtlpReceiver(Config config, const std::string& name, pipeline::Host& host,
+               pipeline::Consumer& next);
+  ~OtlpReceiver() override;
+
+  base::Status Start() override;
+  // Refuses new requests and waits for those that are being served.
+  void Stop() override;
+
+  // 0 when that protocol is not configured. REQUIRES: started.
+  uint16_t grpc_port() const { return grpc_ != nullptr ? grpc_->port() : 0; }
+  uint16_t http_port() const { return http_ != nullptr ? http_->port() : 0; }
+
+ private:
+  // The counters of one protocol.
+  struct Probe;
+
+  void HandleHttp(net::HttpRequest request, net::Responder responder);
+  net::HttpResponse Serve(net::HttpRequest request, otlp::Encoding encoding);
+  void HandleGrpc(net::GrpcRequest request, net::GrpcResponder responder);
+  base::Status Pass(otlp::Batch batch, Probe& probe);
+
+  const Config config_;
+  pipeline::Consumer& next_;
+  pipeline::Flow flow_;
+  const std::unique_ptr<Probe> grpc_probe_;
+  const std::unique_ptr<Probe> http_probe_;
+  std::unique_ptr<net::GrpcServer> grpc_;
+  std::unique_ptr<net::HttpServer> http_;
+};
+
+inline constexpr pipeline::ReceiverFactory kOtlpReceiver = {"otlp", "otlp_grpc",
+                                                            &OtlpReceiver::Create};
+
+}  // namespace narthex::receivers

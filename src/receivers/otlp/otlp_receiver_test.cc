@@ -1,0 +1,192 @@
+#include "receivers/otlp/otlp_receiver.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <future>
+
+#include "compress/compress.h"
+#include "net/grpc_client.h"
+#include "net/http_client.h"
+#include "pipeline/testing/fake_consumer.h"
+#include "pipeline/testing/test_host.h"
+
+namespace narthex::receivers {
+namespace {
+
+using base::Code;
+using otlp::Encoding;
+using pipeline::GaugeRequest;
+using testing::HasSubstr;
+
+constexpr std::string_view kJsonRequest =
+    R"({"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"name":"g","gauge":{"dataPoints":[)"
+    R"({"asInt":"1","timeUnixNano":"1"},{"asInt":2,"timeUnixNano":"1"}]}}]}]}]})";
+constexpr const char* kProtobuf = "application/x-protobuf";
+constexpr const char* kJson = "application/json";
+constexpr const char* kExport = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
+
+class OtlpReceiverTest : public testing::Test {
+ protected:
+  OtlpReceiverTest()
+      : receiver_({.grpc = OtlpReceiver::GrpcConfig{.endpoint = "127.0.0.1:0"},
+                   .http = OtlpReceiver::HttpConfig{.endpoint = "127.0.0.1:0",
+                                                    .body_bytes_max = 100'000}},
+                  "otlp", host_.host(), next_) {
+    EXPECT_TRUE(receiver_.Start().has_value());
+  }
+  net::HttpClientResponse Send(std::string method, std::string path, std::string type,
+                               std::string body, std::string encoding = "") {
+    net::HttpClientRequest request{
+        .method = std::move(method),
+        .url = "http://127.0.0.1:" + std::to_string(receiver_.http_port()) + path,
+        .body = std::move(body)};
+    request.headers.Set("Content-Type", type);
+    if (!encoding.empty()) request.headers.Set("Content-Encoding", encoding);
+    auto response = client_.FetchAndWait(std::move(request));
+    EXPECT_TRUE(response.has_value()) << response.error().message;
+    return response.has_value() ? *response : net::HttpClientResponse();
+  }
+  net::HttpClientResponse Post(std::string type, std::string body, std::string encoding = "") {
+    return Send("POST", "/v1/metrics", std::move(type), std::move(body), std::move(encoding));
+  }
+  net::GrpcAnswer Call(std::string message, bool gzip = false) {
+    std::promise<net::GrpcAnswer> answer;
+    net::CallGrpc(client_,
+                  {.target = "http://127.0.0.1:" + std::to_string(receiver_.grpc_port()),
+                   .method = kExport,
+                   .message = std::move(message),
+                   .gzip = gzip},
+                  [&](net::GrpcAnswer given) { answer.set_value(std::move(given)); });
+    return answer.get_future().get();
+  }
+
+  pipeline::TestHost host_;
+  pipeline::FakeConsumer next_;
+  net::HttpClient client_;
+  OtlpReceiver receiver_;
+};
+
+TEST_F(OtlpReceiverTest, TakesProtobufAndJsonInEveryCompression) {
+  const std::string protobuf = GaugeRequest(2);
+  size_t points = 0;
+  const std::string json(kJsonRequest);
+  const std::pair<const char*, std::function<std::string(std::string_view)>> kCompressions[] = {
+      {"", [](std::string_view raw) { return std::string(raw); }},
+      {"gzip", [](std::string_view raw) { return compress::GzipEncode(raw); }},
+      {"zstd", [](std::string_view raw) { return compress::ZstdEncode(raw); }},
+      {"snappy", [](std::string_view raw) { return compress::SnappyEncode(raw); }},
+  };
+  for (const auto& [name, encode] : kCompressions) {
+    for (const bool is_json : {false, true}) {
+      SCOPED_TRACE(name);
+      const auto response =
+          Post(is_json ? kJson : kProtobuf, encode(is_json ? json : protobuf), name);
+      EXPECT_EQ(response.status, 200);
+      EXPECT_EQ(response.headers.Get("Content-Type"), is_json ? kJson : kProtobuf);
+      EXPECT_EQ(response.body, is_json ? "{}" : "");
+      points += 2;
+      EXPECT_EQ(next_.point_count(), points);
+    }
+  }
+  EXPECT_EQ(host_.Count("otelcol_receiver_accepted_metric_points", "http"),
+            static_cast<int64_t>(points));
+  EXPECT_EQ(host_.Imbalance(), 0);
+}
+
+TEST_F(OtlpReceiverTest, ToleratesMediaTypeParameters) {
+  EXPECT_EQ(Post("application/json; charset=utf-8", std::string(kJsonRequest)).status, 200);
+}
+
+TEST_F(OtlpReceiverTest, RefusesOtherMethodsTypesAndPaths) {
+  const auto get = Send("GET", "/v1/metrics", kJson, "");
+  EXPECT_EQ(get.status, 405);
+  EXPECT_EQ(get.body, "405 method not allowed, supported: [POST]");
+  EXPECT_THAT(std::string(get.headers.Get("Content-Type")), HasSubstr("text/plain"));
+  const auto type = Post("text/html", "");
+  EXPECT_EQ(type.status, 415);
+  EXPECT_EQ(type.body,
+            "415 unsupported media type, supported: [application/json, application/x-protobuf]");
+  EXPECT_EQ(Send("POST", "/v1/traces", kJson, "{}").status, 404);
+}
+
+TEST_F(OtlpReceiverTest, BadDataIsExplainedInTheRequestsEncoding) {
+  const auto json = Post(kJson, "{");
+  EXPECT_EQ(json.status, 400);
+  EXPECT_EQ(json.headers.Get("Content-Type"), kJson);
+  EXPECT_THAT(json.body, HasSubstr(R"({"code":3,"message":"invalid JSON)"));
+  const auto protobuf = Post(kProtobuf, "\x0a\x05");
+  EXPECT_EQ(protobuf.status, 400);
+  EXPECT_EQ(otlp::DecodeStatusMessage(protobuf.body, Encoding::kProtobuf),
+            "protobuf: offset 0: damaged or truncated field");
+  EXPECT_EQ(Post(kJson, "{}", "br").status, 400);
+  EXPECT_EQ(Post(kJson, "not gzip", "gzip").status, 400);
+}
+
+TEST_F(OtlpReceiverTest, LimitsTheBodyBeforeAndAfterDecompression) {
+  EXPECT_EQ(Post(kJson, std::string(200'000, ' ')).status, 413);
+  EXPECT_EQ(Post(kJson, compress::GzipEncode(std::string(200'000, ' ')), "gzip").status, 413);
+}
+
+TEST_F(OtlpReceiverTest, EmptyRequestsSucceedWithoutEnteringThePipeline) {
+  next_.FailWith(base::Error{Code::kInternal, "not to be asked"});
+  EXPECT_EQ(Post(kJson, "{}").status, 200);
+  EXPECT_EQ(Post(kProtobuf, "").status, 200);
+  EXPECT_TRUE(Call("").message.has_value());
+}
+
+TEST_F(OtlpReceiverTest, RetryableRefusalsSayWhenToComeAgain) {
+  next_.FailWith(base::Error{Code::kResourceExhausted, "full"});
+  const auto response = Post(kProtobuf, GaugeRequest(2));
+  EXPECT_EQ(response.status, 503);
+  EXPECT_EQ(response.headers.Get("Retry-After"), "1");
+  EXPECT_EQ(otlp::DecodeStatusMessage(response.body, Encoding::kProtobuf), "full");
+  const net::GrpcAnswer answer = Call(GaugeRequest(2));
+  ASSERT_FALSE(answer.message.has_value());
+  EXPECT_EQ(answer.message.error().code, Code::kUnavailable);
+  EXPECT_THAT(answer.status_details, HasSubstr("google.rpc.RetryInfo"));
+  EXPECT_EQ(host_.Count("otelcol_receiver_refused_metric_points"), 4);
+  EXPECT_EQ(host_.Imbalance(), 0);
+}
+
+TEST_F(OtlpReceiverTest, FinalErrorsAreInternal) {
+  next_.FailWith(base::Error{Code::kInvalidArgument, "never"});
+  const auto response = Post(kJson, std::string(kJsonRequest));
+  EXPECT_EQ(response.status, 500);
+  EXPECT_FALSE(response.headers.Has("Retry-After"));
+  EXPECT_EQ(response.body, R"({"code":13,"message":"never"})");
+  EXPECT_EQ(Call(GaugeRequest(1)).message.error().code, Code::kInternal);
+  EXPECT_EQ(host_.Count("otelcol_receiver_failed_metric_points"), 3);
+}
+
+TEST_F(OtlpReceiverTest, TakesGrpc) {
+  EXPECT_EQ(Call(GaugeRequest(3)).message.value(), "");
+  EXPECT_EQ(next_.point_count(), 3u);
+  EXPECT_TRUE(Call(GaugeRequest(2), /*gzip=*/true).message.has_value());
+  EXPECT_EQ(Call("\x0a\x05").message.error().code, Code::kInvalidArgument);
+  EXPECT_EQ(host_.Count("otelcol_receiver_accepted_metric_points", "grpc"), 5);
+}
+
+TEST_F(OtlpReceiverTest, StopsTwice) {
+  receiver_.Stop();
+  receiver_.Stop();
+}
+
+TEST(OtlpReceiverConfig, ReadsProtocols) {
+  pipeline::TestHost host;
+  pipeline::FakeConsumer next;
+  const auto errors = [&](std::string_view yaml) {
+    (void)host.Make(&OtlpReceiver::Create, yaml, next);
+    return host.errors();
+  };
+  EXPECT_EQ(errors("protocols:\n  grpc:\n  http:\n    endpoint: 0.0.0.0:4318"), "");
+  EXPECT_EQ(errors("protocols: {http: {max_request_body_size: 100, cors: {}}}"), "");
+  EXPECT_THAT(errors(""), HasSubstr("must specify at least one protocol when using the OTLP "
+                                    "receiver"));
+  EXPECT_THAT(errors("protocols:\n  htpp:"), HasSubstr("did you mean"));
+  EXPECT_THAT(errors("protocols: {grpc: {tls: {cert_file: x}}}"),
+              HasSubstr("tls is not supported"));
+}
+
+}  // namespace
+}  // namespace narthex::receivers

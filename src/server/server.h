@@ -1,0 +1,62 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/env.h"
+#include "base/log.h"
+#include "base/result.h"
+#include "promql/engine.h"
+#include "tsdb/db.h"
+
+namespace narthex::server {
+
+// The whole of `narthex server`: storage, scraping, queries and the HTTP surface, put together.
+// Thread-safe.
+class Server {
+ public:
+  struct Options {
+    std::string config_file = "prometheus.yml";
+    std::vector<std::string> listen_addresses = {"0.0.0.0:9090"};
+    std::string external_url;
+    std::string route_prefix;
+    size_t connections_max = 512;
+    std::chrono::milliseconds read_timeout{5 * 60'000};
+    size_t body_bytes_max = 32 << 20;
+    bool enable_lifecycle = false;
+    bool enable_admin_api = false;
+    bool enable_remote_write = false;
+    int64_t retention_ms = 0;  // 0: what the configuration says, else 15 days.
+    tsdb::Db::Options db;
+    promql::Engine::Options engine;
+    std::string version;
+    std::string revision;
+    std::map<std::string, std::string> flags;  // For the status page.
+    std::function<void()> on_quit;             // POST /-/quit
+  };
+
+  // Reads the configuration, takes the addresses, then opens the data directory; requests get 503
+  // until it is replayed. Errors: kInvalidArgument for the configuration, else what kept it from
+  // starting.
+  static base::Result<std::unique_ptr<Server>> Start(base::Env env, base::Logger& log,
+                                                     Options options);
+  // Stops scraping, lets requests finish, then closes the storage.
+  ~Server();
+
+  // Of the first address.
+  uint16_t port() const;
+  // Takes over a changed configuration file: all of it, or nothing and an error.
+  base::Status Reload();
+
+ private:
+  class State;
+  explicit Server(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace narthex::server

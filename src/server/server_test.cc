@@ -1,0 +1,153 @@
+#include "server/server.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <thread>
+
+#include "base/random.h"
+#include "json/reader.h"
+#include "net/http_client.h"
+#include "net/http_server.h"
+
+namespace narthex::server {
+namespace {
+
+// A whole server in this process, on a real folder and real sockets.
+class ServerTest : public testing::Test {
+ protected:
+  ServerTest() {
+    root_ = testing::TempDir() + "narthex_server_" + std::to_string(base::RandomSeed());
+    EXPECT_TRUE(base::PosixFileSystem().CreateDirectories(root_).has_value());
+    WriteConfig("scrape_configs: []\n");
+    options_.config_file = root_ + "/prometheus.yml";
+    options_.listen_addresses = {"127.0.0.1:0"};
+    options_.db.directory = root_ + "/data";
+    options_.enable_lifecycle = true;
+    options_.version = "3.14.0";
+  }
+  ~ServerTest() override {
+    server_.reset();
+    EXPECT_TRUE(base::RemoveAll(base::PosixFileSystem(), root_).has_value());
+  }
+
+  void WriteConfig(std::string_view text) {
+    ASSERT_TRUE(base::WriteFileAtomically(base::PosixFileSystem(), root_ + "/prometheus.yml", text)
+                    .has_value());
+  }
+
+  void Start() {
+    auto server = Server::Start(base::RealEnv(), base::NullLogger(), options_);
+    ASSERT_TRUE(server.has_value()) << server.error().message;
+    server_ = *std::move(server);
+  }
+
+  net::HttpClientResponse Fetch(const std::string& target, const std::string& method = "GET") {
+    const auto response = client_.FetchAndWait(
+        {.method = method, .url = "http://127.0.0.1:" + std::to_string(server_->port()) + target});
+    EXPECT_TRUE(response.has_value()) << response.error().message;
+    return response ? *response : net::HttpClientResponse{};
+  }
+
+  // The value of an instant query with one result; "" for none.
+  std::string Query(const std::string& expression) {
+    const auto response = Fetch("/api/v1/query?query=" + net::PercentEncode(expression));
+    const auto document = json::Document::Parse(response.body);
+    EXPECT_TRUE(document.has_value()) << response.body;
+    std::string value;
+    document->root().Get("data").Get("result").ForEachItem([&](json::Element row) {
+      row.Get("value").ForEachItem([&](json::Element item) {
+        if (const auto text = item.String()) value = *text;
+        return true;
+      });
+      return true;
+    });
+    return value;
+  }
+
+  static bool Eventually(const std::function<bool()>& condition) {
+    for (int i = 0; i < 1000; ++i) {
+      if (condition()) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return false;
+  }
+
+  std::string root_;
+  Server::Options options_;
+  std::unique_ptr<Server> server_;
+  net::HttpClient client_;
+};
+
+TEST_F(ServerTest, AnswersItsManagementPages) {
+  Start();
+  EXPECT_EQ(Fetch("/-/healthy").body, "Prometheus Server is Healthy.\n");
+  EXPECT_EQ(Fetch("/-/ready").status, 200);
+  EXPECT_EQ(Fetch("/").status, 302);
+  EXPECT_EQ(Fetch("/query").status, 200);
+  EXPECT_EQ(Fetch("/nothing/here").status, 404);
+  EXPECT_EQ(Fetch("/-/reload").status, 405);
+  EXPECT_NE(Fetch("/metrics").body.find("\nprometheus_ready 1\n"), std::string::npos);
+  EXPECT_NE(Fetch("/api/v1/status/buildinfo").body.find("\"version\":\"3.14.0\""),
+            std::string::npos);
+  EXPECT_EQ(Fetch("/api/v1/write", "POST").status, 404);
+}
+
+TEST_F(ServerTest, ScrapesItselfAndKeepsWhatItSaw) {
+  // Its own port is known only once it runs: reload with it.
+  Start();
+  WriteConfig(
+      "global: {scrape_interval: 100ms}\nscrape_configs: [{job_name: self, static_configs: "
+      "[{targets: ['127.0.0.1:" +
+      std::to_string(server_->port()) + "']}]}]\n");
+  EXPECT_EQ(Fetch("/-/reload", "POST").status, 200);
+  EXPECT_TRUE(Eventually([&] { return Query("count_over_time(up[5m])") >= "3"; }));
+  EXPECT_EQ(Query("up"), "1");
+  EXPECT_NE(Fetch("/api/v1/targets").body.find("\"health\":\"up\""), std::string::npos);
+  EXPECT_NE(Fetch("/api/v1/metadata?metric=up").body.find("success"), std::string::npos);
+  EXPECT_NE(Fetch("/api/v1/status/tsdb").body.find("\"numSeries\""), std::string::npos);
+  // Stop scraping, so that the count stands still over the restart.
+  WriteConfig("scrape_configs: []\n");
+  EXPECT_EQ(Fetch("/-/reload", "POST").status, 200);
+  const std::string samples = Query("sum(count_over_time({job=\"self\"}[5m]))");
+  server_.reset();
+  Start();
+  EXPECT_EQ(Query("sum(count_over_time({job=\"self\"}[5m]))"), samples);
+}
+
+TEST_F(ServerTest, KeepsTheOldConfigurationWhenTheNewOneIsBad) {
+  Start();
+  WriteConfig("scrape_configs: {\n");
+  const auto response = Fetch("/-/reload", "POST");
+  EXPECT_EQ(response.status, 500);
+  EXPECT_NE(response.body.find("prometheus.yml:"), std::string::npos) << response.body;
+  EXPECT_NE(Fetch("/metrics").body.find("prometheus_config_last_reload_successful 0"),
+            std::string::npos);
+  EXPECT_EQ(Fetch("/-/ready").status, 200);
+}
+
+TEST_F(ServerTest, ServesUnderAPrefix) {
+  options_.external_url = "http://example.com/prom/";
+  Start();
+  EXPECT_EQ(Fetch("/prom/-/ready").status, 200);
+  EXPECT_EQ(Fetch("/-/ready").status, 404);
+  EXPECT_EQ(Fetch("/").headers.Get("Location"), "/prom/");
+}
+
+TEST_F(ServerTest, SaysWhatKeepsItFromStarting) {
+  Start();
+  Server::Options second = options_;
+  const auto locked = Server::Start(base::RealEnv(), base::NullLogger(), second);
+  ASSERT_FALSE(locked.has_value());
+  EXPECT_NE(locked.error().message.find("is locked by process"), std::string::npos);
+  second.config_file = root_ + "/absent.yml";
+  EXPECT_FALSE(Server::Start(base::RealEnv(), base::NullLogger(), second).has_value());
+  second = options_;
+  second.listen_addresses = {"127.0.0.1:" + std::to_string(server_->port())};
+  const auto taken = Server::Start(base::RealEnv(), base::NullLogger(), second);
+  ASSERT_FALSE(taken.has_value());
+  EXPECT_NE(taken.error().message.find("in use"), std::string::npos) << taken.error().message;
+}
+
+}  // namespace
+}  // namespace narthex::server
