@@ -4,6 +4,8 @@ namespace narthex::apps {
 
 std::span<const Command> Commands() {
   static constexpr Command kCommands[] = {
+      {"demo", nullptr, "run the whole pipeline here: load, API, collector, server", &RunDemo},
+      {"api", nullptr, "serve the demo's instrumented HTTP API", &RunApi},
       {"load", nullptr, "send traffic to the demo's API", &RunLoad},
   };
   return kCommands;

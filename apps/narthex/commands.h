@@ -13,6 +13,8 @@ struct Command {
   int (*run)(int argc, char** argv);
 };
 
+int RunApi(int argc, char** argv);
+int RunDemo(int argc, char** argv);
 int RunLoad(int argc, char** argv);
 
 // Every command there is, in the order of the short help.

@@ -32,6 +32,8 @@ constexpr FlagSpec kFlags[] = {
     {"max-in-flight", FlagKind::kInt, "2000", "Requests over this many are dropped and counted."},
     {"timeout", FlagKind::kDuration, "30s", "How long to wait for an answer."},
     {"json", FlagKind::kString, "", "File for the results as JSON; - for standard output."},
+    {"json.interval", FlagKind::kDuration, "0s",
+     "Rewrite that file this often while running; 0 writes it once, at the end."},
     {"quiet", FlagKind::kBool, "false", "No live summary."},
 };
 
@@ -95,14 +97,46 @@ class LiveView {
   loadgen::LoadStats before_;
 };
 
-base::Status WriteReport(const std::string& path, const std::string& json) {
-  if (path.empty()) return {};
-  if (path == "-") {
-    fmt::print("{}\n", json);
-    return {};
+// The file of --json: at the end, and every now and then before.
+class ReportFile {
+ public:
+  ReportFile(const Flags& flags, const loadgen::LoadConfig& config)
+      : path_(flags.String("json")),
+        interval_s_(static_cast<double>(flags.DurationMs("json.interval")) / 1000),
+        config_(config) {}
+
+  void WriteWhenDue(const loadgen::LoadStats& stats) {
+    if (interval_s_ <= 0 || path_ == "-" || stats.elapsed_s < next_s_) return;
+    next_s_ = stats.elapsed_s + interval_s_;
+    // A failure shows again at the end, and is reported there.
+    [[maybe_unused]] const base::Status status = Write(stats, false);
   }
-  return base::WriteFileAtomically(base::PosixFileSystem(), path, json + "\n");
-}
+
+  base::Status Write(const loadgen::LoadStats& stats, bool interrupted) {
+    const std::string json = loadgen::FormatJson(config_, stats, interrupted) + "\n";
+    if (path_.empty()) return {};
+    if (path_ == "-") {
+      fmt::print("{}", json);
+      return {};
+    }
+    // Readers see one whole report or the other. Not synced: it does not matter after a crash.
+    base::FileSystem& files = base::PosixFileSystem();
+    const std::string unfinished = path_ + ".tmp";
+    RETURN_IF_ERROR(base::RemoveAll(files, unfinished));
+    {
+      ASSIGN_OR_RETURN(const std::unique_ptr<base::File> file,
+                       files.Open(unfinished, base::FileSystem::Mode::kCreateNew));
+      RETURN_IF_ERROR(file->Append(json));
+    }
+    return files.Rename(unfinished, path_);
+  }
+
+ private:
+  const std::string path_;
+  const double interval_s_;
+  const loadgen::LoadConfig& config_;
+  double next_s_ = 0;
+};
 
 }  // namespace
 
@@ -122,6 +156,7 @@ int RunLoad(int argc, char** argv) {
                status.error().message);
     return 3;
   }
+  ReportFile file(*flags, *config);
   LiveView view(flags->Bool("quiet"), run.Stats());
   bool interrupted = false;
   run.Start();
@@ -132,13 +167,13 @@ int RunLoad(int argc, char** argv) {
       run.WaitUntilDone(config->timeout + std::chrono::seconds(1));
     }
     view.Show(run.Stats());
+    file.WriteWhenDue(run.Stats());
   }
   const loadgen::LoadStats stats = run.Stats();
   if (!flags->Bool("quiet")) {
     fmt::print(stderr, "{}{}", view.Erase(), loadgen::FormatSummary(stats));
   }
-  const base::Status written =
-      WriteReport(flags->String("json"), loadgen::FormatJson(*config, stats, interrupted));
+  const base::Status written = file.Write(stats, interrupted);
   if (!written.has_value()) {
     fmt::print(stderr, "narthex load: {}\n", written.error().message);
     return 1;

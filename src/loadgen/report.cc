@@ -136,6 +136,8 @@ std::string FormatJson(const LoadConfig& config, const LoadStats& stats, bool in
   writer.Key("interrupted").Bool(interrupted);
   WriteCounts(writer, total);
   writer.Key("in_flight").Uint(stats.in_flight);
+  writer.Key("response_ms");
+  WriteLatency(writer, total.response);
   writer.Key("requests").BeginArray();
   for (const RouteStats& route : stats.routes) {
     WriteOutcomes(writer, route, "status", route.by_status);
