@@ -123,7 +123,7 @@ constexpr std::string_view kServiceInstance = "service.instance.id";
 }  // namespace
 
 struct Store::State {
-  explicit State(uint64_t seed) : seed{seed, ~seed} {}
+  explicit State(uint64_t key) : seed{key, ~key} {}
 
   Series& at(uint32_t slot) { return series[slot]; }
   bool IsCurrent(const Alias& alias) const {
