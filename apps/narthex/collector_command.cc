@@ -1,5 +1,3 @@
-#include "collector_command.h"
-
 #include <fmt/core.h>
 
 #include <cstdio>
@@ -7,6 +5,7 @@
 
 #include "collector/collector.h"
 #include "collector/components.h"
+#include "commands.h"
 #include "flags.h"
 #include "stop_signal.h"
 #include "telemetry/environment.h"

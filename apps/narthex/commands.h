@@ -14,7 +14,9 @@ struct Command {
 };
 
 int RunApi(int argc, char** argv);
+int RunCollector(int argc, char** argv);
 int RunDemo(int argc, char** argv);
+int RunServer(int argc, char** argv);
 int RunLoad(int argc, char** argv);
 
 // Every command there is, in the order of the short help.

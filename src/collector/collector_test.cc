@@ -142,7 +142,7 @@ service:
   const std::string& message = collector.error().message;
   EXPECT_THAT(message, HasSubstr("env:CONFIG:4:7: "));
   EXPECT_THAT(message, HasSubstr("env:CONFIG:8:5: "));
-  EXPECT_THAT(message, HasSubstr("env:CONFIG:11:21: "));
+  EXPECT_THAT(message, HasSubstr("env:CONFIG:11:22: "));
   EXPECT_THAT(message, HasSubstr("did you mean \"http\""));
 }
 

@@ -249,6 +249,12 @@ class Server::State {
     return response;
   }
 
+  static HttpResponse OnlyPost() {
+    HttpResponse response = HttpResponse::Text(405, "Only POST or PUT requests allowed\n");
+    response.headers.Set("Allow", "POST, PUT");
+    return response;
+  }
+
   HttpResponse HandleReload() {
     if (!options_.enable_lifecycle) return HttpResponse::Text(403, "Lifecycle API is not enabled.");
     if (!ready_) return NotReady();

@@ -1,8 +1,0 @@
-#pragma once
-
-namespace narthex::apps {
-
-// `narthex collector`, and `otelcol`.
-int RunCollector(int argc, char** argv);
-
-}  // namespace narthex::apps
