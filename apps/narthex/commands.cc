@@ -6,6 +6,7 @@ std::span<const Command> Commands() {
   static constexpr Command kCommands[] = {
       {"demo", nullptr, "run the whole pipeline here: load, API, collector, server", &RunDemo},
       {"api", nullptr, "serve the demo's instrumented HTTP API", &RunApi},
+      {"collector", "otelcol", "receive and export metrics: stands in for otelcol", &RunCollector},
       {"server", "prometheus", "scrape, store and query: stands in for prometheus", &RunServer},
       {"load", nullptr, "send traffic to the demo's API", &RunLoad},
   };

@@ -14,6 +14,7 @@ struct Command {
 };
 
 int RunApi(int argc, char** argv);
+int RunCollector(int argc, char** argv);
 int RunDemo(int argc, char** argv);
 int RunServer(int argc, char** argv);
 int RunLoad(int argc, char** argv);

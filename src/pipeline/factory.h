@@ -29,8 +29,8 @@ struct CreateContext {
   Host& host;
 };
 
-// One row per component type; the composition root holds the lists. `alias`: another spelling that
-// configurations may use, empty for none.
+// One row per component type; the composition root holds the lists. `create` never returns null.
+// `alias`: another spelling that configurations may use, empty for none.
 struct ReceiverFactory {
   std::string_view type;
   std::string_view alias;

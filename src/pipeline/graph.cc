@@ -65,8 +65,8 @@ class GraphBuilder {
       : root_(root), factories_(factories), host_(host), diagnostics_(diagnostics) {}
 
   std::unique_ptr<Graph> Build() {
+    // Goes on after a mistake, to find the others in the same run.
     ReadTopLevel();
-    if (!diagnostics_.ok()) return nullptr;
     MakeExtensions();
     MakeExporters();
     for (Pipeline& pipeline : pipelines_) MakeProcessors(pipeline);
@@ -120,11 +120,12 @@ class GraphBuilder {
       const auto id = ComponentId::Parse(key.scalar);
       if (!id.has_value()) {
         Report(key, id.error().message);
-      } else if (FindFactory(factories, id->type) == nullptr) {
+        continue;
+      }
+      declared.emplace(*id, Declared{&key, &body});
+      if (FindFactory(factories, id->type) == nullptr) {
         Report(key, fmt::format("{}: unknown type: \"{}\" for id: \"{}\" (valid values: [{}])",
                                 section, id->type, key.scalar, KnownTypes(factories)));
-      } else {
-        declared.emplace(*id, Declared{&key, &body});
       }
     }
     return declared;
@@ -200,10 +201,8 @@ class GraphBuilder {
     return {.id = id, .config = *declared.body, .diagnostics = diagnostics_, .host = host_};
   }
 
-  // Takes ownership; what failed to be made has been reported.
   template <class T>
   T* Keep(std::unique_ptr<T> component, std::string_view kind, const ComponentId& id) {
-    if (component == nullptr) return nullptr;
     T* raw = component.get();
     graph_->start_order_.push_back({fmt::format("{} {}", kind, id.ToString()), raw});
     graph_->components_.push_back(std::move(component));
@@ -214,6 +213,7 @@ class GraphBuilder {
     for (const Use& use : service_extensions_) {
       const Declared& declared = extensions_.at(use.id);
       const auto* factory = FindFactory(factories_.extensions, use.id.type);
+      if (factory == nullptr) continue;
       Keep(factory->create(ContextOf(use.id, declared)), "extension", use.id);
     }
   }
@@ -223,6 +223,7 @@ class GraphBuilder {
       for (const Use& use : pipeline.exporters) {
         if (made_exporters_.contains(use.id)) continue;
         const auto* factory = FindFactory(factories_.exporters, use.id.type);
+        if (factory == nullptr) continue;
         made_exporters_[use.id] =
             Keep(factory->create(ContextOf(use.id, exporters_.at(use.id))), "exporter", use.id);
       }
@@ -232,16 +233,19 @@ class GraphBuilder {
   void MakeProcessors(Pipeline& pipeline) {
     std::vector<Consumer*> exporters;
     for (const Use& use : pipeline.exporters) {
-      if (Consumer* exporter = made_exporters_.at(use.id)) exporters.push_back(exporter);
+      if (const auto made = made_exporters_.find(use.id); made != made_exporters_.end()) {
+        exporters.push_back(made->second);
+      }
     }
     if (exporters.empty()) return;
     pipeline.entry = Join(std::move(exporters));
     for (const Use& use : pipeline.processors | std::views::reverse) {
       const auto* factory = FindFactory(factories_.processors, use.id.type);
+      if (factory == nullptr) continue;
       Processor* processor =
           Keep(factory->create(ContextOf(use.id, processors_.at(use.id)), *pipeline.entry),
                "processor", use.id);
-      if (processor != nullptr) pipeline.entry = processor;
+      pipeline.entry = processor;
     }
   }
 
@@ -254,6 +258,7 @@ class GraphBuilder {
     }
     for (auto& [id, next] : entries) {
       const auto* factory = FindFactory(factories_.receivers, id.type);
+      if (factory == nullptr) continue;
       Keep(factory->create(ContextOf(id, receivers_.at(id)), *Join(std::move(next))), "receiver",
            id);
     }

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "otlp/naming.h"
+#include "pipeline/factory.h"
+
+namespace narthex::exporters {
+
+// Which resource attributes become labels of every series.
+struct ResourceLabels {
+  // Names with `*` as a wildcard. Nothing included but something excluded means: all but those.
+  std::vector<std::string> included;
+  std::vector<std::string> excluded;
+
+  bool Takes(std::string_view attribute) const;
+};
+
+// The official exporter's configuration. A value.
+struct PrometheusConfig {
+  std::string endpoint;
+  std::string name_prefix;  // `namespace`
+  std::vector<std::pair<std::string, std::string>> const_labels;
+  bool send_timestamps = false;
+  std::chrono::nanoseconds expiration{std::chrono::minutes(5)};
+  ResourceLabels resource_labels;
+  bool enable_open_metrics = false;
+  bool without_scope_info = false;
+  otlp::TranslationStrategy strategy = otlp::TranslationStrategy::kUnderscoreEscapingWithSuffixes;
+};
+
+// What is wrong goes into the context's diagnostics.
+PrometheusConfig ReadPrometheusConfig(const pipeline::CreateContext& context);
+
+}  // namespace narthex::exporters

@@ -1,0 +1,63 @@
+#include "exporters/prometheus/series_labels.h"
+
+#include <algorithm>
+
+#include "exposition/writer.h"
+#include "model/labels.h"
+#include "otlp/value.h"
+
+namespace narthex::exporters {
+
+void SeriesLabels::AddAttributes(std::string_view fields, std::string_view prefix) {
+  std::vector<otlp::KeyValue> attributes;
+  otlp::KeyValues reader(fields);
+  while (const auto item = reader.Next()) attributes.push_back(*item);
+  std::ranges::stable_sort(attributes, {}, &otlp::KeyValue::key);
+  for (size_t i = 0; i < attributes.size(); ++i) {
+    const bool comes_again =
+        i + 1 < attributes.size() && attributes[i].key == attributes[i + 1].key;
+    if (comes_again) continue;
+    auto name = otlp::LabelName(attributes[i].key, strategy_);
+    if (!name.has_value()) continue;
+    items_.push_back({std::string(prefix) + *name, otlp::Text(attributes[i].value)});
+  }
+}
+
+void SeriesLabels::Add(std::string_view name, std::string_view value) {
+  items_.push_back({std::string(name), std::string(value)});
+}
+
+void SeriesLabels::Add(const SeriesLabels& other) {
+  items_.insert(items_.end(), other.items_.begin(), other.items_.end());
+}
+
+std::string SeriesLabels::Render(bool escaped) const {
+  std::vector<Item> sorted = items_;
+  if (escaped) {
+    for (Item& item : sorted) {
+      item.name =
+          otlp::LabelName(item.name, otlp::TranslationStrategy::kUnderscoreEscapingWithSuffixes)
+              .value_or("_");
+    }
+  }
+  std::ranges::stable_sort(sorted, {}, &Item::name);
+  std::string out;
+  for (size_t i = 0; i < sorted.size();) {
+    std::string value = std::move(sorted[i].value);
+    size_t next = i + 1;
+    for (; next < sorted.size() && sorted[next].name == sorted[i].name; ++next) {
+      value += ';';
+      value += sorted[next].value;
+    }
+    exposition::AppendLabel(out, sorted[i].name, value);
+    i = next;
+  }
+  return out;
+}
+
+bool SeriesLabels::has_utf8_names() const {
+  return std::ranges::any_of(items_,
+                             [](const Item& item) { return !model::IsLegacyLabelName(item.name); });
+}
+
+}  // namespace narthex::exporters
