@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <cstdio>
+#include <iostream>
 #include <iterator>
 
 #include "model/number.h"
@@ -141,8 +141,7 @@ class Printer {
 };
 
 void PrintToStdout(std::string_view text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  std::fflush(stdout);
+  std::cout << text << std::flush;
 }
 
 }  // namespace
