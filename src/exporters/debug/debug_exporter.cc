@@ -140,9 +140,7 @@ class Printer {
   std::string out_;
 };
 
-void PrintToStdout(std::string_view text) {
-  std::cout << text << std::flush;
-}
+void PrintToStdout(std::string_view text) { std::cout << text << std::flush; }
 
 }  // namespace
 
