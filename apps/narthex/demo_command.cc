@@ -46,6 +46,7 @@ constexpr FlagSpec kFlags[] = {
     {"otlp.http.port", FlagKind::kInt, "4318", "Port of the collector's OTLP over HTTP."},
     {"exporter.port", FlagKind::kInt, "8889", "Port where the collector exposes the metrics."},
     {"telemetry.port", FlagKind::kInt, "8888", "Port where the collector exposes its own."},
+    {"health.port", FlagKind::kInt, "13133", "Port of the collector's health check."},
     {"server.port", FlagKind::kInt, "9090", "Port of the server."},
 };
 
@@ -87,6 +88,7 @@ base::Result<demo::Settings> SettingsFrom(const Flags& flags) {
   ASSIGN_OR_RETURN(settings.ports.otlp_http, PortFrom(flags, "otlp.http.port"));
   ASSIGN_OR_RETURN(settings.ports.exporter, PortFrom(flags, "exporter.port"));
   ASSIGN_OR_RETURN(settings.ports.telemetry, PortFrom(flags, "telemetry.port"));
+  ASSIGN_OR_RETURN(settings.ports.health, PortFrom(flags, "health.port"));
   ASSIGN_OR_RETURN(settings.ports.server, PortFrom(flags, "server.port"));
   settings.scrape_interval = std::chrono::milliseconds(flags.DurationMs("scrape-interval"));
   settings.rate = flags.Float("rate");

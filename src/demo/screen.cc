@@ -34,10 +34,9 @@ std::string FormatScreen(const View& view) {
   lines.emplace_back();
   lines.push_back(fmt::format("{:<10}{:<11}{:>17}{:>8}  {}", "hop", "state", "rate", "errors", ""));
   for (const HopView& hop : view.hops) {
-    const bool is_up = hop.state.size() <= 10;
-    lines.push_back(fmt::format("{:<10}{:<11}{:>17}{:>8}  {}", hop.name, is_up ? hop.state : "down",
+    lines.push_back(fmt::format("{:<10}{:<11}{:>17}{:>8}  {}", hop.name, hop.state,
                                 fmt::format("{:.1f} {}/s", hop.rate, hop.unit), hop.errors,
-                                is_up ? hop.detail : hop.state));
+                                hop.detail));
   }
   lines.emplace_back();
   for (const auto& [title, url] : view.links) lines.push_back(fmt::format("{:<26}{}", title, url));

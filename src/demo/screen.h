@@ -10,11 +10,11 @@ namespace narthex::demo {
 // One hop of the pipeline as people see it.
 struct HopView {
   std::string name;
-  std::string state;  // "up", "starting", "exit code 1, again in 2 s"
+  std::string state;  // "up", "starting", "down", "finished", "off"
   double rate = 0;
   std::string unit;  // "req", "points", "samples"
   uint64_t errors = 0;
-  std::string detail;  // Lag and whatever else matters.
+  std::string detail;  // Lag and whatever else matters; why it is down.
 };
 
 struct View {

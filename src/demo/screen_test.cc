@@ -16,7 +16,7 @@ View Example() {
   view.elapsed_s = 3725;
   view.hops = {{"load", "up", 50.1, "req", 0, "in flight 12, p95 301 ms"},
                {"api", "up", 50.1, "req", 3, "in flight 12"},
-               {"collector", "exit code 1, again in 2 s", 0, "points", 0, ""},
+               {"collector", "down", 0, "points", 0, "exit code 1, again in 2 s"},
                {"server", "starting", 0, "samples", 0, ""}};
   view.links = {{"web UI and API", "http://127.0.0.1:9090"}};
   for (const ExampleQuery& query : ExampleQueries()) view.answers.push_back({.query = &query});

@@ -27,6 +27,7 @@ uint16_t Replacement(std::string_view digits, const Ports& ports) {
                                                    {defaults.otlp_http, ports.otlp_http},
                                                    {defaults.exporter, ports.exporter},
                                                    {defaults.telemetry, ports.telemetry},
+                                                   {defaults.health, ports.health},
                                                    {defaults.server, ports.server}};
   for (const auto& [from, to] : changes) {
     if (digits == std::to_string(from)) return to;
@@ -154,7 +155,7 @@ ChildProcess::Spec LoadSpec(const Settings& settings) {
 base::Status CheckPortsFree(const Settings& settings) {
   const Ports& ports = settings.ports;
   for (const uint16_t port : {ports.api, ports.otlp_grpc, ports.otlp_http, ports.exporter,
-                              ports.telemetry, ports.server}) {
+                              ports.telemetry, ports.health, ports.server}) {
     const auto bound = net::HttpServer::Bind({.listen_address = fmt::format("127.0.0.1:{}", port)});
     if (!bound.has_value()) return std::unexpected(bound.error());
   }

@@ -19,6 +19,7 @@ struct Ports {
   uint16_t otlp_http = 4318;
   uint16_t exporter = 8889;   // Where the collector exposes the API's metrics.
   uint16_t telemetry = 8888;  // And its own.
+  uint16_t health = 13133;    // The collector's health check.
   uint16_t server = 9090;
   bool operator==(const Ports&) const = default;
 };

@@ -76,6 +76,7 @@ TEST(Settings, TakenPortIsNamed) {
                     .otlp_http = 0,
                     .exporter = 0,
                     .telemetry = 0,
+                    .health = 0,
                     .server = 0};
   EXPECT_THAT(CheckPortsFree(settings).error().message,
               HasSubstr(std::to_string(taken->port()) + ": Address already in use"));

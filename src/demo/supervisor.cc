@@ -55,7 +55,10 @@ Supervisor::Supervisor(Settings settings, base::Env env, net::HttpClient& client
   load_.finished = !settings_.load;
 }
 
-Supervisor::~Supervisor() = default;
+Supervisor::~Supervisor() {
+  // After Stop there is nothing left to end; without it everyone may still put things in order.
+  for (Child* child : {&load_, &api_, &collector_, &server_}) End(*child, SIGTERM, kStopPatience);
+}
 
 base::Status Supervisor::Start() {
   RETURN_IF_ERROR(CheckPortsFree(settings_));
@@ -123,9 +126,9 @@ void Supervisor::ReadHops() {
     if (collector.has_value()) now_.ledger.collector = std::move(*collector);
   }
   if (!server_.up) return;
-  if (auto server = probe_.ReadServer(); server.has_value()) {
-    now_.ledger.server = std::move(*server);
-  }
+  auto server = probe_.ReadServer();
+  if (!server.has_value()) return;  // Not worth waiting for more of its answers.
+  now_.ledger.server = std::move(*server);
   answers_.clear();
   for (const ExampleQuery& query : ExampleQueries()) answers_.push_back(probe_.Ask(query));
 }
@@ -158,12 +161,22 @@ double Supervisor::ElapsedS() const {
   return static_cast<double>(env_.clock.MonotonicNs() - start_ns_) / 1e9;
 }
 
-std::string Supervisor::StateOf(const Child& child) const {
-  if (child.finished) return settings_.load ? "finished" : "off";
-  if (child.up) return "up";
-  if (child.process.has_value() || child.attempts == 0) return "starting";
-  const int64_t wait_ms = (child.restart_at_ns - env_.clock.MonotonicNs()) / kNsPerMs;
-  return fmt::format("{}, again in {} s", child.last_end, std::max<int64_t>(wait_ms, 0) / 1000 + 1);
+HopView Supervisor::ViewOf(const Child& child, std::string detail) const {
+  HopView hop{.name = child.name};
+  hop.detail = std::move(detail);
+  if (child.finished) {
+    hop.state = settings_.load ? "finished" : "off";
+  } else if (child.up) {
+    hop.state = "up";
+  } else if (child.process.has_value() || child.attempts == 0) {
+    hop.state = "starting";
+  } else {
+    const int64_t wait_ms = (child.restart_at_ns - env_.clock.MonotonicNs()) / kNsPerMs;
+    hop.state = "down";
+    hop.detail =
+        fmt::format("{}, again in {} s", child.last_end, std::max<int64_t>(wait_ms, 0) / 1000 + 1);
+  }
+  return hop;
 }
 
 View Supervisor::view() const {
@@ -172,33 +185,48 @@ View Supervisor::view() const {
   const Ledger& before = before_.ledger;
   const LoadTotals load = now.load.value_or(LoadTotals());
   const LoadTotals load_before = before.load.value_or(LoadTotals());
+
+  HopView load_hop =
+      ViewOf(load_, fmt::format("in flight {}, p95 {:.0f} ms", load.in_flight, load.p95_ms));
+  load_hop.rate = Rate(load.sent, load_before.sent, seconds);
+  load_hop.unit = "req";
+  load_hop.errors = load.failed + load.dropped;
+
+  HopView api = ViewOf(api_, fmt::format("in flight {}", now.api.in_flight));
+  api.rate = Rate(TotalOf(now.api.requests), TotalOf(before.api.requests), seconds);
+  api.unit = "req";
+  api.errors = ServerErrors(now.api.requests);
+
+  HopView collector =
+      ViewOf(collector_, fmt::format("{} requests exposed", TotalOf(now.collector.requests)));
+  collector.rate = Rate(now.collector.accepted_points, before.collector.accepted_points, seconds);
+  collector.unit = "points";
+  collector.errors =
+      now.collector.refused_points + now.collector.failed_points + now.collector.send_failed_points;
+
+  HopView server =
+      ViewOf(server_, fmt::format("newest {:.1f} s old, {} requests",
+                                  now.server.newest_sample_age_s, TotalOf(now.server.requests)));
   const double scrape_s = static_cast<double>(settings_.scrape_interval.count()) / 1000;
+  server.rate = scrape_s > 0 ? static_cast<double>(now.server.samples_per_scrape) / scrape_s : 0;
+  server.unit = "samples";
+  server.errors = now.server.targets_down;
+
   View view;
   view.elapsed_s = ElapsedS();
-  view.hops = {
-      {"load", StateOf(load_), Rate(load.sent, load_before.sent, seconds), "req",
-       load.failed + load.dropped,
-       fmt::format("in flight {}, p95 {:.0f} ms", load.in_flight, load.p95_ms)},
-      {"api", StateOf(api_), Rate(TotalOf(now.api.requests), TotalOf(before.api.requests), seconds),
-       "req", ServerErrors(now.api.requests), fmt::format("in flight {}", now.api.in_flight)},
-      {"collector", StateOf(collector_),
-       Rate(now.collector.accepted_points, before.collector.accepted_points, seconds), "points",
-       now.collector.refused_points + now.collector.failed_points +
-           now.collector.send_failed_points,
-       fmt::format("{} requests exposed", TotalOf(now.collector.requests))},
-      {"server", StateOf(server_),
-       scrape_s <= 0 ? 0 : static_cast<double>(now.server.samples_per_scrape) / scrape_s, "samples",
-       now.server.targets_down,
-       fmt::format("newest {:.1f} s old, {} requests", now.server.newest_sample_age_s,
-                   TotalOf(now.server.requests))}};
-  view.links = {{"web UI and PromQL", settings_.Url(settings_.ports.server)},
-                {"shop API", settings_.Url(settings_.ports.api) + "/api/users"},
-                {"collector's output", settings_.Url(settings_.ports.exporter) + "/metrics"},
-                {"collector, OTLP",
-                 fmt::format("{} (HTTP), 127.0.0.1:{} (gRPC)",
-                             settings_.Url(settings_.ports.otlp_http), settings_.ports.otlp_grpc)}};
+  view.hops = {std::move(load_hop), std::move(api), std::move(collector), std::move(server)};
+  view.links = Links();
   view.answers = answers_;
   return view;
+}
+
+std::vector<std::pair<std::string, std::string>> Supervisor::Links() const {
+  const Ports& ports = settings_.ports;
+  return {{"web UI and PromQL", settings_.Url(ports.server)},
+          {"shop API", settings_.Url(ports.api) + "/api/users"},
+          {"collector's output", settings_.Url(ports.exporter) + "/metrics"},
+          {"collector, OTLP", fmt::format("{} (HTTP), 127.0.0.1:{} (gRPC)",
+                                          settings_.Url(ports.otlp_http), ports.otlp_grpc)}};
 }
 
 bool Supervisor::Await(std::chrono::milliseconds patience, const std::function<bool()>& is_done) {

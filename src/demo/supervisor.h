@@ -65,7 +65,9 @@ class Supervisor {
   void FinishApi(Report& report);
   void FinishCollector(Report& report);
   void FinishServer(Report& report);
-  std::string StateOf(const Child& child) const;
+  // State and detail of a hop; `detail` is for when it is up.
+  HopView ViewOf(const Child& child, std::string detail) const;
+  std::vector<std::pair<std::string, std::string>> Links() const;
   double ElapsedS() const;
 
   const Settings settings_;

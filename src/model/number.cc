@@ -13,6 +13,24 @@ void AppendShortest(std::string& out, double value, std::chars_format format) {
   out.append(buffer, static_cast<size_t>(end - buffer));
 }
 
+// Fixed notation with the shortest digits and zeros behind them, where std::to_chars would print
+// every digit that the double happens to have: 9223372036854776000 and not …775808.
+void AppendLarge(std::string& out, double value) {
+  std::string scientific;
+  AppendShortest(scientific, value, std::chars_format::scientific);
+  const size_t e = scientific.find('e');
+  size_t zeros = 0;
+  std::from_chars(scientific.data() + e + 2, scientific.data() + scientific.size(), zeros);
+  for (size_t i = 0; i < e; ++i) {
+    if (scientific[i] == '.') {
+      zeros -= e - i - 1;  // Digits behind the point take the place of zeros.
+    } else {
+      out += scientific[i];
+    }
+  }
+  out.append(zeros, '0');
+}
+
 bool AppendSpecial(std::string& out, double value) {
   if (std::isnan(value)) {
     out += "NaN";
@@ -38,6 +56,7 @@ void AppendWithin(std::string& out, double value, double low, double high) {
     out.append(buffer, static_cast<size_t>(end - buffer));
     return;
   }
+  if (!exponent && magnitude >= 0x1p53) return AppendLarge(out, value);
   AppendShortest(out, value, exponent ? std::chars_format::scientific : std::chars_format::fixed);
 }
 

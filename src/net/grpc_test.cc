@@ -220,6 +220,16 @@ TEST(GrpcServer, StopLetsCallsInFlightFinish) {
   EXPECT_TRUE(socket.closed());
 }
 
+TEST_F(GrpcAttack, EndlessMessageIsRefusedBeforeItsEnd) {
+  socket_.Send(Greeting() + Frame(kHeaders, kEndHeaders, 1, RequestFields()) +
+               Frame(kData, 0, 1, std::string_view("\0\x7f\xff\xff\xff", 5)));
+  for (int i = 0; i < 100; ++i) socket_.Send(Frame(kData, 0, 1, std::string(16'000, 'x')));
+  const std::string reset = Frame(kReset, 0, 1, std::string_view("\0\0\0\0", 4));
+  const std::string answer = socket_.ReadUntil(reset);
+  EXPECT_THAT(answer, HasSubstr(std::string(kGrpcStatus)));
+  EXPECT_THAT(answer, HasSubstr(reset));
+}
+
 TEST(GrpcServer, ClosesPeersThatStall) {
   GrpcServer::Config config = EchoConfig();
   config.stall_timeout = config.idle_timeout = std::chrono::milliseconds(50);

@@ -19,7 +19,7 @@ class HttpClientTest : public ::testing::Test {
                                                                             Responder responder) {
                   Serve(std::move(request), std::move(responder));
                 }).value()) {}
-  ~HttpClientTest() override { held_.clear(); }
+  ~HttpClientTest() override { server_->Stop(std::chrono::milliseconds(0)); }
 
   void Serve(HttpRequest request, Responder responder) {
     if (request.path == "/hang") return held_.push_back(std::move(responder));

@@ -85,6 +85,17 @@ struct GrpcConnection::Callbacks {
     return 0;
   }
 
+  // An answer before the request's end also asks the peer to send no more. Not together with the
+  // answer: nghttp2 drops what waits for a stream that is to be reset.
+  static int OnFrameSent(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
+    if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) return 0;
+    const Stream* stream = Find(user, frame->hd.stream_id);
+    if (stream != nullptr && !stream->complete) {
+      nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_NO_ERROR);
+    }
+    return 0;
+  }
+
   static int OnData(nghttp2_session*, uint8_t, int32_t id, const uint8_t* bytes, size_t size,
                     void* user) {
     Stream* stream = Find(user, id);
@@ -119,6 +130,7 @@ struct GrpcConnection::Callbacks {
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, &OnBeginHeaders);
     nghttp2_session_callbacks_set_on_header_callback(callbacks, &OnHeader);
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, &OnFrame);
+    nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, &OnFrameSent);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, &OnData);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, &OnClose);
     nghttp2_option_set_max_outbound_ack(options, kOutboundAcksMax);
@@ -364,9 +376,8 @@ void GrpcConnection::Refuse(int32_t id, Stream& stream, base::Error error) {
 
 void GrpcConnection::Discard(int32_t id, Stream& stream, size_t bytes) {
   stream.discarded_bytes += bytes;
-  if (stream.discarded_bytes <= kDiscardedBytesMax) return;
-  if (!stream.answered) SubmitError(id, stream, *stream.refusal, {});
-  nghttp2_submit_rst_stream(session_.get(), NGHTTP2_FLAG_NONE, id, NGHTTP2_NO_ERROR);
+  if (stream.discarded_bytes <= kDiscardedBytesMax || stream.answered) return;
+  SubmitError(id, stream, *stream.refusal, {});
 }
 
 void GrpcConnection::SubmitMessage(int32_t id, Stream& stream, std::string_view message) {

@@ -1,0 +1,175 @@
+#!/usr/bin/env python3
+"""The server alone: what a kill leaves, and data directories that change hands with Prometheus."""
+
+import pathlib
+import re
+import signal
+import subprocess
+import time
+
+from harness import Api, Failure, NARTHEX, check, eventually, fetch, free_ports, main, peer
+
+CONFIG = """
+global: {{scrape_interval: 200ms, scrape_timeout: 200ms}}
+scrape_configs:
+  - job_name: self
+    static_configs: [{{targets: ["127.0.0.1:{port}"]}}]
+"""
+
+QUERIES = [
+    "up", "count({job='self'})", "sum by (handler) (prometheus_http_requests_total)",
+    "rate(process_cpu_seconds_total[5m])", "increase(prometheus_tsdb_head_samples_appended_total[2m])",
+    "max_over_time(prometheus_tsdb_head_series[5m])", "topk(3, {__name__=~'process_.*'})",
+    "process_resident_memory_bytes / 1024 / 1024", "scrape_samples_scraped > 10", "-up + 3 * 2",
+    "count by (__name__) ({__name__=~'prometheus_.+'})", "avg_over_time(scrape_duration_seconds[1m])",
+    "quantile_over_time(0.5, scrape_samples_scraped[1m])", "up offset 1s", "absent(nothing)",
+    "label_replace(up, 'host', '$1', 'instance', '(.*):.*')", "deriv(process_resident_memory_bytes[1m])",
+    "prometheus_build_info * on (instance) group_left () up", "stddev({__name__=~'scrape_.*'})",
+    "delta(process_open_fds[1m])", "changes(up[1m])", "resets(process_cpu_seconds_total[1m])",
+    "histogram_quantile(0.9, nothing)", "vector(1) unless up", "up and on () vector(1)",
+]
+
+
+def collect(world, port):
+    config = world.write("prometheus.yml", CONFIG.format(port=port))
+    server = world.narthex_server(port, config)
+    api = Api(port)
+    eventually(lambda: (api.value("count_over_time(up[1m])") or 0) >= 10, "ten scrapes")
+    return config, server, api
+
+
+def same_answers(ours, theirs, at):
+    """The same vectors, up to rounding; returns how many series were compared."""
+    compared = 0
+    for query in QUERIES:
+        a, b = ours.vector(query, at), theirs.vector(query, at)
+        check(a.keys() == b.keys(), f"{query}: labels differ\n ours   {sorted(a)}\n theirs {sorted(b)}")
+        for labels in a:
+            difference = abs(a[labels] - b[labels])
+            check(difference <= 1e-12 * max(abs(a[labels]), abs(b[labels]), 1e-300),
+                  f"{query}: {labels}: {a[labels]!r} and {b[labels]!r}")
+            compared += 1
+    return compared
+
+
+def nothing_seen_is_lost_by_a_kill(world):
+    """kill -9 in the middle of scraping: every sample that was visible before is there again."""
+    (port,) = free_ports(1)
+    config, server, api = collect(world, port)
+    for _ in range(3):
+        now = time.time()
+        before = api.all_samples(now - 60, now)
+        server.kill()
+        server.start()
+        eventually(lambda: fetch(f"http://127.0.0.1:{port}/-/ready")[0] == 200, "ready again")
+        after = api.all_samples(now - 60, now)
+        check(len(before) > 20, f"only {len(before)} series")
+        for series, samples in before.items():
+            missing = set(samples) - set(after.get(series, []))
+            check(not missing, f"{series}: lost {sorted(missing)[:5]}")
+
+
+def stops_politely(world):
+    """SIGTERM and SIGINT end it with exit code 0 and an unlocked directory."""
+    (port,) = free_ports(1)
+    config, server, api = collect(world, port)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        check((world.folder / "data/lock").exists(), "no lock file while running")
+        check(server.stop(number) == 0, f"exit code {server.process.returncode}")
+        check(not (world.folder / "data/lock").exists(), "lock file left behind")
+        server.start()
+        eventually(lambda: fetch(f"http://127.0.0.1:{port}/-/ready")[0] == 200, "ready again")
+
+
+def prometheus_takes_over_the_directory(world):
+    """Prometheus opens what we wrote and answers the same."""
+    port, other = free_ports(2)
+    config, server, api = collect(world, port)
+    at = time.time()
+    idle = world.write("idle.yml", "scrape_configs: []\n")
+    check(server.stop() == 0, "exit code")
+    subprocess.run(["cp", "-r", world.folder / "data", world.folder / "copy"], check=True)
+    world.narthex_server(port, idle)
+    world.prometheus(other, idle, "copy")
+    compared = same_answers(Api(port), Api(other), at)
+    check(compared >= 40, f"only {compared} series compared")
+    mine, theirs = Api(port).all_samples(at - 60, at), Api(other).all_samples(at - 60, at)
+    check(mine == theirs and len(mine) > 20, "raw samples differ")
+
+
+def we_take_over_a_log_of_prometheus(world):
+    """The reverse: a directory that Prometheus wrote, log only, after a kill."""
+    port, other = free_ports(2)
+    config = world.write("prometheus.yml", CONFIG.format(port=other))
+    theirs = world.prometheus(other, config, "theirs")
+    eventually(lambda: (Api(other).value("count_over_time(up[1m])") or 0) >= 10, "ten scrapes")
+    theirs.kill()
+    at = time.time()
+    subprocess.run(["cp", "-r", world.folder / "theirs", world.folder / "copy"], check=True)
+    idle = world.write("idle.yml", "scrape_configs: []\n")
+    world.narthex_server(port, idle, "copy")
+    world.prometheus(other, idle, "theirs")
+    mine, upstream = Api(port).all_samples(at - 60, at), Api(other).all_samples(at - 60, at)
+    check(len(mine) > 100, f"only {len(mine)} series")
+    for series in mine.keys() | upstream.keys():
+        check(mine.get(series) == upstream.get(series),
+              f"{series}:\n ours   {mine.get(series)}\n theirs {upstream.get(series)}")
+
+
+def promtool_asks_our_server(world):
+    (port,) = free_ports(1)
+    config, server, api = collect(world, port)
+    url = f"http://127.0.0.1:{port}"
+
+    def promtool(*words):
+        done = subprocess.run([peer("promtool"), "query", *words], capture_output=True, text=True, timeout=30)
+        check(done.returncode == 0, f"promtool query {words}: {done.stderr}")
+        return done.stdout
+
+    check(re.search(r'up\{instance="127\.0\.0\.1:\d+", job="self"\} => 1 @', promtool("instant", url, "up")),
+          "query instant")
+    check("process_cpu_seconds_total" in promtool("series", "--match={job='self'}", url), "query series")
+    check("self" in promtool("labels", url, "job"), "query labels")
+    now = int(time.time())
+    ranged = promtool("range", f"--start={now - 5}", f"--end={now}", "--step=1s", url, "sum(up)")
+    check("=>" in ranged and "1 @" in ranged, f"query range: {ranged}")
+
+
+def mistakes_get_one_clear_line(world):
+    """Wrong flag, wrong file, port and directory in use: what, where, and a non-zero exit."""
+    (port,) = free_ports(1)
+    config = world.write("good.yml", "scrape_configs: []\n")
+    bad = world.write("bad.yml", "scrape_configs:\n  - job_name: a\n    scrape_intervall: 5s\n")
+    world.narthex_server(port, config)
+
+    def run(*flags):
+        done = subprocess.run([NARTHEX, "server", *flags], capture_output=True, text=True, timeout=30)
+        return done.returncode, done.stderr
+
+    code, text = run("--storage.tsdb.pth=x")
+    check(code == 2 and "did you mean `--storage.tsdb.path`?" in text, f"unknown flag: {code} {text}")
+    code, text = run(f"--config.file={bad}", f"--storage.tsdb.path={world.folder / 'other'}")
+    check(code == 2 and 'bad.yml:3:5: unknown key "scrape_intervall" (did you mean "scrape_interval"?)' in text,
+          f"bad key: {code} {text}")
+    code, text = run("--config.file=/nonexistent.yml")
+    check(code != 0 and "/nonexistent.yml" in text, f"no file: {code} {text}")
+    code, text = run(f"--config.file={config}", f"--storage.tsdb.path={world.folder / 'other'}",
+                     f"--web.listen-address=127.0.0.1:{port}")
+    check(code == 1 and "in use" in text, f"port in use: {code} {text}")
+    code, text = run(f"--config.file={config}", f"--storage.tsdb.path={world.folder / 'data'}",
+                     "--web.listen-address=127.0.0.1:0")
+    check(code == 1 and "is locked by process" in text, f"locked: {code} {text}")
+    # Upstream's flags are all known.
+    code, text = run("--help")
+    check(code == 0, "help")
+    flags = (pathlib.Path(__file__).parent / "prometheus_flags.txt").read_text().split()
+    done = subprocess.run([NARTHEX, "server", *flags, f"--config.file={config}",
+                           f"--storage.tsdb.path={world.folder / 'data'}"],
+                          capture_output=True, text=True, timeout=30)
+    check("unknown flag" not in done.stderr and "locked" in done.stderr, done.stderr)
+
+
+if __name__ == "__main__":
+    main({f.__name__: f for f in [
+        nothing_seen_is_lost_by_a_kill, stops_politely, prometheus_takes_over_the_directory,
+        we_take_over_a_log_of_prometheus, promtool_asks_our_server, mistakes_get_one_clear_line]})
