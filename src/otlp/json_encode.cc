@@ -60,7 +60,7 @@ class Printer {
     writer_.BeginObject();
     for (const Field& field : internal::FieldsOf(id)) {
       field.presence == Presence::kRepeated ? PutRepeated(field, message)
-                                            : PutSingular(field, message);
+                                            : PutSingular(id, field, message);
     }
     writer_.EndObject();
   }
@@ -88,20 +88,47 @@ class Printer {
     if (is_open) writer_.EndArray();
   }
 
-  // The last of several counts. Of a oneof the last member does, which DecodeMetrics has not
-  // normalised; senders write one.
-  void PutSingular(const Field& field, std::string_view message) {
+  // Of several the last counts, messages merge by joining, and a later member of a oneof takes the
+  // place of an earlier one.
+  void PutSingular(MessageId id, const Field& field, std::string_view message) {
     const uint32_t wanted = internal::Tag(field.number, WireTypeOf(field.type));
     std::optional<Cursor> last;
+    std::string_view whole;
+    std::string joined;
     Cursor cursor(message);
     while (const uint32_t tag = cursor.NextTag()) {
-      if (tag == wanted) last = cursor;
+      if (tag == wanted) {
+        if (field.type == FieldType::kMessage) {
+          Cursor value = cursor;
+          if (last.has_value()) joined.append(joined.empty() ? whole : "");
+          whole = value.ReadBytes();
+          if (last.has_value()) joined.append(whole);
+        }
+        last = cursor;
+      } else if (field.presence == Presence::kOneof && IsMemberOfOneof(id, tag)) {
+        last.reset();
+        joined.clear();
+      }
       cursor.Skip(tag);
     }
     if (!last.has_value()) return;
     if (field.presence == Presence::kImplicit && IsDefault(*last, WireTypeOf(field.type))) return;
     writer_.Key(field.name);
-    PutValue(field, *last);
+    if (field.type == FieldType::kMessage) {
+      PutMessage(field.message, joined.empty() ? whole : std::string_view(joined));
+    } else {
+      PutValue(field, *last);
+    }
+  }
+
+  static bool IsMemberOfOneof(MessageId id, uint32_t tag) {
+    for (const Field& field : internal::FieldsOf(id)) {
+      if (field.presence == Presence::kOneof &&
+          tag == internal::Tag(field.number, WireTypeOf(field.type))) {
+        return true;
+      }
+    }
+    return false;
   }
 
   static bool IsDefault(Cursor cursor, WireType type) {

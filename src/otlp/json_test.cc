@@ -109,5 +109,22 @@ TEST(Json, WritesByTheSpecification) {
   EXPECT_EQ(EncodeMetricsJson(Decode(json)), json);
 }
 
+TEST(Json, OfSeveralDataFieldsTheLastGoesOut) {
+  const Batch batch = Decode(R"({"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"name":"m",
+      "sum":{"dataPoints":[{"asInt":"1"},{"asInt":"2"}]},
+      "gauge":{"dataPoints":[{"asInt":"3"}]}}]}]}]})");
+  ASSERT_EQ(batch.point_count(), 1u);
+  EXPECT_EQ(EncodeMetricsJson(batch),
+            R"({"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"name":"m","gauge":{)"
+            R"("dataPoints":[{"asInt":"3"}]}}]}]}]})");
+}
+
+TEST(Json, ResourcesThatComeTwiceAreJoined) {
+  const std::string resource = R"("resource":{"attributes":[{"key":"k"}]})";
+  EXPECT_EQ(
+      EncodeMetricsJson(Decode("{\"resourceMetrics\":[{" + resource + "," + resource + "}]}")),
+      R"({"resourceMetrics":[{"resource":{"attributes":[{"key":"k"},{"key":"k"}]}}]})");
+}
+
 }  // namespace
 }  // namespace narthex::otlp

@@ -4,6 +4,8 @@
 #include <ranges>
 #include <set>
 
+#include "sdk/meter_provider.h"
+
 namespace narthex::pipeline {
 namespace {
 
@@ -71,6 +73,7 @@ class GraphBuilder {
     MakeExporters();
     for (Pipeline& pipeline : pipelines_) MakeProcessors(pipeline);
     MakeReceivers();
+    CheckUnused();
     if (!diagnostics_.ok()) return nullptr;
     return std::move(graph_);
   }
@@ -198,6 +201,7 @@ class GraphBuilder {
   }
 
   CreateContext ContextOf(const ComponentId& id, const Declared& declared) {
+    made_.insert(declared.body);
     return {.id = id, .config = *declared.body, .diagnostics = diagnostics_, .host = host_};
   }
 
@@ -264,6 +268,28 @@ class GraphBuilder {
     }
   }
 
+  // What no pipeline uses has to be right, too: it is made for its findings and dropped.
+  void CheckUnused() {
+    sdk::MeterProvider provider;
+    const auto meter = provider.GetMeter("unused");
+    Instruments instruments(*meter);
+    Host host{host_.env, host_.logger, *meter, instruments};
+    FanOut nowhere({});
+    const auto check = [&](const DeclaredMap& declared, const auto& factories, auto... next) {
+      for (const auto& [id, body] : declared) {
+        const auto* factory = FindFactory(factories, id.type);
+        if (factory == nullptr || made_.contains(body.body)) continue;
+        CreateContext context{
+            .id = id, .config = *body.body, .diagnostics = diagnostics_, .host = host};
+        factory->create(context, *next...);
+      }
+    };
+    check(receivers_, factories_.receivers, &nowhere);
+    check(processors_, factories_.processors, &nowhere);
+    check(exporters_, factories_.exporters);
+    check(extensions_, factories_.extensions);
+  }
+
   Consumer* Join(std::vector<Consumer*> consumers) {
     if (consumers.size() == 1) return consumers[0];
     return graph_->consumers_.emplace_back(std::make_unique<FanOut>(std::move(consumers))).get();
@@ -277,6 +303,7 @@ class GraphBuilder {
   std::vector<Use> service_extensions_;
   std::vector<Pipeline> pipelines_;
   std::map<ComponentId, Consumer*> made_exporters_;
+  std::set<const Node*> made_;  // Bodies of the components that were made.
   std::unique_ptr<Graph> graph_{new Graph()};
 };
 

@@ -205,6 +205,17 @@ TEST_F(GraphTest, MistakesAreNamedInTheOfficialWords) {
               HasSubstr("c.yaml:2:"));
 }
 
+TEST_F(GraphTest, WhatNoPipelineUsesIsCheckedAndNotMade) {
+  const std::string pipeline =
+      "service: {pipelines: {metrics: {receivers: [in], exporters: [out]}}}";
+  EXPECT_THAT(ErrorsOf("receivers: {in: }\nexporters:\n  out:\n  out/2: {bad: 1}\n" + pipeline),
+              HasSubstr("c.yaml:4:"));
+  auto graph = Build("receivers: {in: }\nexporters: {out: , out/2: }\n" + pipeline);
+  ASSERT_NE(graph, nullptr) << errors_;
+  ASSERT_TRUE(graph->Start().has_value());
+  EXPECT_THAT(events, ElementsAre("start out", "start in"));
+}
+
 TEST(ComponentId, ParsesTypeAndName) {
   EXPECT_EQ(ComponentId::Parse("a/b/c")->name, "b/c");
   EXPECT_EQ(ComponentId::Parse("a")->ToString(), "a");

@@ -17,7 +17,8 @@ Metrics::Metrics(Settings settings, const base::Clock& clock, base::Logger& logg
   for (const auto& [name, value] : settings.headers) config.headers.Add(name, value);
   reader_ = std::make_unique<PeriodicReader>(
       provider_, std::make_unique<OtlpHttpExporter>(std::move(config), clock, logger),
-      PeriodicReader::Config{.interval = settings.interval, .timeout = settings.timeout}, logger);
+      PeriodicReader::Config{.interval = settings.interval, .timeout = settings.timeout}, clock,
+      logger);
 }
 
 }  // namespace narthex::telemetry

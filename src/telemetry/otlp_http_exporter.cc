@@ -106,12 +106,12 @@ OtlpHttpExporter::Attempt OtlpHttpExporter::Judge(const net::HttpClientResponse&
 }
 
 bool OtlpHttpExporter::Wait(milliseconds delay) {
-  const auto until = std::chrono::steady_clock::now() + delay;
+  const int64_t until_ns = clock_.MonotonicNs() + std::chrono::nanoseconds(delay).count();
   base::MutexLock lock(mutex_);
   while (!cancelled_) {
-    const auto left = until - std::chrono::steady_clock::now();
-    if (left.count() <= 0) return true;
-    cancelled_changed_.WaitFor(mutex_, left);
+    const int64_t left_ns = until_ns - clock_.MonotonicNs();
+    if (left_ns <= 0) return true;
+    cancelled_changed_.WaitFor(mutex_, std::chrono::nanoseconds(left_ns));
   }
   return false;
 }

@@ -4,31 +4,32 @@ namespace narthex::telemetry {
 
 PeriodicReader::PeriodicReader(sdk::MeterProvider& provider,
                                std::unique_ptr<MetricExporter> exporter, Config config,
-                               base::Logger& logger)
+                               const base::Clock& clock, base::Logger& logger)
     : provider_(provider),
       exporter_(std::move(exporter)),
       config_(config),
+      clock_(clock),
       logger_(logger),
       thread_([this] { Run(); }) {}
 
 PeriodicReader::~PeriodicReader() { (void)Shutdown(); }
 
 void PeriodicReader::Run() {
-  using Clock = std::chrono::steady_clock;
-  auto next = Clock::now() + config_.interval;
+  const int64_t interval_ns = std::chrono::nanoseconds(config_.interval).count();
+  int64_t next_ns = clock_.MonotonicNs() + interval_ns;
   bool was_failing = false;
   for (;;) {
     {
       base::MutexLock lock(mutex_);
       while (!stop_) {
-        const auto left = next - Clock::now();
-        if (left.count() <= 0) break;
-        stop_changed_.WaitFor(mutex_, left);
+        const int64_t left_ns = next_ns - clock_.MonotonicNs();
+        if (left_ns <= 0) break;
+        stop_changed_.WaitFor(mutex_, std::chrono::nanoseconds(left_ns));
       }
       if (stop_) return;
     }
     // A slow export must not make up for lost time with a burst.
-    next = std::max(next + config_.interval, Clock::now());
+    next_ns = std::max(next_ns + interval_ns, clock_.MonotonicNs());
     const base::Status status = CollectAndExport();
     if (!status.has_value() && !was_failing) {
       logger_.Warn("metric_reader", "export failed", {{"error", status.error().message}});

@@ -4,6 +4,7 @@
 #include <memory>
 #include <thread>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mutex.h"
 #include "sdk/meter_provider.h"
@@ -23,7 +24,7 @@ class PeriodicReader {
 
   // The provider outlives the reader.
   PeriodicReader(sdk::MeterProvider& provider, std::unique_ptr<MetricExporter> exporter,
-                 Config config, base::Logger& logger);
+                 Config config, const base::Clock& clock, base::Logger& logger);
   ~PeriodicReader();
 
   // Collects and exports now.
@@ -38,6 +39,7 @@ class PeriodicReader {
   sdk::MeterProvider& provider_;
   const std::unique_ptr<MetricExporter> exporter_;
   const Config config_;
+  const base::Clock& clock_;
   base::Logger& logger_;
 
   base::Mutex export_mutex_;  // Held during a whole collection and export.

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <cstdio>
+#include <iostream>
 #include <iterator>
 
 #include "model/number.h"
@@ -140,10 +140,7 @@ class Printer {
   std::string out_;
 };
 
-void PrintToStdout(std::string_view text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  std::fflush(stdout);
-}
+void PrintToStdout(std::string_view text) { std::cout << text << std::flush; }
 
 }  // namespace
 

@@ -40,11 +40,11 @@ constexpr Field kMetric[] = {
     {1, "name", kString},
     {2, "description", kString},
     {3, "unit", kString},
-    {5, "gauge", kMessage, kExplicit, M::kGauge},
-    {7, "sum", kMessage, kExplicit, M::kSum},
-    {9, "histogram", kMessage, kExplicit, M::kHistogram},
-    {10, "exponentialHistogram", kMessage, kExplicit, M::kExponentialHistogram},
-    {11, "summary", kMessage, kExplicit, M::kSummary},
+    {5, "gauge", kMessage, kOneof, M::kGauge},
+    {7, "sum", kMessage, kOneof, M::kSum},
+    {9, "histogram", kMessage, kOneof, M::kHistogram},
+    {10, "exponentialHistogram", kMessage, kOneof, M::kExponentialHistogram},
+    {11, "summary", kMessage, kOneof, M::kSummary},
     {12, "metadata", kMessage, kRepeated, M::kKeyValue},
 };
 constexpr Field kGauge[] = {{1, "dataPoints", kMessage, kRepeated, M::kNumberPoint}};
@@ -66,8 +66,8 @@ constexpr Field kNumberPoint[] = {
     {7, "attributes", kMessage, kRepeated, M::kKeyValue},
     {2, "startTimeUnixNano", kFixed64},
     {3, "timeUnixNano", kFixed64},
-    {4, "asDouble", kDouble, kExplicit},
-    {6, "asInt", kSfixed64, kExplicit},
+    {4, "asDouble", kDouble, kOneof},
+    {6, "asInt", kSfixed64, kOneof},
     {5, "exemplars", kMessage, kRepeated, M::kExemplar},
     {8, "flags", kUint32},
 };
@@ -117,8 +117,8 @@ constexpr Field kQuantile[] = {{1, "quantile", kDouble}, {2, "value", kDouble}};
 constexpr Field kExemplar[] = {
     {7, "filteredAttributes", kMessage, kRepeated, M::kKeyValue},
     {2, "timeUnixNano", kFixed64},
-    {3, "asDouble", kDouble, kExplicit},
-    {6, "asInt", kSfixed64, kExplicit},
+    {3, "asDouble", kDouble, kOneof},
+    {6, "asInt", kSfixed64, kOneof},
     {4, "spanId", kHex},
     {5, "traceId", kHex},
 };
@@ -127,13 +127,13 @@ constexpr Field kKeyValue[] = {
     {2, "value", kMessage, kExplicit, M::kAnyValue},
 };
 constexpr Field kAnyValue[] = {
-    {1, "stringValue", kString, kExplicit},
-    {2, "boolValue", kBool, kExplicit},
-    {3, "intValue", kInt64, kExplicit},
-    {4, "doubleValue", kDouble, kExplicit},
-    {5, "arrayValue", kMessage, kExplicit, M::kArrayValue},
-    {6, "kvlistValue", kMessage, kExplicit, M::kKeyValueList},
-    {7, "bytesValue", kBase64, kExplicit},
+    {1, "stringValue", kString, kOneof},
+    {2, "boolValue", kBool, kOneof},
+    {3, "intValue", kInt64, kOneof},
+    {4, "doubleValue", kDouble, kOneof},
+    {5, "arrayValue", kMessage, kOneof, M::kArrayValue},
+    {6, "kvlistValue", kMessage, kOneof, M::kKeyValueList},
+    {7, "bytesValue", kBase64, kOneof},
 };
 constexpr Field kArrayValue[] = {{1, "values", kMessage, kRepeated, M::kAnyValue}};
 constexpr Field kKeyValueList[] = {{1, "values", kMessage, kRepeated, M::kKeyValue}};

@@ -55,7 +55,8 @@ enum class FieldType : uint8_t {
 
 enum class Presence : uint8_t {
   kImplicit,  // Zero and absent are the same.
-  kExplicit,  // optional, or a member of a oneof
+  kExplicit,  // optional
+  kOneof,     // No message has more than one oneof.
   kRepeated,
 };
 

@@ -7,7 +7,6 @@ namespace {
 
 using base::Code;
 using base::Fail;
-using Clock = std::chrono::steady_clock;
 
 // Batches' worth of points that may wait before senders are told to come again.
 constexpr size_t kWaitingBatchesMax = 8;
@@ -79,6 +78,7 @@ BatchProcessor::BatchProcessor(Config config, std::string name, pipeline::Host& 
     : config_(config),
       waiting_points_max_(std::max(kWaitingPointsMin, kWaitingBatchesMax * config.send_batch_size)),
       name_(std::move(name)),
+      clock_(host.env.clock),
       logger_(host.logger),
       next_(next),
       flow_(host.instruments, "processor/" + name_),
@@ -112,7 +112,7 @@ base::Status BatchProcessor::Consume(otlp::Batch batch) {
   instruments_->incoming.Add(points);
   flow_.In(points);
   flow_.Waiting(static_cast<int64_t>(points));
-  if (before == 0) oldest_ = Clock::now();
+  if (before == 0) oldest_ns_ = clock_.MonotonicNs();
   waiting_.Append(std::move(batch));
   // The thread sleeps until the first point or until there are enough.
   const bool is_enough =
@@ -136,13 +136,13 @@ void BatchProcessor::Run() {
           changed_.Wait(mutex_);
           continue;
         }
-        const auto left = oldest_ + config_.timeout - Clock::now();
-        if (left.count() <= 0) break;
-        changed_.WaitFor(mutex_, left);
+        const int64_t left_ns = oldest_ns_ + config_.timeout.count() - clock_.MonotonicNs();
+        if (left_ns <= 0) break;
+        changed_.WaitFor(mutex_, std::chrono::nanoseconds(left_ns));
       }
       batch = config_.send_batch_max_size > 0 ? waiting_.TakeFirst(config_.send_batch_max_size)
                                               : std::exchange(waiting_, otlp::Batch());
-      oldest_ = Clock::now();
+      oldest_ns_ = clock_.MonotonicNs();
     }
     Send(std::move(batch), by_size);
   }

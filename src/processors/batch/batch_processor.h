@@ -40,6 +40,7 @@ class BatchProcessor final : public pipeline::Processor {
   const Config config_;
   const size_t waiting_points_max_;
   const std::string name_;
+  const base::Clock& clock_;
   base::Logger& logger_;
   pipeline::Consumer& next_;
   pipeline::Flow flow_;
@@ -48,7 +49,7 @@ class BatchProcessor final : public pipeline::Processor {
   base::Mutex mutex_;
   base::CondVar changed_;
   otlp::Batch waiting_ GUARDED_BY(mutex_);
-  std::chrono::steady_clock::time_point oldest_ GUARDED_BY(mutex_);  // Of what is waiting.
+  int64_t oldest_ns_ GUARDED_BY(mutex_) = 0;  // When the first of what is waiting came.
   bool stop_ GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };

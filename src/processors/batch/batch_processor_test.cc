@@ -43,6 +43,7 @@ TEST_F(BatchProcessorTest, SendsWhenThereIsEnough) {
 TEST_F(BatchProcessorTest, SendsWhatHasWaitedLongEnough) {
   Make("timeout: 1ms");
   ASSERT_TRUE(Consume(3));
+  host_.clock().AdvanceMs(1);
   ASSERT_TRUE(next_.WaitForPoints(3));
   processor_->Stop();
   EXPECT_EQ(host_.Count("otelcol_processor_batch_timeout_trigger_send"), 1);

@@ -3,6 +3,8 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include <cstring>
+
 #include "base/check.h"
 
 namespace narthex::sdk::internal {
@@ -12,14 +14,65 @@ constexpr size_t kSlotsMin = 16;
 // Spellings per series, on average, before a further one is looked up the slow way every time.
 constexpr size_t kSpellingsPerSeries = 4;
 
+// Up to 16 bytes as two words, by loads that may overlap. Keys and values mostly are that short,
+// and calls into hash and compare functions would cost more than the work they do.
+struct ShortText {
+  uint64_t head = 0;
+  uint64_t tail = 0;
+  bool operator==(const ShortText&) const = default;
+};
+constexpr size_t kShortMax = 16;
+
+template <class Word>
+uint64_t Load(const char* from) {
+  Word word;
+  std::memcpy(&word, from, sizeof(word));
+  return word;
+}
+
+ShortText ReadShort(std::string_view text) {
+  const char* begin = text.data();
+  const char* end = begin + text.size();
+  if (text.size() >= 8) return {Load<uint64_t>(begin), Load<uint64_t>(end - 8)};
+  if (text.size() >= 4) return {Load<uint32_t>(begin), Load<uint32_t>(end - 4)};
+  if (text.empty()) return {};
+  return {Load<uint8_t>(begin) | Load<uint8_t>(begin + text.size() / 2) << 8,
+          Load<uint8_t>(end - 1)};
+}
+
+uint64_t Multiply(uint64_t a, uint64_t b) {
+  const auto product = static_cast<unsigned __int128>(a) * b;
+  return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
+}
+
 uint64_t HashText(std::string_view text, uint64_t seed) {
-  return XXH3_64bits_withSeed(text.data(), text.size(), seed);
+  if (text.size() > kShortMax) {
+    return XXH3_64bits_withSeed(text.data(), text.size(), seed);
+  }
+  const ShortText words = ReadShort(text);
+  return Multiply(words.head ^ seed ^ 0xa0761d6478bd642f,
+                  words.tail ^ (0xe7037ed1a0b428db + text.size()));
+}
+
+uint64_t HashBits(uint64_t bits, uint64_t seed) {
+  return Multiply(bits ^ seed ^ 0x8ebc6af09c88c6e3, 0x9e3779b97f4a7c15);
+}
+
+bool EqualText(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  return a.size() <= kShortMax ? ReadShort(a) == ReadShort(b) : a == b;
+}
+
+bool EqualValue(const AttributeValue& a, const AttributeValue& b) {
+  if (a.kind() != b.kind()) return false;
+  return a.kind() == AttributeValue::Kind::kString ? EqualText(a.AsString(), b.AsString())
+                                                   : a.bits() == b.bits();
 }
 
 bool Equal(Attributes a, Attributes b) {
   if (a.size() != b.size()) return false;
   for (size_t i = 0; i < a.size(); ++i) {
-    if (!(a[i] == b[i])) return false;
+    if (!EqualText(a[i].key, b[i].key) || !EqualValue(a[i].value, b[i].value)) return false;
   }
   return true;
 }
@@ -39,7 +92,7 @@ uint64_t SeriesIndex::Hash(Attributes attributes) const {
     hash = HashText(item.key, hash);
     hash = item.value.kind() == AttributeValue::Kind::kString
                ? HashText(item.value.AsString(), hash)
-               : XXH3_avalanche(hash ^ (item.value.bits() * 0x9e3779b97f4a7c15));
+               : HashBits(item.value.bits(), hash);
   }
   return hash;
 }
