@@ -6,13 +6,7 @@
 namespace narthex::promql {
 namespace {
 
-struct Times {
-  Grid grid;
-  double step_seconds;
-  double range_seconds;
-};
-
-double Evaluate(const DurationExpr& expr, const Times& times) {
+double Evaluate(const DurationExpr& expr, const QueryTimes& times) {
   using Op = DurationExpr::Op;
   const auto left = [&] { return Evaluate(*expr.left, times); };
   const auto right = [&] { return Evaluate(*expr.right, times); };
@@ -20,9 +14,9 @@ double Evaluate(const DurationExpr& expr, const Times& times) {
     case Op::kLiteral:
       return expr.seconds;
     case Op::kStep:
-      return times.step_seconds;
+      return static_cast<double>(times.step_ms) / 1000;
     case Op::kRange:
-      return times.range_seconds;
+      return static_cast<double>(times.end - times.start) / 1000;
     case Op::kAdd:
       return left() + right();
     case Op::kSubtract:
@@ -47,7 +41,7 @@ double Evaluate(const DurationExpr& expr, const Times& times) {
   return 0;
 }
 
-base::Status Resolve(Duration& duration, const Times& times, bool positive) {
+base::Status Resolve(Duration& duration, const QueryTimes& times, bool positive) {
   if (duration.expr == nullptr) return {};
   const double seconds = Evaluate(*duration.expr, times);
   if (!(std::fabs(seconds) < 9.2e9)) {
@@ -60,13 +54,14 @@ base::Status Resolve(Duration& duration, const Times& times, bool positive) {
   return {};
 }
 
-base::Status ResolveModifiers(std::optional<Duration>& offset, AtModifier& at, const Times& times) {
-  if (at.kind == AtModifier::Kind::kStart) at.time = times.grid.start;
-  if (at.kind == AtModifier::Kind::kEnd) at.time = times.grid.Last();
+base::Status ResolveModifiers(std::optional<Duration>& offset, AtModifier& at,
+                              const QueryTimes& times) {
+  if (at.kind == AtModifier::Kind::kStart) at.time = times.start;
+  if (at.kind == AtModifier::Kind::kEnd) at.time = times.end;
   return offset ? Resolve(*offset, times, false) : base::Status{};
 }
 
-base::Status ResolveNode(Expr& expr, const Times& times) {
+base::Status ResolveNode(Expr& expr, const QueryTimes& times) {
   switch (expr.kind) {
     case Expr::Kind::kNumber:
     case Expr::Kind::kString:
@@ -157,11 +152,7 @@ void Touch(const Expr& expr, model::TimeRange evaluated, int64_t lookback_ms,
 
 }  // namespace
 
-base::Status ResolveTimes(Expr& expr, const Grid& grid, bool instant) {
-  const Times times{grid, instant ? 0 : static_cast<double>(grid.interval) / 1000,
-                    static_cast<double>(grid.Last() - grid.start) / 1000};
-  return ResolveNode(expr, times);
-}
+base::Status ResolveTimes(Expr& expr, const QueryTimes& times) { return ResolveNode(expr, times); }
 
 model::TimeRange TouchedTimes(const Expr& expr, const Grid& grid, int64_t lookback_ms) {
   model::TimeRange touched{model::kTimestampMax, model::kTimestampMin};

@@ -92,21 +92,20 @@ base::Result<std::vector<double>> Time(Planner&, const Call&, const Grid& grid) 
 }
 
 base::Result<std::vector<double>> QueryStart(Planner& planner, const Call&, const Grid& grid) {
-  return std::vector<double>(grid.steps, Seconds(planner.context().grid.start));
+  return std::vector<double>(grid.steps, Seconds(planner.context().times.start));
 }
 
 base::Result<std::vector<double>> QueryEnd(Planner& planner, const Call&, const Grid& grid) {
-  return std::vector<double>(grid.steps, Seconds(planner.context().grid.Last()));
+  return std::vector<double>(grid.steps, Seconds(planner.context().times.end));
 }
 
 base::Result<std::vector<double>> QueryRange(Planner& planner, const Call&, const Grid& grid) {
-  const Grid& query = planner.context().grid;
-  return std::vector<double>(grid.steps, Seconds(query.Last() - query.start));
+  const QueryTimes& times = planner.context().times;
+  return std::vector<double>(grid.steps, Seconds(times.end - times.start));
 }
 
 base::Result<std::vector<double>> QueryStep(Planner& planner, const Call&, const Grid& grid) {
-  const QueryContext& context = planner.context();
-  return std::vector<double>(grid.steps, context.instant ? 0 : Seconds(context.grid.interval));
+  return std::vector<double>(grid.steps, Seconds(planner.context().times.step_ms));
 }
 
 // Of a selector the times of its samples; of anything else the evaluation time.
