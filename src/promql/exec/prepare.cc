@@ -121,11 +121,17 @@ void Touch(const Expr& expr, model::TimeRange evaluated, int64_t lookback_ms,
       return;
     case Expr::Kind::kVectorSelector: {
       const auto& node = As<VectorSelector>(expr);
-      return add(Moved(evaluated, node.offset, node.at, lookback_ms));
+      model::TimeRange range = Moved(evaluated, node.offset, node.at, lookback_ms);
+      if (node.smoothed) range.max += lookback_ms;
+      return add(range);
     }
     case Expr::Kind::kMatrixSelector: {
       const auto& node = As<MatrixSelector>(expr);
-      return add(Moved(evaluated, node.vector->offset, node.vector->at, node.range.ms));
+      model::TimeRange range =
+          Moved(evaluated, node.vector->offset, node.vector->at, node.range.ms);
+      if (node.vector->anchored || node.vector->smoothed) range.min -= lookback_ms;
+      if (node.vector->smoothed) range.max += lookback_ms;
+      return add(range);
     }
     case Expr::Kind::kSubquery: {
       const auto& node = As<Subquery>(expr);
