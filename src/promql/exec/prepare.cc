@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "promql/functions/function.h"
+
 namespace narthex::promql {
 namespace {
 
@@ -147,6 +149,8 @@ void Touch(const Expr& expr, model::TimeRange evaluated, int64_t lookback_ms,
       return Touch(*As<Binary>(expr).right, evaluated, lookback_ms, touched);
     case Expr::Kind::kCall:
       for (const ExprPtr& arg : As<Call>(expr).args) Touch(*arg, evaluated, lookback_ms, touched);
+      // The info series have a look-back of their own at the times of the samples.
+      if (As<Call>(expr).function->name == "info") touched.min -= lookback_ms;
       return;
     case Expr::Kind::kAggregate: {
       const auto& node = As<Aggregate>(expr);

@@ -280,12 +280,16 @@ class Parser {
   }
 
   // --- calls and aggregations -----------------------------------------------------------------
-  // "(a, b)": false with error_ set. A comma behind the last argument is refused.
-  [[gnu::noinline]] bool ParseArguments(std::vector<ExprPtr>& args, std::string_view context) {
+  // "(a, b)": false with error_ set. The second argument of info() selects labels, not series, and
+  // may match everything. A comma behind the last argument is refused.
+  [[gnu::noinline]] bool ParseArguments(std::vector<ExprPtr>& args, std::string_view context,
+                                        bool second_is_labels = false) {
     if (!Expect(TokenKind::kLeftParen, context, "\"(\"")) return false;
     if (Accept(TokenKind::kRightParen)) return true;
     while (true) {
-      ExprPtr arg = ParseExpr(1);
+      const bool labels_only =
+          second_is_labels && args.size() == 1 && Peek().kind == TokenKind::kLeftBrace;
+      ExprPtr arg = labels_only ? ParseVectorSelector(true) : ParseExpr(1);
       if (arg == nullptr) return false;
       args.push_back(std::move(arg));
       if (Accept(TokenKind::kRightParen)) return true;
@@ -309,7 +313,7 @@ class Parser {
     auto node = std::make_unique<Call>();
     node->function = function;
     node->type = function->result;
-    if (!ParseArguments(node->args, "function call")) return nullptr;
+    if (!ParseArguments(node->args, "function call", function->name == "info")) return nullptr;
     uint32_t depth = 0;
     for (const ExprPtr& arg : node->args) depth = std::max(depth, arg->depth);
     return Finish(std::move(node), name.position.begin, depth);
@@ -444,7 +448,7 @@ class Parser {
   }
 
   // --- selectors --------------------------------------------------------------------------------
-  [[gnu::noinline]] std::unique_ptr<VectorSelector> ParseVectorSelector() {
+  [[gnu::noinline]] std::unique_ptr<VectorSelector> ParseVectorSelector(bool labels_only = false) {
     auto node = std::make_unique<VectorSelector>();
     const uint32_t begin = Peek().position.begin;
     if (Peek().kind == TokenKind::kIdentifier) {
@@ -468,7 +472,7 @@ class Parser {
     }
     const bool selective = std::ranges::any_of(
         node->matchers, [](const model::Matcher& matcher) { return !matcher.MatchesEmpty(); });
-    if (!selective) {
+    if (!selective && !labels_only) {
       return Fail(node->position, "vector selector must contain at least one non-empty matcher");
     }
     return node;
