@@ -24,6 +24,12 @@ class ElementOperator final : public VectorOperator {
     one_name = input_->one_name;
   }
 
+  void LeaveNames() override {
+    if (!one_name) return;
+    drop_at_once_ = false;
+    input_->LeaveNames();
+  }
+
   base::Result<bool> Next(Tile& tile) override {
     ASSIGN_OR_RETURN(const bool more, input_->Next(tile));
     for (Row& row : tile) {
@@ -41,7 +47,7 @@ class ElementOperator final : public VectorOperator {
   const VectorOperatorPtr input_;
   const ElementFn fn_;
   const ScalarArgs args_;
-  const bool drop_at_once_;
+  bool drop_at_once_;
 };
 
 // Repeats rows of a single step at every step.
