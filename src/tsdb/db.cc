@@ -18,9 +18,11 @@ using storage::Appended;
 using storage::SeriesRef;
 
 // References handed out are slots, shifted by one so that 0 stays "none".
+constexpr uint64_t kSlotMax = ~Slot{0};
+
 class DbAppender final : public storage::Appender {
  public:
-  explicit DbAppender(Db& db) : db_(db) {}
+  explicit DbAppender(Db& db) : db_(db), guard_(db.head_.Enter()) {}
 
   base::Result<SeriesRef> Resolve(const Labels& labels) override {
     if (labels.empty()) {
@@ -31,7 +33,7 @@ class DbAppender final : public storage::Appender {
   }
 
   Appended Append(SeriesRef ref, Timestamp t, double v) override {
-    if (ref == 0 || ref > db_.head_.series()) return Appended::kUnknownSeries;
+    if (ref == 0 || ref > kSlotMax) return Appended::kUnknownSeries;
     const auto slot = static_cast<Slot>(ref - 1);
     Appended verdict = db_.head_.Judge(slot, t, v);
     // Several samples of one series come one after the other.
@@ -61,6 +63,7 @@ class DbAppender final : public storage::Appender {
 
  private:
   Db& db_;
+  const Epochs::Guard guard_;
   std::vector<Head::Entry> batch_;
 };
 
@@ -210,14 +213,14 @@ base::Status Db::Replay() {
                  .torn_tail = false});
     }
   }
-  replay_.replayed_series = head_.series();
+  replay_.replayed_series = head_.statistics().series;
   replay_.replay_ms = (env_.clock.MonotonicNs() - began) / 1'000'000;
   if (replay_.unknown_refs > 0 || replay_.unread_records > 0) {
     log_.Warn("tsdb", "parts of the log were not taken over",
               {{"samples_without_series", replay_.unknown_refs},
                {"records_of_unread_types", replay_.unread_records}});
   }
-  if (head_.series() > 0) {
+  if (replay_.replayed_series > 0) {
     log_.Info("tsdb", "replayed the write-ahead log",
               {{"series", replay_.replayed_series},
                {"samples", replay_.replayed_samples},

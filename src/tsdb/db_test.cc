@@ -87,7 +87,7 @@ TEST_F(DbTest, RollsBack) {
   EXPECT_TRUE(Read(*db).empty());
   // The series was created, and whoever uses it next logs it.
   Put(*db, Series(1), 20, 2);
-  EXPECT_EQ(db->head().series(), 1u);
+  EXPECT_EQ(db->head().statistics().series, 1u);
 }
 
 TEST_F(DbTest, LogsASeriesBeforeTheSamplesOfAnybody) {

@@ -41,6 +41,28 @@ void SamplesRecord::Add(const SampleEntry& sample) {
   bytes_.append(buffer, static_cast<size_t>(at + 8 - buffer));
 }
 
+void TombstonesRecord::Add(const TombstoneEntry& entry) {
+  if (bytes_.empty()) bytes_ += static_cast<char>(RecordType::kTombstones);
+  base::PutBigEndian(bytes_, entry.ref);
+  base::PutVarint(bytes_, entry.range.min);
+  base::PutVarint(bytes_, entry.range.max);
+}
+
+base::Status DecodeTombstones(std::string_view record, std::vector<TombstoneEntry>& out) {
+  ByteReader reader(record);
+  if (reader.ReadByte() != static_cast<uint8_t>(RecordType::kTombstones)) {
+    return Damaged("tombstones", reader);
+  }
+  while (!reader.empty()) {
+    const Ref ref = reader.ReadBigEndian<uint64_t>();
+    const int64_t min = reader.ReadVarint();
+    const int64_t max = reader.ReadVarint();
+    if (!reader.ok()) return Damaged("tombstones", reader);
+    out.push_back({ref, {min, max}});
+  }
+  return {};
+}
+
 base::Status DecodeSeries(std::string_view record, std::vector<SeriesEntry>& out) {
   ByteReader reader(record);
   if (reader.ReadByte() != static_cast<uint8_t>(RecordType::kSeries)) {

@@ -44,6 +44,12 @@ struct SampleEntry {
   double v;
 };
 
+// A deleted range of a series, ends included.
+struct TombstoneEntry {
+  Ref ref;
+  model::TimeRange range;
+};
+
 // Builds a series record entry by entry. One thread at a time.
 class SeriesRecord {
  public:
@@ -70,10 +76,22 @@ class SamplesRecord {
   model::Timestamp base_time_ = 0;
 };
 
+// Builds a tombstones record (type 3).
+class TombstonesRecord {
+ public:
+  void Add(const TombstoneEntry& entry);
+  bool empty() const { return bytes_.empty(); }
+  std::string_view bytes() const { return bytes_; }
+
+ private:
+  std::string bytes_;
+};
+
 // Decoders take a whole record, type byte included, and append to `out`. Error: kDataLoss with the
 // offset inside the record; entries before it are in `out`.
 base::Status DecodeSeries(std::string_view record, std::vector<SeriesEntry>& out);
 // Types 2 and 11; start times are dropped.
 base::Status DecodeSamples(std::string_view record, std::vector<SampleEntry>& out);
+base::Status DecodeTombstones(std::string_view record, std::vector<TombstoneEntry>& out);
 
 }  // namespace narthex::wal

@@ -6,6 +6,7 @@
 
 #include "base/random.h"
 #include "base/testing/memory_file_system.h"
+#include "wal/checkpoint.h"
 #include "wal/reader.h"
 #include "wal/records.h"
 #include "wal/writer.h"
@@ -193,6 +194,103 @@ TEST(Wal, LosesAtMostTheRecordThatAFlippedBitHits) {
       EXPECT_TRUE(std::ranges::includes(std::set(written.begin(), written.end()),
                                         std::set(content.records.begin(), content.records.end())));
     }
+  }
+}
+
+// A log of four segments, one batch each: series i and a sample of it at i * 1000.
+void WriteSegments(MemoryFileSystem& disk) {
+  for (Ref i = 1; i <= 4; ++i) {
+    const auto writer = OpenWriter(disk);
+    SeriesRecord series;
+    series.Add(i, *model::Labels::From({{"i", std::to_string(i)}}));
+    SamplesRecord samples;
+    samples.Add({i, static_cast<model::Timestamp>(i) * 1000, 1.0});
+    TombstonesRecord tombstones;
+    tombstones.Add({i, {0, static_cast<model::Timestamp>(i) * 1000}});
+    const std::string_view records[] = {series.bytes(), samples.bytes(), tombstones.bytes(),
+                                        "\x63?"};
+    ASSERT_TRUE(writer->Log(records).has_value());
+  }
+}
+
+std::string Shown(const std::vector<std::string>& records) {
+  std::string text;
+  for (const std::string& record : records) {
+    std::vector<SeriesEntry> series;
+    std::vector<SampleEntry> samples;
+    std::vector<TombstoneEntry> tombstones;
+    if (record[0] == 1) std::ignore = DecodeSeries(record, series);
+    if (record[0] == 2) std::ignore = DecodeSamples(record, samples);
+    if (record[0] == 3) std::ignore = DecodeTombstones(record, tombstones);
+    for (const auto& entry : series) text += "series " + std::to_string(entry.ref) + "; ";
+    for (const auto& entry : samples) text += "sample " + std::to_string(entry.t) + "; ";
+    for (const auto& entry : tombstones)
+      text += "deleted " + std::to_string(entry.range.max) + "; ";
+    if (record[0] > 3) text += "other; ";
+  }
+  return text;
+}
+
+std::string ReadCheckpointAndLog(MemoryFileSystem& disk) {
+  std::vector<SegmentFile> segments;
+  const auto checkpoint = *FindCheckpoint(disk, kDirectory);
+  if (checkpoint) segments = *ListSegments(disk, checkpoint->path);
+  const auto rest = *ListSegments(disk, kDirectory);
+  for (const SegmentFile& segment : rest) {
+    if (!checkpoint || segment.index > checkpoint->index) segments.push_back(segment);
+  }
+  Content content;
+  Reader reader(disk, segments, [&](const Damage& damage) { content.damages.push_back(damage); });
+  while (*reader.Next()) content.records.emplace_back(reader.record());
+  EXPECT_TRUE(content.damages.empty());
+  return Shown(content.records);
+}
+
+base::Status CheckpointTo(MemoryFileSystem& disk, uint32_t last, model::Timestamp mint) {
+  const CheckpointPlan plan{
+      .last_segment = last, .keep_series = [](Ref ref) { return ref != 1; }, .mint = mint};
+  RETURN_IF_ERROR(WriteCheckpoint(disk, kDirectory, plan, {}, [](const Damage&) {}));
+  return RemoveReplaced(disk, kDirectory);
+}
+
+TEST(Checkpoint, KeepsWhatIsNeededAndReplacesTheRest) {
+  MemoryFileSystem disk;
+  WriteSegments(disk);
+  ASSERT_TRUE(CheckpointTo(disk, 1, 2000).has_value());
+  EXPECT_EQ(ListSegments(disk, kDirectory)->size(), 2u);
+  EXPECT_EQ(
+      ReadCheckpointAndLog(disk),
+      "other; series 2; sample 2000; deleted 2000; other; "
+      "series 3; sample 3000; deleted 3000; other; series 4; sample 4000; deleted 4000; other; ");
+  // The next one builds on it.
+  ASSERT_TRUE(CheckpointTo(disk, 2, 3000).has_value());
+  EXPECT_EQ(ReadCheckpointAndLog(disk),
+            "other; series 2; other; series 3; sample 3000; deleted 3000; other; "
+            "series 4; sample 4000; deleted 4000; other; ");
+  // Writing goes on behind it.
+  EXPECT_EQ(OpenWriter(disk)->segment(), 4u);
+}
+
+TEST(Checkpoint, LosesNothingWhicheverCallFails) {
+  for (int n = 0;; ++n) {
+    SCOPED_TRACE(n);
+    MemoryFileSystem disk;
+    WriteSegments(disk);
+    const std::string before = ReadCheckpointAndLog(disk);
+    disk.ResetCalls();
+    disk.SetPlan(MemoryFileSystem::FailCall(n, MemoryFileSystem::Fate::kHalfDone));
+    const bool done = CheckpointTo(disk, 2, 3000).has_value();
+    const bool fired = disk.fired();
+    disk.SetPlan({});
+    // The old log or the new one, never less.
+    const std::string after = ReadCheckpointAndLog(disk);
+    const bool old_log = after == before;
+    const bool new_log = after.find("series 2; other; series 3; sample 3000") != std::string::npos;
+    EXPECT_TRUE(old_log || new_log) << after;
+    EXPECT_TRUE(new_log || !done);
+    ASSERT_TRUE(CheckpointTo(disk, 2, 3000).has_value());
+    EXPECT_EQ(ListSegments(disk, kDirectory)->size(), 1u);
+    if (!fired) break;
   }
 }
 

@@ -37,6 +37,9 @@ class Writer {
   // the kernel still holds of the old one can no longer be trusted.
   base::Status Sync();
 
+  // Goes on in a new segment, so that the ones before it can be replaced by a checkpoint.
+  base::Status NextSegment() { return StartSegment(); }
+
   uint32_t segment() const { return segment_; }
   // Bytes written since Open, and how many the compression saved.
   uint64_t bytes_written() const { return bytes_written_; }

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/bytes.h"
 #include "base/check.h"
 
 namespace narthex::tsdb {
@@ -24,7 +25,7 @@ int64_t FloorDivide(int64_t a, int64_t b) { return a / b - (a % b < 0 ? 1 : 0); 
 
 // A finished chunk in one allocation, with its bytes behind it.
 struct Head::SealedChunk {
-  SealedChunk* older;
+  std::atomic<SealedChunk*> older;  // Cut by a truncation, under readers.
   Timestamp min;
   Timestamp max;
   uint32_t size;
@@ -42,6 +43,7 @@ class Head::Snapshot final : public storage::SeriesSet {
     const SealedChunk* sealed;
     uint64_t open_begin;
     uint32_t open_size;
+    std::shared_ptr<const Intervals> deleted;  // May be null.
   };
 
   size_t size() const override { return rows_.size(); }
@@ -58,11 +60,15 @@ class Head::Snapshot final : public storage::SeriesSet {
     for (auto at = chunks.rbegin(); at != chunks.rend(); ++at) {
       RETURN_IF_ERROR(chunk::DecodeXor((*at)->bytes(), range, out));
     }
-    if (row.open_size == 0) return {};
-    return chunk::DecodeXor(std::string_view(open_).substr(row.open_begin, row.open_size), range,
-                            out);
+    if (row.open_size > 0) {
+      RETURN_IF_ERROR(chunk::DecodeXor(
+          std::string_view(open_).substr(row.open_begin, row.open_size), range, out));
+    }
+    if (row.deleted != nullptr) DropDeleted(*row.deleted, out);
+    return {};
   }
 
+  Epochs::Guard guard_;  // Keeps the sealed chunks.
   std::vector<Row> rows_;
   std::string open_;
 };
@@ -70,13 +76,25 @@ class Head::Snapshot final : public storage::SeriesSet {
 Head::Head(Options options) : options_(options) {}
 
 Head::~Head() {
-  for (uint32_t slot = 0; slot < hot_.size(); ++slot) {
-    for (SealedChunk* at = hot_[slot].sealed; at != nullptr;) {
-      SealedChunk* const older = at->older;
-      std::free(at);
-      at = older;
-    }
+  for (Slot slot = first_hot_; slot < hot_.size(); ++slot) FreeList(hot_[slot].sealed);
+}
+
+void Head::FreeList(SealedChunk* chunk) {
+  while (chunk != nullptr) {
+    SealedChunk* const older = chunk->older;
+    std::free(chunk);
+    chunk = older;
   }
+}
+
+Slot Head::Create(const Labels& labels, wal::Ref ref) {
+  const uint32_t index = hot_.Grow();
+  hot_[index].ref = ref;
+  const Slot slot = index_.Add(labels);
+  CHECK(slot == index);
+  ++series_;
+  ++series_created_;
+  return slot;
 }
 
 base::Result<Slot> Head::Resolve(const Labels& labels) {
@@ -91,10 +109,7 @@ base::Result<Slot> Head::Resolve(const Labels& labels) {
     return base::Fail(base::Code::kResourceExhausted, "the limit of {} series is reached",
                       options_.series_max);
   }
-  const uint32_t index = hot_.Grow();
-  hot_[index].ref = ++last_ref_;
-  const Slot slot = index_.Add(labels);
-  CHECK(slot == index);
+  const Slot slot = Create(labels, ++last_ref_);
   unlogged_.push_back(slot);
   return slot;
 }
@@ -113,11 +128,7 @@ Slot Head::Restore(const Labels& labels, wal::Ref ref) {
   base::MutexLock lock(mutex_);
   last_ref_ = std::max(last_ref_, ref);
   if (const auto slot = index_.Find(labels)) return *slot;
-  const uint32_t index = hot_.Grow();
-  hot_[index].ref = ref;
-  const Slot slot = index_.Add(labels);
-  CHECK(slot == index);
-  return slot;
+  return Create(labels, ref);
 }
 
 Labels Head::LabelsOf(Slot slot) const {
@@ -126,7 +137,12 @@ Labels Head::LabelsOf(Slot slot) const {
 }
 
 Appended Head::Judge(Slot slot, Timestamp t, double v) const {
-  const HotSeries& series = hot_[slot];
+  const HotSeries* const found = hot_.Find(slot);
+  if (found == nullptr || found->removed.load(std::memory_order_relaxed)) {
+    return Appended::kUnknownSeries;
+  }
+  const HotSeries& series = *found;
+  if (t < valid_time_.load(std::memory_order_relaxed)) return Appended::kTooOld;
   const Timestamp last = series.last_time.load(std::memory_order_relaxed);
   if (t > last) [[likely]] {
     const Timestamp newest = max_time_.load(std::memory_order_relaxed);
@@ -183,8 +199,9 @@ void Head::Seal(HotSeries& series) {
   const std::string_view bytes = series.open.bytes();
   void* const memory = std::malloc(sizeof(SealedChunk) + bytes.size());
   CHECK(memory != nullptr);
-  auto* const sealed = new (memory) SealedChunk{
-      series.sealed, series.open_min, series.open.last_time(), static_cast<uint32_t>(bytes.size())};
+  auto* const sealed =
+      new (memory) SealedChunk{series.sealed.load(std::memory_order_relaxed), series.open_min,
+                               series.open.last_time(), static_cast<uint32_t>(bytes.size())};
   std::memcpy(const_cast<char*>(sealed->bytes().data()), bytes.data(), bytes.size());
   series.sealed = sealed;
   chunk_bytes_.fetch_add(bytes.size(), std::memory_order_relaxed);
@@ -194,6 +211,7 @@ void Head::Seal(HotSeries& series) {
 std::unique_ptr<storage::SeriesSet> Head::Select(const std::vector<Matcher>& matchers,
                                                  TimeRange range) const {
   auto snapshot = std::make_unique<Snapshot>();
+  snapshot->guard_ = epochs_.Enter();
   base::SharedLock lock(mutex_);
   std::vector<Slot> slots = index_.Select(matchers);
   std::erase_if(slots, [&](Slot slot) {
@@ -214,10 +232,183 @@ std::unique_ptr<storage::SeriesSet> Head::Select(const std::vector<Matcher>& mat
     const bool open = series.open_min <= range.max;
     const std::string_view bytes = open ? series.open.bytes() : std::string_view();
     snapshot->rows_.push_back({index_.LabelsOf(slot), series.sealed, snapshot->open_.size(),
-                               static_cast<uint32_t>(bytes.size())});
+                               static_cast<uint32_t>(bytes.size()), DeletedOf(slot)});
     snapshot->open_ += bytes;
   }
   return snapshot;
+}
+
+std::shared_ptr<const Intervals> Head::DeletedOf(Slot slot) const {
+  const auto found = deleted_.find(slot);
+  return found == deleted_.end() ? nullptr : found->second;
+}
+
+std::vector<Slot> Head::Delete(const std::vector<Matcher>& matchers, TimeRange range) {
+  base::MutexLock lock(mutex_);
+  std::vector<Slot> slots = index_.Select(matchers);
+  std::erase_if(slots, [&](Slot slot) { return hot_[slot].last_time < range.min; });
+  for (const Slot slot : slots) AddDeletion(slot, range);
+  return slots;
+}
+
+void Head::RestoreDeletion(Slot slot, TimeRange range) {
+  base::MutexLock lock(mutex_);
+  AddDeletion(slot, range);
+}
+
+void Head::AddDeletion(Slot slot, TimeRange range) {
+  // Only what is there: a sample that comes later is none that was deleted.
+  range.max = std::min(range.max, hot_[slot].last_time.load());
+  if (range.max < range.min) return;
+  const auto before = DeletedOf(slot);
+  Intervals intervals = before != nullptr ? *before : Intervals();
+  AddInterval(intervals, range);
+  deleted_[slot] = std::make_shared<const Intervals>(std::move(intervals));
+}
+
+void Head::RaiseValidTime(Timestamp t) {
+  if (t > valid_time_) valid_time_ = t;
+}
+
+size_t Head::Truncate(Timestamp mint, bool empty_too) {
+  std::vector<std::move_only_function<void()>> frees;
+  size_t dropped = 0;
+  {
+    base::MutexLock lock(mutex_);
+    RaiseValidTime(mint);
+    std::vector<Slot> gone;
+    for (Slot slot = first_hot_; slot < hot_.size(); ++slot) {
+      HotSeries& series = hot_[slot];
+      if (series.removed) continue;
+      // The list is newest first: everything behind the first chunk that is too old goes.
+      std::atomic<SealedChunk*>* link = &series.sealed;
+      while (SealedChunk* const chunk = *link) {
+        if (chunk->max < mint) break;
+        link = &chunk->older;
+      }
+      if (SealedChunk* const old = link->exchange(nullptr)) {
+        for (const SealedChunk* at = old; at != nullptr; at = at->older) {
+          --chunks_;
+          chunk_bytes_ -= at->size;
+        }
+        frees.emplace_back([old] { FreeList(old); });
+      }
+      const bool empty = series.open.count() == 0;
+      const bool ended = !empty && series.last_time < mint;
+      const bool never_used = empty && (empty_too || std::exchange(series.seen_empty, true));
+      if (!ended && !never_used) continue;
+      if (ended) --chunks_;
+      series.removed = true;
+      gone.push_back(slot);
+      deleted_.erase(slot);
+      // Readers copy open chunks under the lock, so that this one can go at once.
+      series.open = chunk::XorChunk();
+    }
+    // A series that no record names yet must not be logged after it is gone.
+    std::erase_if(unlogged_, [this](Slot slot) { return hot_[slot].removed.load(); });
+    index_.Remove(gone);
+    dropped = gone.size();
+    series_ -= dropped;
+    series_removed_ += dropped;
+    for (auto& [slot, intervals] : deleted_) {
+      Intervals kept = *intervals;
+      std::erase_if(kept, [mint](const TimeRange& range) { return range.max < mint; });
+      intervals = std::make_shared<const Intervals>(std::move(kept));
+    }
+    std::erase_if(deleted_, [](const auto& item) { return item.second->empty(); });
+    GiveBlocksBack(frees);
+    if (min_time_ < mint) min_time_ = std::min(mint, max_time_.load());
+    ++truncations_;
+  }
+  epochs_.Retire(std::move(frees));
+  return dropped;
+}
+
+void Head::GiveBlocksBack(std::vector<std::move_only_function<void()>>& frees) {
+  constexpr uint32_t kBlock = decltype(hot_)::kPerBlock;
+  while (first_hot_ + kBlock <= hot_.size()) {
+    for (Slot slot = first_hot_; slot < first_hot_ + kBlock; ++slot) {
+      if (!hot_[slot].removed) return;
+    }
+    frees.emplace_back([block = hot_.TakeBlock(first_hot_)] {});
+    first_hot_ += kBlock;
+  }
+}
+
+std::vector<wal::Ref> Head::LiveRefs() const {
+  base::SharedLock lock(mutex_);
+  std::vector<wal::Ref> refs;
+  for (Slot slot = first_hot_; slot < hot_.size(); ++slot) {
+    if (!hot_[slot].removed) refs.push_back(hot_[slot].ref);
+  }
+  std::ranges::sort(refs);
+  return refs;
+}
+
+Head::BlockSource Head::SourceFor(TimeRange range) const {
+  BlockSource source(*this, range);
+  base::SharedLock lock(mutex_);
+  for (Slot slot = first_hot_; slot < hot_.size(); ++slot) {
+    const HotSeries& series = hot_[slot];
+    if (series.removed || series.open.count() == 0) continue;
+    bool inside = range.Contains(series.open_min);
+    for (const SealedChunk* at = series.sealed; at != nullptr && !inside; at = at->older) {
+      inside = range.Contains(at->min);
+    }
+    const auto deleted = DeletedOf(slot);
+    if (inside && (deleted == nullptr || !CoversAll(*deleted, range)))
+      source.slots_.push_back(slot);
+  }
+  index_.SortByLabels(source.slots_);
+  return source;
+}
+
+std::vector<std::string_view> Head::BlockSource::symbols() const {
+  base::SharedLock lock(head_.mutex_);
+  return head_.index_.SymbolsOf(slots_);
+}
+
+base::Status Head::BlockSource::Chunks(size_t i, std::vector<ChunkView>& chunks) {
+  chunks.clear();
+  copies_.clear();
+  std::shared_ptr<const Intervals> deleted;
+  const auto add = [&](std::string_view bytes, Timestamp min, Timestamp max) {
+    chunks.push_back({min, max, base::LoadBigEndian<uint16_t>(bytes.data()), bytes});
+  };
+  {
+    base::SharedLock lock(head_.mutex_);
+    const HotSeries& series = head_.hot_[slots_[i]];
+    deleted = head_.DeletedOf(slots_[i]);
+    if (range_.Contains(series.open_min)) {
+      copies_.emplace_back(series.open.bytes());
+      add(copies_.back(), series.open_min, series.last_time);
+    }
+    for (const SealedChunk* at = series.sealed; at != nullptr; at = at->older) {
+      if (range_.Contains(at->min)) add(at->bytes(), at->min, at->max);
+    }
+  }
+  std::ranges::reverse(chunks);
+  if (deleted == nullptr) return {};
+
+  std::vector<ChunkView> kept;
+  for (const ChunkView& chunk : chunks) {
+    model::SampleColumns samples;
+    RETURN_IF_ERROR(chunk::DecodeXor(chunk.bytes, {}, samples));
+    const size_t before = samples.size();
+    DropDeleted(*deleted, samples);
+    if (samples.size() == before) {
+      kept.push_back(chunk);
+      continue;
+    }
+    if (samples.size() == 0) continue;
+    chunk::XorChunk rest;
+    for (size_t k = 0; k < samples.size(); ++k) rest.Append(samples.t[k], samples.v[k]);
+    copies_.emplace_back(rest.bytes());
+    kept.push_back({samples.t.front(), samples.t.back(), static_cast<uint16_t>(samples.size()),
+                    copies_.back()});
+  }
+  chunks = std::move(kept);
+  return {};
 }
 
 std::vector<std::string> Head::LabelNames(const std::vector<Matcher>& matchers) const {
@@ -237,7 +428,10 @@ std::vector<std::string> Head::LabelValues(std::string_view name,
 
 Head::Statistics Head::statistics() const {
   Statistics result;
-  result.series = hot_.size();
+  result.series = series_;
+  result.series_created = series_created_;
+  result.series_removed = series_removed_;
+  result.truncations = truncations_;
   result.chunks = chunks_;
   result.chunk_bytes = chunk_bytes_;
   result.samples_appended = samples_appended_;

@@ -2,6 +2,9 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -11,6 +14,8 @@
 #include "chunk/xor_chunk.h"
 #include "model/sample.h"
 #include "storage/storage.h"
+#include "tsdb/head/epochs.h"
+#include "tsdb/head/intervals.h"
 #include "tsdb/head/series_index.h"
 #include "tsdb/head/stable_array.h"
 #include "wal/records.h"
@@ -39,11 +44,13 @@ class Head {
   // As read from a log that names the series `ref`; new references continue above the largest.
   Slot Restore(const model::Labels& labels, wal::Ref ref);
 
-  uint32_t series() const { return hot_.size(); }
   wal::Ref RefOf(Slot slot) const { return hot_[slot].ref; }
   model::Labels LabelsOf(Slot slot) const EXCLUDES_LOCK(mutex_);
 
-  // Whether a sample may be appended now. REQUIRES: slot < series().
+  // While it is held, slots that it was taken before stay safe to ask about.
+  Epochs::Guard Enter() const { return epochs_.Enter(); }
+
+  // Whether a sample may be appended now. REQUIRES: a guard taken before the slot was resolved.
   storage::Appended Judge(Slot slot, model::Timestamp t, double v) const;
 
   struct Entry {
@@ -64,11 +71,57 @@ class Head {
                                        const std::vector<model::Matcher>& matchers) const
       EXCLUDES_LOCK(mutex_);
 
+  // Refuses samples before `t` from now on: blocks hold that time.
+  void RaiseValidTime(model::Timestamp t);
+  model::Timestamp valid_time() const { return valid_time_; }
+
+  // Drops finished chunks that end before `mint` and series that have nothing since; so too series
+  // that never got a sample, once a whole truncation has passed over them (at once with
+  // `empty_too`). Takes turns with Publish through the caller's commit lock. Returns the number of
+  // series dropped.
+  size_t Truncate(model::Timestamp mint, bool empty_too) EXCLUDES_LOCK(mutex_);
+  // The references of all series, ascending: what the log still has to know.
+  std::vector<wal::Ref> LiveRefs() const EXCLUDES_LOCK(mutex_);
+  // Hides samples in `range` of the series that match, for good. The series that were hit.
+  std::vector<Slot> Delete(const std::vector<model::Matcher>& matchers, model::TimeRange range)
+      EXCLUDES_LOCK(mutex_);
+  void RestoreDeletion(Slot slot, model::TimeRange range) EXCLUDES_LOCK(mutex_);
+
+  // One chunk of a series as it is.
+  struct ChunkView {
+    model::Timestamp min;
+    model::Timestamp max;
+    uint16_t samples;
+    std::string_view bytes;
+  };
+  // What a block takes out of the head: the series with chunks that begin in a range, in label
+  // order. Lives as long as the head; no truncation may happen meanwhile. One thread at a time.
+  class BlockSource {
+   public:
+    size_t size() const { return slots_.size(); }
+    std::vector<std::string_view> symbols() const;
+    model::Labels labels(size_t i) const { return head_.LabelsOf(slots_[i]); }
+    // Replaces `chunks`; the views last until the next call.
+    base::Status Chunks(size_t i, std::vector<ChunkView>& chunks);
+
+   private:
+    friend class Head;
+    BlockSource(const Head& head, model::TimeRange range) : head_(head), range_(range) {}
+    const Head& head_;
+    const model::TimeRange range_;
+    std::vector<Slot> slots_;
+    std::deque<std::string> copies_;  // Of open chunks, and of chunks without what was deleted.
+  };
+  BlockSource SourceFor(model::TimeRange range) const EXCLUDES_LOCK(mutex_);
+
   struct Statistics {
     uint64_t series = 0;
     uint64_t chunks = 0;
     uint64_t chunk_bytes = 0;
     uint64_t samples_appended = 0;
+    uint64_t series_created = 0;
+    uint64_t series_removed = 0;
+    uint64_t truncations = 0;
     model::Timestamp min_time = model::kTimestampMax;  // Over min_time > max_time: empty.
     model::Timestamp max_time = model::kTimestampMin;
   };
@@ -81,22 +134,37 @@ class Head {
   // read without it, by Judge.
   struct HotSeries {
     chunk::XorChunk open;
-    SealedChunk* sealed = nullptr;  // Newest first; never changes once linked.
+    std::atomic<SealedChunk*> sealed{nullptr};  // Newest first.
     wal::Ref ref = 0;
     model::Timestamp open_min = 0;  // Of the open chunk's first sample.
     std::atomic<model::Timestamp> last_time{model::kTimestampMin};
     std::atomic<uint64_t> last_bits{0};
+    std::atomic<bool> removed{false};
+    bool seen_empty = false;  // By a truncation.
   };
   class Snapshot;
 
   void Append(HotSeries& series, model::Timestamp t, double v) REQUIRES_LOCK(mutex_);
   void Seal(HotSeries& series) REQUIRES_LOCK(mutex_);
+  static void FreeList(SealedChunk* chunk);
+  void AddDeletion(Slot slot, model::TimeRange range) REQUIRES_LOCK(mutex_);
+  Slot Create(const model::Labels& labels, wal::Ref ref) REQUIRES_LOCK(mutex_);
+  void GiveBlocksBack(std::vector<std::move_only_function<void()>>& frees) REQUIRES_LOCK(mutex_);
+  std::shared_ptr<const Intervals> DeletedOf(Slot slot) const REQUIRES_SHARED_LOCK(mutex_);
 
   const Options options_;
   mutable base::Mutex mutex_;
   SeriesIndex index_ GUARDED_BY(mutex_);
   StableArray<HotSeries> hot_;
+  mutable Epochs epochs_;
+  std::atomic<model::Timestamp> valid_time_{model::kTimestampMin};
+  std::atomic<uint64_t> series_{0};
+  std::atomic<uint64_t> series_created_{0};
+  std::atomic<uint64_t> series_removed_{0};
+  std::atomic<uint64_t> truncations_{0};
   wal::Ref last_ref_ GUARDED_BY(mutex_) = 0;
+  std::map<Slot, std::shared_ptr<const Intervals>> deleted_ GUARDED_BY(mutex_);
+  Slot first_hot_ GUARDED_BY(mutex_) = 0;  // Slots before it have been given back.
   std::vector<Slot> unlogged_ GUARDED_BY(mutex_);
   std::atomic<uint64_t> chunks_{0};
   std::atomic<uint64_t> chunk_bytes_{0};  // Of sealed chunks.

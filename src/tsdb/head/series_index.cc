@@ -77,7 +77,7 @@ struct SeriesIndex::Identity {
     using is_transparent = void;
     using is_avalanching = void;
     const SeriesIndex* index;
-    size_t operator()(Slot slot) const { return index->hashes_[slot]; }
+    size_t operator()(Slot slot) const { return index->rows_[slot].hash; }
     size_t operator()(const Probe& probe) const { return probe.hash; }
   };
   struct Equal {
@@ -85,7 +85,7 @@ struct SeriesIndex::Identity {
     const SeriesIndex* index;
     bool operator()(Slot a, Slot b) const { return a == b; }
     bool operator()(const Probe& probe, Slot slot) const {
-      return index->hashes_[slot] == probe.hash && index->Equals(slot, probe.labels);
+      return index->rows_[slot].hash == probe.hash && index->Equals(slot, probe.labels);
     }
     bool operator()(Slot slot, const Probe& probe) const { return (*this)(probe, slot); }
   };
@@ -100,7 +100,7 @@ SeriesIndex::~SeriesIndex() = default;
 
 template <class Visit>
 void SeriesIndex::VisitLabels(Slot slot, Visit visit) const {
-  const char* at = records_.data() + record_offsets_[slot];
+  const char* at = records_.data() + rows_[slot].record;
   for (const SymbolId name : schemas_[TakeUvarint(at)]) {
     if (!visit(name, static_cast<SymbolId>(TakeUvarint(at)))) return;
   }
@@ -141,14 +141,15 @@ uint32_t SeriesIndex::SchemaOf(const std::vector<SymbolId>& names) {
 }
 
 Slot SeriesIndex::Add(const Labels& labels) {
-  const auto slot = static_cast<Slot>(record_offsets_.size());
+  const Slot slot = rows_.Grow();
   std::vector<SymbolId> names;
   std::vector<SymbolId> values;
   for (const LabelView label : labels) {
     names.push_back(symbols_.Intern(label.name));
     values.push_back(symbols_.Intern(label.value));
   }
-  record_offsets_.push_back(records_.size());
+  rows_[slot] = {records_.size(), labels.hash()};
+  ++size_;
   base::PutUvarint(records_, SchemaOf(names));
   for (const SymbolId value : values) base::PutUvarint(records_, value);
   for (size_t i = 0; i < names.size(); ++i) {
@@ -156,9 +157,61 @@ Slot SeriesIndex::Add(const Labels& labels) {
     if (list.empty()) postings_->values[names[i]].push_back(values[i]);
     list.push_back(slot);
   }
-  hashes_.push_back(labels.hash());
   identity_->slots.insert(slot);
   return slot;
+}
+
+size_t SeriesIndex::RecordBytes(Slot slot) const {
+  const char* const begin = records_.data() + rows_[slot].record;
+  const char* at = begin;
+  for (size_t left = schemas_[TakeUvarint(at)].size(); left > 0; --left) TakeUvarint(at);
+  return static_cast<size_t>(at - begin);
+}
+
+void SeriesIndex::Remove(std::span<const Slot> slots) {
+  // Which lists lose something: each is rewritten once, however many of its series go.
+  boost::unordered_flat_set<uint64_t> touched;
+  for (const Slot slot : slots) {
+    identity_->slots.erase(slot);
+    VisitLabels(slot, [&](SymbolId name, SymbolId value) {
+      touched.insert(Postings::Key(name, value));
+      return true;
+    });
+    removed_record_bytes_ += RecordBytes(slot);
+    rows_[slot].record = kRemoved;
+    --size_;
+  }
+  for (const uint64_t key : touched) {
+    const auto list = postings_->series.find(key);
+    std::erase_if(list->second, [this](Slot slot) { return rows_[slot].record == kRemoved; });
+    if (!list->second.empty()) continue;
+    postings_->series.erase(list);
+    const auto values = postings_->values.find(static_cast<SymbolId>(key >> 32));
+    std::erase(values->second, static_cast<SymbolId>(key));
+    if (values->second.empty()) postings_->values.erase(values);
+  }
+  if (removed_record_bytes_ > records_.size() / 2) CompactRecords();
+  constexpr uint32_t kBlock = decltype(rows_)::kPerBlock;
+  while (first_row_ + kBlock <= rows_.size()) {
+    for (Slot slot = first_row_; slot < first_row_ + kBlock; ++slot) {
+      if (rows_[slot].record != kRemoved) return;
+    }
+    rows_.TakeBlock(first_row_);
+    first_row_ += kBlock;
+  }
+}
+
+void SeriesIndex::CompactRecords() {
+  std::string compact;
+  compact.reserve(records_.size() - removed_record_bytes_);
+  for (Slot slot = first_row_; slot < rows_.size(); ++slot) {
+    if (rows_[slot].record == kRemoved) continue;
+    const uint64_t offset = compact.size();
+    compact.append(records_, rows_[slot].record, RecordBytes(slot));
+    rows_[slot].record = offset;
+  }
+  records_ = std::move(compact);
+  removed_record_bytes_ = 0;
 }
 
 Labels SeriesIndex::LabelsOf(Slot slot) const {
@@ -214,8 +267,10 @@ std::vector<Slot> SeriesIndex::Select(std::span<const Matcher> matchers) const {
 
   std::vector<Slot> slots;
   if (narrowing.empty()) {
-    slots.resize(size());
-    for (Slot slot = 0; slot < slots.size(); ++slot) slots[slot] = slot;
+    slots.reserve(size());
+    for (Slot slot = first_row_; slot < rows_.size(); ++slot) {
+      if (rows_[slot].record != kRemoved) slots.push_back(slot);
+    }
   } else {
     slots = Union(narrowing[0].lists);
     for (size_t i = 1; i < narrowing.size() && !slots.empty(); ++i) {
@@ -246,13 +301,13 @@ void SeriesIndex::SortByLabels(std::vector<Slot>& slots) const {
   // Numbers decoded once, in rows of (name, value): equal numbers are equal texts, and only the
   // first difference has to look at them.
   std::vector<SymbolId> numbers;
-  struct Row {
+  struct Decoded {
     Slot slot;
     uint32_t labels;
     size_t begin;
   };
-  std::vector<Row> rows;
-  rows.reserve(slots.size());
+  std::vector<Decoded> decoded;
+  decoded.reserve(slots.size());
   for (const Slot slot : slots) {
     const size_t begin = numbers.size();
     VisitLabels(slot, [&](SymbolId name, SymbolId value) {
@@ -260,9 +315,9 @@ void SeriesIndex::SortByLabels(std::vector<Slot>& slots) const {
       numbers.push_back(value);
       return true;
     });
-    rows.push_back({slot, static_cast<uint32_t>((numbers.size() - begin) / 2), begin});
+    decoded.push_back({slot, static_cast<uint32_t>((numbers.size() - begin) / 2), begin});
   }
-  std::ranges::sort(rows, [&](const Row& a, const Row& b) {
+  std::ranges::sort(decoded, [&](const Decoded& a, const Decoded& b) {
     const uint32_t words = 2 * std::min(a.labels, b.labels);
     for (uint32_t i = 0; i < words; ++i) {
       const SymbolId x = numbers[a.begin + i];
@@ -271,7 +326,7 @@ void SeriesIndex::SortByLabels(std::vector<Slot>& slots) const {
     }
     return a.labels < b.labels;
   });
-  for (size_t i = 0; i < rows.size(); ++i) slots[i] = rows[i].slot;
+  for (size_t i = 0; i < decoded.size(); ++i) slots[i] = decoded[i].slot;
 }
 
 std::vector<std::string> SeriesIndex::LabelNames(const std::vector<Slot>* slots) const {
@@ -310,6 +365,23 @@ std::vector<std::string> SeriesIndex::LabelValues(std::string_view name,
   for (const SymbolId id : ids) values.emplace_back(symbols_.Text(id));
   std::ranges::sort(values);
   return values;
+}
+
+std::vector<std::string_view> SeriesIndex::SymbolsOf(std::span<const Slot> slots) const {
+  std::vector<bool> used(symbols_.size());
+  for (const Slot slot : slots) {
+    VisitLabels(slot, [&](SymbolId name, SymbolId value) {
+      used[name] = true;
+      used[value] = true;
+      return true;
+    });
+  }
+  std::vector<std::string_view> texts;
+  for (SymbolId id = 0; id < used.size(); ++id) {
+    if (used[id]) texts.push_back(symbols_.Text(id));
+  }
+  std::ranges::sort(texts);
+  return texts;
 }
 
 SeriesIndex::Statistics SeriesIndex::Analyze(size_t limit) const {

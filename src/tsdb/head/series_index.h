@@ -11,6 +11,7 @@
 
 #include "model/labels.h"
 #include "model/matcher.h"
+#include "tsdb/head/stable_array.h"
 #include "tsdb/head/symbol_table.h"
 
 namespace narthex::tsdb {
@@ -30,7 +31,11 @@ class SeriesIndex {
   // REQUIRES: not there yet. Slots count up from 0.
   Slot Add(const model::Labels& labels);
 
-  size_t size() const { return record_offsets_.size(); }
+  // Takes series out. Their slots are never used again. REQUIRES: ascending, in the index.
+  void Remove(std::span<const Slot> slots);
+
+  // Series in the index, removed ones not counted.
+  size_t size() const { return size_; }
   model::Labels LabelsOf(Slot slot) const;
   // Slots of the series that match all, ascending. Every series when there is no matcher.
   std::vector<Slot> Select(std::span<const model::Matcher> matchers) const;
@@ -40,6 +45,9 @@ class SeriesIndex {
   // Sorted. With a list of slots, only what occurs in those series.
   std::vector<std::string> LabelNames(const std::vector<Slot>* slots) const;
   std::vector<std::string> LabelValues(std::string_view name, const std::vector<Slot>* slots) const;
+
+  // Every name and value of these series, sorted. Valid as long as the index.
+  std::vector<std::string_view> SymbolsOf(std::span<const Slot> slots) const;
 
   // Cardinality, for the status page.
   struct Count {
@@ -62,6 +70,7 @@ class SeriesIndex {
   struct Identity;  // Labels to slot.
 
   uint32_t SchemaOf(const std::vector<SymbolId>& names);
+  size_t RecordBytes(Slot slot) const;
   bool Equals(Slot slot, const model::Labels& labels) const;
   // Calls visit(name, value) for each label in order until it returns false.
   template <class Visit>
@@ -72,9 +81,20 @@ class SeriesIndex {
   SymbolTable symbols_;
   std::vector<std::vector<SymbolId>> schemas_;  // Names in label order.
   std::map<std::vector<SymbolId>, uint32_t> schema_ids_;
-  std::string records_;                   // Per series: uvarint schema, uvarint value per name.
-  std::vector<uint64_t> record_offsets_;  // By slot.
-  std::vector<uint64_t> hashes_;          // By slot.
+  // By slot. Blocks of old slots go when all their series are gone.
+  struct Row {
+    uint64_t record;  // Offset in records_; kRemoved for a removed series.
+    uint64_t hash;
+  };
+  static constexpr uint64_t kRemoved = ~uint64_t{0};
+
+  void CompactRecords();
+
+  std::string records_;  // Per series: uvarint schema, uvarint value per name.
+  uint64_t removed_record_bytes_ = 0;
+  StableArray<Row> rows_;
+  size_t size_ = 0;
+  Slot first_row_ = 0;  // Rows before it have been given back.
   std::unique_ptr<Postings> postings_;
   std::unique_ptr<Identity> identity_;
 };

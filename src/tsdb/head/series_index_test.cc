@@ -75,6 +75,32 @@ TEST(SeriesIndex, SelectsWhatTheMatchersSay) {
   }
 }
 
+TEST(SeriesIndex, ForgetsRemovedSeriesAndGivesTheirMemoryBack) {
+  SeriesIndex index;
+  const auto series = [](int i) {
+    return Make({{"__name__", "m"}, {"i", std::to_string(i)}, {"even", i % 2 == 0 ? "yes" : "no"}});
+  };
+  constexpr int kSeries = 10'000;
+  for (int i = 0; i < kSeries; ++i) index.Add(series(i));
+  std::vector<Slot> gone;
+  for (Slot slot = 0; slot < kSeries; ++slot) {
+    if (slot < 9000 || slot % 2 == 1) gone.push_back(slot);
+  }
+  index.Remove(gone);
+  EXPECT_EQ(index.size(), 500u);
+  EXPECT_EQ(index.Find(series(1)), std::nullopt);
+  EXPECT_EQ(index.Find(series(9000)), 9000u);
+  EXPECT_EQ(index.LabelsOf(9998), series(9998));
+  EXPECT_EQ(index.Select({}).size(), 500u);
+  const std::vector<Matcher> odd = {Matcher::Equal("even", "no")};
+  EXPECT_TRUE(index.Select(odd).empty());
+  EXPECT_EQ(index.LabelValues("even", nullptr), std::vector<std::string>{"yes"});
+  EXPECT_EQ(index.LabelValues("i", nullptr).size(), 500u);
+  // What comes back is a new series.
+  EXPECT_EQ(index.Add(series(1)), static_cast<Slot>(kSeries));
+  EXPECT_EQ(index.Select(odd), std::vector<Slot>{kSeries});
+}
+
 TEST(SeriesIndex, CountsCardinality) {
   SeriesIndex index;
   for (int i = 0; i < 5; ++i) index.Add(Make({{"__name__", "big"}, {"i", std::to_string(i)}}));

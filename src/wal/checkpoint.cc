@@ -1,0 +1,141 @@
+#include "wal/checkpoint.h"
+
+#include <algorithm>
+
+namespace narthex::wal {
+namespace {
+
+constexpr std::string_view kPrefix = "checkpoint.";
+constexpr std::string_view kTemporarySuffix = ".tmp";
+
+std::string CheckpointPath(const std::string& directory, uint32_t index) {
+  return base::JoinPath(directory, std::string(kPrefix) + SegmentName(index));
+}
+
+// The records of one input record that are to be kept, in `out`.
+void Filter(std::string_view record, const CheckpointPlan& plan, CheckpointResult& result,
+            std::string& out) {
+  out.clear();
+  switch (static_cast<RecordType>(record[0])) {
+    case RecordType::kSeries: {
+      std::vector<SeriesEntry> entries;
+      // What of a damaged record could be read is kept; the reader has checked its checksum, so
+      // that this is a writer's mistake and not the disk's.
+      std::ignore = DecodeSeries(record, entries);
+      SeriesRecord kept;
+      for (const SeriesEntry& entry : entries) {
+        if (plan.keep_series(entry.ref)) {
+          kept.Add(entry.ref, entry.labels);
+          ++result.series_kept;
+        } else {
+          ++result.series_dropped;
+        }
+      }
+      out = kept.bytes();
+      return;
+    }
+    case RecordType::kSamples: {
+      std::vector<SampleEntry> entries;
+      std::ignore = DecodeSamples(record, entries);
+      SamplesRecord kept;
+      for (const SampleEntry& entry : entries) {
+        if (entry.t >= plan.mint) {
+          kept.Add(entry);
+          ++result.samples_kept;
+        } else {
+          ++result.samples_dropped;
+        }
+      }
+      out = kept.bytes();
+      return;
+    }
+    case RecordType::kTombstones: {
+      std::vector<TombstoneEntry> entries;
+      std::ignore = DecodeTombstones(record, entries);
+      TombstonesRecord kept;
+      for (const TombstoneEntry& entry : entries) {
+        if (entry.range.max >= plan.mint) kept.Add(entry);
+      }
+      out = kept.bytes();
+      return;
+    }
+    default:
+      out = record;
+      return;
+  }
+}
+
+}  // namespace
+
+base::Result<CheckpointResult> WriteCheckpoint(
+    base::FileSystem& files, const std::string& directory, const CheckpointPlan& plan,
+    Writer::Options options, const std::function<void(const Damage&)>& on_damage) {
+  std::vector<SegmentFile> inputs;
+  ASSIGN_OR_RETURN(const std::optional<Checkpoint> previous, FindCheckpoint(files, directory));
+  if (previous) {
+    ASSIGN_OR_RETURN(inputs, ListSegments(files, previous->path));
+  }
+  ASSIGN_OR_RETURN(const std::vector<SegmentFile> segments, ListSegments(files, directory));
+  for (const SegmentFile& segment : segments) {
+    if (previous && segment.index <= previous->index) continue;
+    if (segment.index <= plan.last_segment) inputs.push_back(segment);
+  }
+
+  const std::string target = CheckpointPath(directory, plan.last_segment);
+  const std::string temporary = target + std::string(kTemporarySuffix);
+  RETURN_IF_ERROR(base::RemoveAll(files, temporary));
+  CheckpointResult result;
+  {
+    ASSIGN_OR_RETURN(const std::unique_ptr<Writer> writer, Writer::Open(files, temporary, options));
+    Reader reader(files, std::move(inputs), on_damage);
+    // Batches, so that a write is not made for every record.
+    constexpr size_t kBatchBytes = 1 << 20;
+    std::vector<std::string> batch;
+    size_t batch_bytes = 0;
+    const auto flush = [&]() -> base::Status {
+      const std::vector<std::string_view> records(batch.begin(), batch.end());
+      RETURN_IF_ERROR(writer->Log(records));
+      batch.clear();
+      batch_bytes = 0;
+      return {};
+    };
+    std::string kept;
+    for (;;) {
+      ASSIGN_OR_RETURN(const bool more, reader.Next());
+      if (!more) break;
+      if (reader.record().empty()) continue;
+      Filter(reader.record(), plan, result, kept);
+      if (kept.empty()) continue;
+      batch_bytes += kept.size();
+      batch.push_back(std::move(kept));
+      if (batch_bytes >= kBatchBytes) RETURN_IF_ERROR(flush());
+    }
+    if (!batch.empty()) RETURN_IF_ERROR(flush());
+    RETURN_IF_ERROR(writer->Sync());
+  }
+  RETURN_IF_ERROR(files.SyncDirectory(temporary));
+  RETURN_IF_ERROR(base::RemoveAll(files, target));
+  RETURN_IF_ERROR(files.Rename(temporary, target));
+  RETURN_IF_ERROR(files.SyncDirectory(directory));
+  return result;
+}
+
+base::Status RemoveReplaced(base::FileSystem& files, const std::string& directory) {
+  ASSIGN_OR_RETURN(const std::optional<Checkpoint> newest, FindCheckpoint(files, directory));
+  ASSIGN_OR_RETURN(const bool exists, files.Exists(directory));
+  if (!exists) return {};
+  ASSIGN_OR_RETURN(const auto entries, files.List(directory));
+  for (const base::DirectoryEntry& entry : entries) {
+    if (!entry.is_directory || !entry.name.starts_with(kPrefix)) continue;
+    const std::string path = base::JoinPath(directory, entry.name);
+    if (!newest || path != newest->path) RETURN_IF_ERROR(base::RemoveAll(files, path));
+  }
+  if (!newest) return {};
+  ASSIGN_OR_RETURN(const std::vector<SegmentFile> segments, ListSegments(files, directory));
+  for (const SegmentFile& segment : segments) {
+    if (segment.index <= newest->index) RETURN_IF_ERROR(files.Remove(segment.path));
+  }
+  return {};
+}
+
+}  // namespace narthex::wal
