@@ -32,27 +32,41 @@ void SeriesLabels::Add(const SeriesLabels& other) {
 }
 
 std::string SeriesLabels::Render(bool escaped) const {
-  std::vector<Item> sorted = items_;
-  if (escaped) {
-    for (Item& item : sorted) {
-      item.name =
-          otlp::LabelName(item.name, otlp::TranslationStrategy::kUnderscoreEscapingWithSuffixes)
-              .value_or("_");
-    }
+  if (escaped) return Escaped().Render();
+  std::vector<const Item*> sorted;
+  sorted.reserve(items_.size());
+  size_t bytes = 0;
+  for (const Item& item : items_) {
+    sorted.push_back(&item);
+    bytes += item.name.size() + item.value.size() + 4;
   }
-  std::ranges::stable_sort(sorted, {}, &Item::name);
+  std::ranges::stable_sort(sorted, {},
+                           [](const Item* item) -> const std::string& { return item->name; });
   std::string out;
+  out.reserve(bytes);
   for (size_t i = 0; i < sorted.size();) {
-    std::string value = std::move(sorted[i].value);
     size_t next = i + 1;
-    for (; next < sorted.size() && sorted[next].name == sorted[i].name; ++next) {
-      value += ';';
-      value += sorted[next].value;
+    while (next < sorted.size() && sorted[next]->name == sorted[i]->name) ++next;
+    if (next == i + 1) {
+      exposition::AppendLabel(out, sorted[i]->name, sorted[i]->value);
+    } else {
+      std::string joined = sorted[i]->value;
+      for (size_t j = i + 1; j < next; ++j) joined.append(";").append(sorted[j]->value);
+      exposition::AppendLabel(out, sorted[i]->name, joined);
     }
-    exposition::AppendLabel(out, sorted[i].name, value);
     i = next;
   }
   return out;
+}
+
+SeriesLabels SeriesLabels::Escaped() const {
+  SeriesLabels escaped = *this;
+  for (Item& item : escaped.items_) {
+    item.name =
+        otlp::LabelName(item.name, otlp::TranslationStrategy::kUnderscoreEscapingWithSuffixes)
+            .value_or("_");
+  }
+  return escaped;
 }
 
 bool SeriesLabels::has_utf8_names() const {
