@@ -12,14 +12,17 @@ void SeriesLabels::AddAttributes(std::string_view fields, std::string_view prefi
   std::vector<otlp::KeyValue> attributes;
   otlp::KeyValues reader(fields);
   while (const auto item = reader.Next()) attributes.push_back(*item);
-  std::ranges::stable_sort(attributes, {}, &otlp::KeyValue::key);
-  for (size_t i = 0; i < attributes.size(); ++i) {
-    const bool comes_again =
-        i + 1 < attributes.size() && attributes[i].key == attributes[i + 1].key;
+  std::vector<const otlp::KeyValue*> sorted;
+  for (const otlp::KeyValue& item : attributes) sorted.push_back(&item);
+  std::ranges::sort(sorted, [](const otlp::KeyValue* a, const otlp::KeyValue* b) {
+    return a->key != b->key ? a->key < b->key : a < b;
+  });
+  for (size_t i = 0; i < sorted.size(); ++i) {
+    const bool comes_again = i + 1 < sorted.size() && sorted[i]->key == sorted[i + 1]->key;
     if (comes_again) continue;
-    auto name = otlp::LabelName(attributes[i].key, strategy_);
+    const auto name = otlp::LabelName(sorted[i]->key, strategy_);
     if (!name.has_value()) continue;
-    items_.push_back({std::string(prefix) + *name, otlp::Text(attributes[i].value)});
+    items_.push_back({std::string(prefix) + *name, otlp::Text(sorted[i]->value)});
   }
 }
 
@@ -40,8 +43,9 @@ std::string SeriesLabels::Render(bool escaped) const {
     sorted.push_back(&item);
     bytes += item.name.size() + item.value.size() + 4;
   }
-  std::ranges::stable_sort(sorted, {},
-                           [](const Item* item) -> const std::string& { return item->name; });
+  std::ranges::sort(sorted, [](const Item* a, const Item* b) {
+    return a->name != b->name ? a->name < b->name : a < b;  // Equal names stay in order.
+  });
   std::string out;
   out.reserve(bytes);
   for (size_t i = 0; i < sorted.size();) {
