@@ -190,6 +190,7 @@ int RunDemo(int argc, char** argv) {
   if (const base::Status status = WriteReport(flags->String("json"), report); !status.has_value()) {
     return Fail(status.error(), 1);
   }
+  for (const std::string& note : report.notes) view.Say(note);
   for (const std::string& difference : report.Differences())
     view.Say("lost or unclear: " + difference);
   if (report.adds_up()) view.Say("every hop adds up; data stays in " + settings->data_directory);

@@ -65,6 +65,21 @@ base::Result<loadgen::LoadConfig> ConfigFrom(const Flags& flags) {
   return config;
 }
 
+// Says when something periodic is to be done; also after the last request was sent, when only
+// answers are waited for.
+class Due {
+ public:
+  bool IsNow(double period_s) {
+    const double now_s = static_cast<double>(base::SystemClock().MonotonicNs()) / 1e9;
+    if (now_s < next_s_) return false;
+    next_s_ = now_s + period_s;
+    return true;
+  }
+
+ private:
+  double next_s_ = 0;
+};
+
 // Keeps the terminal's last lines up to date, or writes a line a second where there is none.
 class LiveView {
  public:
@@ -72,8 +87,7 @@ class LiveView {
       : quiet_(quiet), terminal_(isatty(STDERR_FILENO) == 1), before_(std::move(start)) {}
 
   void Show(const loadgen::LoadStats& now) {
-    if (quiet_ || now.elapsed_s < next_s_) return;
-    next_s_ = now.elapsed_s + (terminal_ ? kRedrawSeconds : kLineSeconds);
+    if (quiet_ || !due_.IsNow(terminal_ ? kRedrawSeconds : kLineSeconds)) return;
     if (!terminal_) {
       fmt::print(stderr, "{}\n", loadgen::FormatLine(now, before_));
       before_ = now;
@@ -92,7 +106,7 @@ class LiveView {
  private:
   const bool quiet_;
   const bool terminal_;
-  double next_s_ = kRedrawSeconds;
+  Due due_;
   std::ptrdiff_t lines_ = 0;
   loadgen::LoadStats before_;
 };
@@ -106,8 +120,7 @@ class ReportFile {
         config_(config) {}
 
   void WriteWhenDue(const loadgen::LoadStats& stats) {
-    if (interval_s_ <= 0 || path_ == "-" || stats.elapsed_s < next_s_) return;
-    next_s_ = stats.elapsed_s + interval_s_;
+    if (interval_s_ <= 0 || path_ == "-" || !due_.IsNow(interval_s_)) return;
     // A failure shows again at the end, and is reported there.
     [[maybe_unused]] const base::Status status = Write(stats, false);
   }
@@ -135,7 +148,7 @@ class ReportFile {
   const std::string path_;
   const double interval_s_;
   const loadgen::LoadConfig& config_;
-  double next_s_ = 0;
+  Due due_;
 };
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include "commands.h"
 #include "flags.h"
+#include "net/open_files.h"
 
 namespace narthex::apps {
 namespace {
@@ -41,6 +42,7 @@ int UnknownCommand(std::string_view name) {
 }
 
 int Run(int argc, char** argv) {
+  net::RaiseOpenFilesLimit();
   // Under another program's name we are that program, arguments and all.
   const std::string_view path = argv[0];
   const std::string_view invoked_as = path.substr(path.rfind('/') + 1);

@@ -84,7 +84,7 @@ TEST_F(ApiTest, SaysWhatIsWrongWithParameters) {
   const std::tuple<std::string, std::string, std::string> kCases[] = {
       {"query", "query=up(", R"(invalid parameter \"query\": 1:4: parse error: )"},
       {"query", "query=up&time=abc",
-       R"(invalid parameter \"time\": cannot parse \"abc\" to a valid timestamp)"},
+       R"(invalid parameter \"time\": invalid time value for 'time': cannot parse \"abc\" to a valid timestamp)"},
       {"query", "query=up&limit=-1", R"(invalid parameter \"limit\": limit must be non-negative)"},
       {"query_range", "query=up&start=2&end=1&step=1",
        R"(invalid parameter \"end\": end timestamp must not be before start time)"},

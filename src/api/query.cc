@@ -51,13 +51,8 @@ base::Result<Answer> QueryRange(const ApiV1::Options& options, const Request& re
   };
   ASSIGN_OR_RETURN(const size_t limit, LimitParam(request));
   promql::Engine::Range range;
-  for (const std::string_view name : {"start", "end"}) {
-    if (request.params.Get(name).empty()) {
-      return invalid(name, "cannot parse \"\" to a valid timestamp");
-    }
-  }
-  ASSIGN_OR_RETURN(range.start, TimeParam(request, "start", 0));
-  ASSIGN_OR_RETURN(range.end, TimeParam(request, "end", 0));
+  ASSIGN_OR_RETURN(range.start, RequiredTimeParam(request, "start"));
+  ASSIGN_OR_RETURN(range.end, RequiredTimeParam(request, "end"));
   if (range.end < range.start) {
     return invalid("end", "end timestamp must not be before start time");
   }
@@ -82,7 +77,11 @@ base::Result<Answer> QueryRange(const ApiV1::Options& options, const Request& re
 
 // No exemplars are kept: a valid query finds none.
 base::Result<Answer> QueryExemplars(const ApiV1::Options& options, const Request& request) {
-  ASSIGN_OR_RETURN([[maybe_unused]] const model::TimeRange range, TimeRangeParams(request));
+  ASSIGN_OR_RETURN(const model::TimeRange range, TimeRangeParams(request));
+  if (range.max < range.min) {
+    return base::Fail(base::Code::kInvalidArgument,
+                      "end timestamp must not be before start timestamp");
+  }
   auto expr = promql::Parse(request.params.Get("query"), options.engine.options().parse);
   if (!expr) return std::unexpected(std::move(expr).error());
   return Answer{.data = "[]"};

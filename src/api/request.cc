@@ -128,8 +128,10 @@ base::Result<model::Timestamp> TimeParam(const Request& request, std::string_vie
   const std::string_view text = request.params.Get(name);
   if (text.empty()) return absent;
   auto time = ParseTime(text);
-  if (!time) return std::unexpected(InvalidParam(name, std::move(time).error()));
-  return *time;
+  if (time) return *time;
+  base::Error error = std::move(time).error();
+  error.message = "invalid time value for '" + std::string(name) + "': " + error.message;
+  return std::unexpected(InvalidParam(name, std::move(error)));
 }
 
 base::Result<std::optional<int64_t>> DurationParam(const Request& request, std::string_view name) {
@@ -170,11 +172,13 @@ base::Result<model::TimeRange> TimeRangeParams(const Request& request) {
   model::TimeRange range;
   ASSIGN_OR_RETURN(range.min, TimeParam(request, "start", model::kTimestampMin));
   ASSIGN_OR_RETURN(range.max, TimeParam(request, "end", model::kTimestampMax));
-  if (range.max < range.min) {
-    return std::unexpected(InvalidParam(
-        "end", {Code::kInvalidArgument, "end timestamp must not be before start timestamp"}));
-  }
   return range;
+}
+
+base::Result<model::Timestamp> RequiredTimeParam(const Request& request, std::string_view name) {
+  auto time = ParseTime(request.params.Get(name));
+  if (!time) return std::unexpected(InvalidParam(name, std::move(time).error()));
+  return *time;
 }
 
 }  // namespace narthex::api

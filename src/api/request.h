@@ -37,13 +37,14 @@ using Handler = base::Result<Answer> (*)(const ApiV1::Options&, const Request&);
 // Seconds since the epoch with decimals, or RFC 3339. `absent` where the parameter is missing.
 base::Result<model::Timestamp> TimeParam(const Request& request, std::string_view name,
                                          model::Timestamp absent);
+base::Result<model::Timestamp> RequiredTimeParam(const Request& request, std::string_view name);
 // Seconds with decimals, or "1h30m". Milliseconds.
 base::Result<std::optional<int64_t>> DurationParam(const Request& request, std::string_view name);
 // 0 for no limit.
 base::Result<size_t> LimitParam(const Request& request, std::string_view name = "limit");
 // The selectors of all match[] parameters.
 base::Result<std::vector<std::vector<model::Matcher>>> MatchParams(const Request& request);
-// start and end, open where they are missing. Error: also where end is before start.
+// start and end, open where they are missing.
 base::Result<model::TimeRange> TimeRangeParams(const Request& request);
 
 base::Error InvalidParam(std::string_view name, base::Error error);

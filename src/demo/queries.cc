@@ -20,6 +20,15 @@ constexpr ExampleQuery kQueries[] = {
      "endpoint", " s"},
 };
 
+// Three digits at most, and no exponent for large numbers.
+std::string FormatNumber(double value) {
+  if (std::isnan(value)) return "–";
+  if (std::abs(value) >= 100) return fmt::format("{:.0f}", value);
+  if (std::abs(value) >= 10) return fmt::format("{:.1f}", value);
+  if (std::abs(value) >= 1) return fmt::format("{:.2f}", value);
+  return fmt::format("{:.2g}", value);
+}
+
 }  // namespace
 
 std::span<const ExampleQuery> ExampleQueries() { return kQueries; }
@@ -31,12 +40,10 @@ std::string FormatAnswer(const QueryAnswer& answer) {
   for (const AnswerSeries& series : answer.series) {
     const auto label = series.labels.find(answer.query->label);
     const std::string name = label == series.labels.end() ? "" : label->second + " ";
-    parts.push_back(std::isnan(series.value)
-                        ? fmt::format("{}–", name)
-                        : fmt::format("{}{:.3g}{}", name, series.value, answer.query->unit));
+    parts.push_back(name + FormatNumber(series.value) + answer.query->unit);
   }
   std::ranges::sort(parts);
-  return fmt::format("{}", fmt::join(parts, "   "));
+  return fmt::format("{}", fmt::join(parts, "  "));
 }
 
 std::string RequestsQuery(std::string_view run) {

@@ -26,7 +26,7 @@ struct QueryAnswer {
   std::vector<AnswerSeries> series;
 };
 
-// "/api/users 24.9/s   /health 7.5/s": one line.
+// "/api/users 24.9/s  /health 7.50/s": one line.
 std::string FormatAnswer(const QueryAnswer& answer);
 
 // All requests of this run as PromQL counts them. Data stays between runs and counters begin at

@@ -94,6 +94,9 @@ std::string FormatReport(const Report& report) {
   writer.Key("queries").BeginArray();
   for (const QueryAnswer& answer : report.answers) WriteAnswer(writer, answer);
   writer.EndArray();
+  writer.Key("notes").BeginArray();
+  for (const std::string& note : report.notes) writer.String(note);
+  writer.EndArray();
   writer.Key("differences").BeginArray();
   for (const std::string& difference : report.Differences()) writer.String(difference);
   writer.EndArray();

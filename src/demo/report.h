@@ -14,7 +14,8 @@ struct Report {
   double elapsed_s = 0;
   Ledger ledger;
   std::vector<QueryAnswer> answers;
-  std::vector<std::string> problems;  // Restarts, hops that could not be read.
+  std::vector<std::string> problems;  // Hops that could not be read.
+  std::vector<std::string> notes;     // Restarts: worth knowing, but no loss by themselves.
 
   // The ledger's differences and the problems.
   std::vector<std::string> Differences() const;

@@ -20,6 +20,19 @@ std::string Fit(std::string_view line) {
   return std::string(line);
 }
 
+// Splits at blanks, so that each line fits; further lines are indented.
+void AddWrapped(std::string_view text, std::vector<std::string>& lines) {
+  std::string indent;
+  while (indent.size() + text.size() > kColumns) {
+    const size_t blank = text.rfind(' ', kColumns - indent.size());
+    if (blank == std::string_view::npos) break;
+    lines.push_back(indent + std::string(text.substr(0, blank)));
+    text.remove_prefix(blank + 1);
+    indent = "  ";
+  }
+  lines.push_back(indent + std::string(text));
+}
+
 std::string Clock(double seconds) {
   const auto whole = static_cast<int64_t>(seconds);
   return fmt::format("{:02}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
@@ -32,7 +45,7 @@ std::string FormatScreen(const View& view) {
   lines.push_back(fmt::format("narthex demo   {}   Ctrl-C stops everything, data stays",
                               Clock(view.elapsed_s)));
   lines.emplace_back();
-  lines.push_back(fmt::format("{:<10}{:<11}{:>17}{:>8}  {}", "hop", "state", "rate", "errors", ""));
+  lines.push_back(fmt::format("{:<10}{:<11}{:>17}{:>8}", "hop", "state", "rate", "errors"));
   for (const HopView& hop : view.hops) {
     lines.push_back(fmt::format("{:<10}{:<11}{:>17}{:>8}  {}", hop.name, hop.state,
                                 fmt::format("{:.1f} {}/s", hop.rate, hop.unit), hop.errors,
@@ -42,7 +55,7 @@ std::string FormatScreen(const View& view) {
   for (const auto& [title, url] : view.links) lines.push_back(fmt::format("{:<26}{}", title, url));
   lines.emplace_back();
   for (const QueryAnswer& answer : view.answers) {
-    lines.emplace_back(answer.query->promql);
+    AddWrapped(answer.query->promql, lines);
     lines.push_back("    " + FormatAnswer(answer));
   }
   if (!view.notice.empty()) {

@@ -46,9 +46,10 @@ TEST(Screen, ShowsHopsLinksAndAnswers) {
   EXPECT_THAT(screen, HasSubstr("down"));
   EXPECT_THAT(screen, HasSubstr("exit code 1, again in 2 s"));
   EXPECT_THAT(screen, HasSubstr("http://127.0.0.1:9090"));
-  EXPECT_THAT(screen, HasSubstr("    /api/users –   /health 7.51/s\n"));
+  EXPECT_THAT(screen, HasSubstr("    /api/users –/s  /health 7.51/s\n"));
   EXPECT_THAT(screen, HasSubstr("    the server does not answer\n"));
   EXPECT_THAT(screen, HasSubstr("    no data yet\n"));
+  EXPECT_THAT(screen, HasSubstr("[30s])) /\n  sum(rate("));
 }
 
 TEST(Screen, LineForLogs) {

@@ -132,7 +132,7 @@ ChildProcess::Spec ApiSpec(const Settings& settings, int attempt) {
                         fmt::format("--listen-address={}:{}", settings.host, settings.ports.api),
                         "--otlp.endpoint=" + settings.Url(settings.ports.otlp_http),
                         fmt::format("--seed={}", settings.seed)},
-          .variables = {{"OTEL_METRIC_EXPORT_INTERVAL", "1000"},
+          .variables = {{"OTEL_METRIC_EXPORT_INTERVAL", "500"},
                         {"OTEL_RESOURCE_ATTRIBUTES",
                          fmt::format("service.instance.id={}.{}", settings.run, attempt)}},
           .log_path = settings.LogPath("api")};

@@ -7,6 +7,7 @@
 
 #include "json/reader.h"
 #include "net/http_client.h"
+#include "net/open_files.h"
 #include "sdk/meter_provider.h"
 
 namespace narthex::demo {
@@ -77,6 +78,7 @@ TEST_F(ShopApiTest, CountsEveryAnswerOnce) {
 }
 
 TEST_F(ShopApiTest, AThousandSlowRequestsWaitAtOnceAndStopLetsThemFinish) {
+  net::RaiseOpenFilesLimit();  // Both ends of every connection are here.
   constexpr int kCount = 1000;
   std::atomic<int> good{0}, left{kCount};
   std::promise<void> all;

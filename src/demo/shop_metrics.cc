@@ -5,9 +5,11 @@
 namespace narthex::demo {
 namespace {
 
-// Seconds, as the semantic conventions advise for HTTP servers.
-const std::vector<double> kDurationBounds = {0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25,
-                                             0.5,   0.75, 1,     2.5,  5,     7.5, 10};
+// Seconds: those that the semantic conventions advise for HTTP servers, and the ends of the shop's
+// latency ranges, so that quantiles do not stray out of a range by interpolation.
+const std::vector<double> kDurationBounds = {0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15,
+                                             0.2,   0.25, 0.3,   0.5,  0.75,  1,   2.5,
+                                             3,     4,    5,     7.5,  10};
 
 }  // namespace
 

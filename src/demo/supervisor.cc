@@ -76,7 +76,8 @@ void Supervisor::Tick() {
   if (ready_ns_ != 0) Look(load_);
   const int64_t now_ns = env_.clock.MonotonicNs();
   if (now_ns < next_read_ns_) return;
-  next_read_ns_ = now_ns + kReadEveryNs;
+  // Impatient at first: the sooner there is something to see, the better.
+  next_read_ns_ = HasAnswers() ? now_ns + kReadEveryNs : now_ns;
   ReadHops();
 }
 
@@ -214,6 +215,9 @@ View Supervisor::view() const {
 
   View view;
   view.elapsed_s = ElapsedS();
+  for (HopView* hop : {&load_hop, &api, &collector, &server}) {
+    if (hop->state == "down") hop->rate = 0;
+  }
   view.hops = {std::move(load_hop), std::move(api), std::move(collector), std::move(server)};
   view.links = Links();
   view.answers = answers_;
@@ -243,8 +247,8 @@ Report Supervisor::Stop(const std::function<void(const std::string&)>& progress)
   report.run = settings_.run;
   for (const Child* child : {&collector_, &server_, &api_, &load_}) {
     if (child->attempts <= 1) continue;
-    report.problems.push_back(fmt::format("{} was started {} times (last end: {})", child->name,
-                                          child->attempts, child->last_end));
+    report.notes.push_back(fmt::format("{} was started {} times (last end: {})", child->name,
+                                       child->attempts, child->last_end));
   }
   progress("stopping load: its last requests come back");
   FinishLoad(report);

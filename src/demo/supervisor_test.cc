@@ -63,7 +63,7 @@ TEST_F(SupervisorTest, ReportsAChildThatKeepsDying) {
   EXPECT_THAT(supervisor.Health().error().message, HasSubstr("does not start (exit code 1)"));
   const Report report = supervisor.Stop([](const std::string&) {});
   EXPECT_FALSE(report.adds_up());
-  EXPECT_THAT(report.problems, Contains(HasSubstr("collector was started 3 times")));
+  EXPECT_THAT(report.notes, Contains(HasSubstr("collector was started 3 times")));
 }
 
 TEST_F(SupervisorTest, WaitsForChildrenThatTakeLong) {

@@ -147,8 +147,13 @@ Engine::Engine(Options options, const base::Clock& clock)
 Engine::~Engine() = default;
 
 base::Result<QueryResult> Engine::Run(storage::Queryable& storage, std::string_view text,
-                                      const Grid& grid, bool instant,
-                                      const QueryOptions& options) const {
+                                      const QueryTimes& times, const QueryOptions& options) const {
+  const bool instant = times.step_ms == 0;
+  Grid grid{times.start, 1, 1};
+  if (!instant) {
+    grid = {times.start, times.step_ms,
+            static_cast<size_t>((times.end - times.start) / times.step_ms) + 1};
+  }
   const int64_t began_ns = clock_.MonotonicNs();
   const int64_t timeout_ms =
       std::min(options_.timeout_ms, options.timeout_ms.value_or(options_.timeout_ms));
@@ -161,7 +166,7 @@ base::Result<QueryResult> Engine::Run(storage::Queryable& storage, std::string_v
                       "Vector",
                       ValueTypeText(expr->type));
   }
-  RETURN_IF_ERROR(ResolveTimes(*expr, grid, instant));
+  RETURN_IF_ERROR(ResolveTimes(*expr, times));
   result.type = instant ? expr->type : ValueType::kMatrix;
   if (expr->type == ValueType::kString) {
     result.text = Planner::Text(*expr);
@@ -176,7 +181,7 @@ base::Result<QueryResult> Engine::Run(storage::Queryable& storage, std::string_v
   ASSIGN_OR_RETURN(const auto querier, storage.OpenQuerier(TouchedTimes(*expr, grid, lookback_ms)));
   QueryContext context{
       .querier = *querier,
-      .grid = grid,
+      .times = times,
       .instant = instant,
       .lookback_ms = lookback_ms,
       .subquery_step_ms = options_.subquery_step_ms,
@@ -201,7 +206,7 @@ base::Result<QueryResult> Engine::Run(storage::Queryable& storage, std::string_v
 base::Result<QueryResult> Engine::Instant(storage::Queryable& storage, std::string_view text,
                                           model::Timestamp time,
                                           const QueryOptions& options) const {
-  return Run(storage, text, Grid{time, 1, 1}, true, options);
+  return Run(storage, text, {time, time, 0}, options);
 }
 
 base::Result<QueryResult> Engine::OverRange(storage::Queryable& storage, std::string_view text,
@@ -213,7 +218,7 @@ base::Result<QueryResult> Engine::OverRange(storage::Queryable& storage, std::st
         base::Code::kFailedPrecondition,
         "query processing would load too many samples into memory in query execution");
   }
-  return Run(storage, text, Grid{range.start, range.step_ms, steps}, false, options);
+  return Run(storage, text, {range.start, range.end, range.step_ms}, options);
 }
 
 }  // namespace narthex::promql

@@ -95,7 +95,7 @@ class Engine {
  private:
   class Gate;
   base::Result<QueryResult> Run(storage::Queryable& storage, std::string_view text,
-                                const Grid& grid, bool instant, const QueryOptions& options) const;
+                                const QueryTimes& times, const QueryOptions& options) const;
 
   const Options options_;
   const base::Clock& clock_;

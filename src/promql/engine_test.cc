@@ -102,6 +102,20 @@ TEST_F(EngineTest, DropsNamesAtOnceUnlessAskedToWait) {
   EXPECT_EQ(later->rows.at(0).labels.ToString(), R"({i="1", n="m_total"})");
 }
 
+TEST_F(EngineTest, GroupsWithoutNamesThatAreGone) {
+  const std::pair<std::string_view, std::string_view> kCases[] = {
+      {R"(sum by (i) (rate(m_total{i="1"}[1m])))", R"({i="1"})"},
+      {R"(sum without (x) (abs(m_total{i="1"}) * 2))", R"({i="1"})"},
+      {R"(sum by (i, __name__) (rate(m_total{i="1"}[1m])))", R"({i="1"})"},
+      {R"(sum by (i, __name__) (m_total{i="1"} > 0))", R"(m_total{i="1"})"},
+  };
+  for (const auto& [text, want] : kCases) {
+    const auto result = Ask({}, text);
+    ASSERT_TRUE(result.has_value()) << text;
+    EXPECT_EQ(result->rows.at(0).labels.ToString(), want) << text;
+  }
+}
+
 TEST_F(EngineTest, CountsWhatItRead) {
   const auto result = Ask({}, "sum(m_total)");
   ASSERT_TRUE(result.has_value());

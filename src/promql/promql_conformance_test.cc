@@ -44,9 +44,9 @@ TEST_P(Conformance, HoldsAllThatItEverDid) {
 INSTANTIATE_TEST_SUITE_P(
     Promqltest, Conformance,
     testing::Values(Suite{"aggregators.test", 125}, Suite{"collision.test", 2},
-                    Suite{"duration_expression.test", 59}, Suite{"extended_vectors.test", 38},
+                    Suite{"duration_expression.test", 59}, Suite{"extended_vectors.test", 120},
                     Suite{"fill-modifier.test", 46}, Suite{"functions.test", 373},
-                    Suite{"histograms.test", 91}, Suite{"info.test", 1}, Suite{"limit.test", 15},
+                    Suite{"histograms.test", 91}, Suite{"info.test", 52}, Suite{"limit.test", 15},
                     Suite{"literals.test", 25}, Suite{"native_histograms.test", 3},
                     Suite{"operators.test", 145}, Suite{"selectors.test", 31},
                     Suite{"staleness.test", 17}, Suite{"start_timestamps.test", 2},

@@ -9,7 +9,8 @@ import time
 
 from harness import Api, Failure, NARTHEX, Program, ROOT, check, eventually, fetch, free_ports, main, wait_ready
 
-PORT_FLAGS = ["api.port", "otlp.grpc.port", "otlp.http.port", "exporter.port", "telemetry.port", "server.port"]
+PORT_FLAGS = ["api.port", "otlp.grpc.port", "otlp.http.port", "exporter.port", "telemetry.port", "health.port",
+              "server.port"]
 
 # The seed's latencies, in seconds, with room for a busy machine above.
 LATENCIES = {"/health": (0, 0.1), "/api/users": (0.025, 0.5), "/api/orders": (0.05, 0.75), "/api/slow": (2.5, 7.5)}
@@ -52,7 +53,7 @@ def every_hop_adds_up(world):
     report = json.loads(report_file.read_text())
     check(report["adds_up"] is True, json.dumps(report)[:3000])
     check(len(report["queries"]) >= 3, "three example queries")
-    check(all(query["results"] for query in report["queries"]), f"a query without an answer: {report['queries']}")
+    check(all(query["answer"] for query in report["queries"]), f"a query without an answer: {report['queries']}")
 
 
 def promql_returns_what_the_load_saw(world):
@@ -180,7 +181,7 @@ def a_port_in_use_is_said(world):
     world.narthex_server(port, config)
     done = subprocess.run([NARTHEX, "demo", f"--server.port={port}", f"--data-dir={world.folder / 'demo'}",
                            f"--config-dir={ROOT / 'config'}",
-                           *[f"--{flag}={p}" for flag, p in zip(PORT_FLAGS[:-1], free_ports(5))]],
+                           *[f"--{flag}={p}" for flag, p in zip(PORT_FLAGS[:-1], free_ports(6))]],
                           capture_output=True, text=True, timeout=60)
     check(done.returncode not in (0, None), f"exit code {done.returncode}")
     check(str(port) in done.stderr and "in use" in done.stderr, f"stderr: {done.stderr}")

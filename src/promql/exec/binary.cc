@@ -34,6 +34,12 @@ class VectorScalarOperator final : public VectorOperator {
     one_name = input_->one_name;
   }
 
+  void LeaveNames() override {
+    if (!one_name) return;
+    drop_at_once_ = false;
+    input_->LeaveNames();
+  }
+
   base::Result<bool> Next(Tile& tile) override {
     ASSIGN_OR_RETURN(const bool more, input_->Next(tile));
     for (Row& row : tile) {
@@ -65,7 +71,7 @@ class VectorScalarOperator final : public VectorOperator {
   const VectorOperatorPtr input_;
   const std::vector<double> scalars_;
   const bool scalar_left_;
-  const bool drop_at_once_;
+  bool drop_at_once_;
   const bool drop_later_;
 };
 

@@ -77,7 +77,7 @@ class Annotations {
 // Everything that all operators of one query share.
 struct QueryContext {
   storage::Querier& querier;
-  Grid grid;  // Of the whole query.
+  QueryTimes times;
   bool instant = false;
   int64_t lookback_ms = 0;
   int64_t subquery_step_ms = 0;

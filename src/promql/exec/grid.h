@@ -6,6 +6,13 @@
 
 namespace narthex::promql {
 
+// What a query asks for: the times of start() and end(). The last step can lie before the end.
+struct QueryTimes {
+  model::Timestamp start = 0;
+  model::Timestamp end = 0;
+  int64_t step_ms = 0;  // 0 for an instant query.
+};
+
 // The evaluation times of a query or subquery: `steps` times from `start` on. A value.
 struct Grid {
   model::Timestamp start = 0;

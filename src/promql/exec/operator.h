@@ -20,6 +20,10 @@ class VectorOperator {
   // Replaces `tile` by the next rows. False, with an empty tile, behind the last; and again then.
   virtual base::Result<bool> Next(Tile& tile) = 0;
 
+  // Tells that whoever reads the rows looks at no names: they need not be dropped. REQUIRES: before
+  // the first Next.
+  virtual void LeaveNames() {}
+
   // All rows have the same name, or none: dropping it cannot make two of them equal.
   bool one_name = false;
 };

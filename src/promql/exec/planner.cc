@@ -10,6 +10,7 @@
 #include "promql/exec/group_key.h"
 #include "promql/exec/selector.h"
 #include "promql/exec/window.h"
+#include "promql/functions/extended.h"
 #include "promql/functions/function.h"
 
 namespace narthex::promql {
@@ -21,6 +22,12 @@ class ElementOperator final : public VectorOperator {
   ElementOperator(VectorOperatorPtr input, ElementFn fn, ScalarArgs args, bool drop_at_once)
       : input_(std::move(input)), fn_(fn), args_(std::move(args)), drop_at_once_(drop_at_once) {
     one_name = input_->one_name;
+  }
+
+  void LeaveNames() override {
+    if (!one_name) return;
+    drop_at_once_ = false;
+    input_->LeaveNames();
   }
 
   base::Result<bool> Next(Tile& tile) override {
@@ -40,7 +47,7 @@ class ElementOperator final : public VectorOperator {
   const VectorOperatorPtr input_;
   const ElementFn fn_;
   const ScalarArgs args_;
-  const bool drop_at_once_;
+  bool drop_at_once_;
 };
 
 // Repeats rows of a single step at every step.
@@ -141,21 +148,19 @@ base::Status CheckSmoothingFactors(const ScalarArgs& scalars) {
   return {};
 }
 
-// Only some functions know what to do with windows that reach beyond their range.
-base::Status CheckRangeModifiers(const Function& function, const Expr& arg) {
+// The variant of a function that its argument asks for: only some know windows that reach beyond
+// their range.
+base::Result<WindowFn> VariantFor(const Function& function, WindowFn fn, const Expr& arg) {
   const Expr& inner = Unwrap(arg);
-  if (inner.kind != Expr::Kind::kMatrixSelector) return {};
+  if (inner.kind != Expr::Kind::kMatrixSelector) return fn;
   const VectorSelector& selector = *As<MatrixSelector>(inner).vector;
-  const auto refuse = [&](std::string_view modifier, std::string_view allowed) {
-    return base::Fail(base::Code::kFailedPrecondition,
-                      "{} modifier can only be used with: {} - not with {}", modifier, allowed,
-                      function.name);
-  };
-  if (selector.anchored && !function.anchored) {
-    return refuse("anchored", "changes, delta, increase, rate, resets");
-  }
-  if (selector.smoothed && !function.smoothed) return refuse("smoothed", "delta, increase, rate");
-  return {};
+  if (!selector.anchored && !selector.smoothed) return fn;
+  if (const WindowFn variant = ExtendedVariant(fn, selector.smoothed)) return variant;
+  return base::Fail(
+      base::Code::kFailedPrecondition, "{} modifier can only be used with: {} - not with {}",
+      selector.anchored ? "anchored" : "smoothed",
+      selector.anchored ? "changes, delta, increase, rate, resets" : "delta, increase, rate",
+      function.name);
 }
 
 }  // namespace
@@ -281,10 +286,12 @@ base::Result<VectorOperatorPtr> Planner::WindowNode(const Call& node, WindowFn f
                                                     const Grid& grid) {
   MatrixOperatorPtr input;
   WindowCall call;
+  WindowFn variant = fn;
   call.grid = grid;
+  call.lookback_ms = context_.lookback_ms;
   for (const ExprPtr& arg : node.args) {
     if (arg->type == ValueType::kMatrix) {
-      RETURN_IF_ERROR(CheckRangeModifiers(*node.function, *arg));
+      ASSIGN_OR_RETURN(variant, VariantFor(*node.function, fn, *arg));
       ASSIGN_OR_RETURN(input, Matrix(*arg, grid));
       if (fn == &Rate || fn == &Increase) {
         input = std::make_unique<CounterCheck>(context_, std::move(input), arg->position);
@@ -297,7 +304,7 @@ base::Result<VectorOperatorPtr> Planner::WindowNode(const Call& node, WindowFn f
   if (fn == &QuantileOverTime) WarnOfQuantiles(context_, call.scalars[0], node.args[0]->position);
   call.windows = input->windows;
   const bool keep_name = fn == &LastOverTime || fn == &FirstOverTime;
-  return MakeWindowOperator(context_, std::move(input), fn, std::move(call), keep_name);
+  return MakeWindowOperator(context_, std::move(input), variant, std::move(call), keep_name);
 }
 
 base::Result<MatrixOperatorPtr> Planner::Matrix(const Expr& expr, const Grid& grid) {

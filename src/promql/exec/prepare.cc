@@ -3,16 +3,12 @@
 #include <algorithm>
 #include <cmath>
 
+#include "promql/functions/function.h"
+
 namespace narthex::promql {
 namespace {
 
-struct Times {
-  Grid grid;
-  double step_seconds;
-  double range_seconds;
-};
-
-double Evaluate(const DurationExpr& expr, const Times& times) {
+double Evaluate(const DurationExpr& expr, const QueryTimes& times) {
   using Op = DurationExpr::Op;
   const auto left = [&] { return Evaluate(*expr.left, times); };
   const auto right = [&] { return Evaluate(*expr.right, times); };
@@ -20,9 +16,9 @@ double Evaluate(const DurationExpr& expr, const Times& times) {
     case Op::kLiteral:
       return expr.seconds;
     case Op::kStep:
-      return times.step_seconds;
+      return static_cast<double>(times.step_ms) / 1000;
     case Op::kRange:
-      return times.range_seconds;
+      return static_cast<double>(times.end - times.start) / 1000;
     case Op::kAdd:
       return left() + right();
     case Op::kSubtract:
@@ -47,7 +43,7 @@ double Evaluate(const DurationExpr& expr, const Times& times) {
   return 0;
 }
 
-base::Status Resolve(Duration& duration, const Times& times, bool positive) {
+base::Status Resolve(Duration& duration, const QueryTimes& times, bool positive) {
   if (duration.expr == nullptr) return {};
   const double seconds = Evaluate(*duration.expr, times);
   if (!(std::fabs(seconds) < 9.2e9)) {
@@ -60,13 +56,14 @@ base::Status Resolve(Duration& duration, const Times& times, bool positive) {
   return {};
 }
 
-base::Status ResolveModifiers(std::optional<Duration>& offset, AtModifier& at, const Times& times) {
-  if (at.kind == AtModifier::Kind::kStart) at.time = times.grid.start;
-  if (at.kind == AtModifier::Kind::kEnd) at.time = times.grid.Last();
+base::Status ResolveModifiers(std::optional<Duration>& offset, AtModifier& at,
+                              const QueryTimes& times) {
+  if (at.kind == AtModifier::Kind::kStart) at.time = times.start;
+  if (at.kind == AtModifier::Kind::kEnd) at.time = times.end;
   return offset ? Resolve(*offset, times, false) : base::Status{};
 }
 
-base::Status ResolveNode(Expr& expr, const Times& times) {
+base::Status ResolveNode(Expr& expr, const QueryTimes& times) {
   switch (expr.kind) {
     case Expr::Kind::kNumber:
     case Expr::Kind::kString:
@@ -126,11 +123,17 @@ void Touch(const Expr& expr, model::TimeRange evaluated, int64_t lookback_ms,
       return;
     case Expr::Kind::kVectorSelector: {
       const auto& node = As<VectorSelector>(expr);
-      return add(Moved(evaluated, node.offset, node.at, lookback_ms));
+      model::TimeRange range = Moved(evaluated, node.offset, node.at, lookback_ms);
+      if (node.smoothed) range.max += lookback_ms;
+      return add(range);
     }
     case Expr::Kind::kMatrixSelector: {
       const auto& node = As<MatrixSelector>(expr);
-      return add(Moved(evaluated, node.vector->offset, node.vector->at, node.range.ms));
+      model::TimeRange range =
+          Moved(evaluated, node.vector->offset, node.vector->at, node.range.ms);
+      if (node.vector->anchored || node.vector->smoothed) range.min -= lookback_ms;
+      if (node.vector->smoothed) range.max += lookback_ms;
+      return add(range);
     }
     case Expr::Kind::kSubquery: {
       const auto& node = As<Subquery>(expr);
@@ -146,6 +149,8 @@ void Touch(const Expr& expr, model::TimeRange evaluated, int64_t lookback_ms,
       return Touch(*As<Binary>(expr).right, evaluated, lookback_ms, touched);
     case Expr::Kind::kCall:
       for (const ExprPtr& arg : As<Call>(expr).args) Touch(*arg, evaluated, lookback_ms, touched);
+      // The info series have a look-back of their own at the times of the samples.
+      if (As<Call>(expr).function->name == "info") touched.min -= lookback_ms;
       return;
     case Expr::Kind::kAggregate: {
       const auto& node = As<Aggregate>(expr);
@@ -157,11 +162,7 @@ void Touch(const Expr& expr, model::TimeRange evaluated, int64_t lookback_ms,
 
 }  // namespace
 
-base::Status ResolveTimes(Expr& expr, const Grid& grid, bool instant) {
-  const Times times{grid, instant ? 0 : static_cast<double>(grid.interval) / 1000,
-                    static_cast<double>(grid.Last() - grid.start) / 1000};
-  return ResolveNode(expr, times);
-}
+base::Status ResolveTimes(Expr& expr, const QueryTimes& times) { return ResolveNode(expr, times); }
 
 model::TimeRange TouchedTimes(const Expr& expr, const Grid& grid, int64_t lookback_ms) {
   model::TimeRange touched{model::kTimestampMax, model::kTimestampMin};

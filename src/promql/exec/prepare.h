@@ -8,9 +8,9 @@
 namespace narthex::promql {
 
 // Replaces duration expressions by their values, and `@ start()` and `@ end()` by times: what
-// depends on the query's grid but not on data. Error: kInvalidArgument for a range or step that is
+// depends on the query's times but not on data. Error: kInvalidArgument for a range or step that is
 // not positive.
-base::Status ResolveTimes(Expr& expr, const Grid& grid, bool instant);
+base::Status ResolveTimes(Expr& expr, const QueryTimes& times);
 
 // The times whose samples an expression can touch. REQUIRES: resolved.
 model::TimeRange TouchedTimes(const Expr& expr, const Grid& grid, int64_t lookback_ms);

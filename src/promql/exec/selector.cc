@@ -30,21 +30,55 @@ void SelectNewest(const SampleColumns& samples, const Windows& windows, InstantV
   }
 }
 
+// The value at each step on the line between the samples around it; the newest one where none
+// follows within the look-back.
+void SelectSmoothed(const SampleColumns& samples, const Windows& windows, Row& row) {
+  const size_t count = samples.size();
+  size_t next = 0;
+  for (size_t step = 0; step < windows.steps; ++step) {
+    const model::Timestamp end = windows.End(step);
+    while (next < count && samples.t[next] <= end) ++next;
+    if (next == 0) continue;
+    const model::Timestamp t = samples.t[next - 1];
+    const double value = samples.v[next - 1];
+    if (t <= end - windows.range || model::IsStaleNan(value)) continue;
+    const bool between = t < end && next < count && samples.t[next] <= end + windows.range &&
+                         !model::IsStaleNan(samples.v[next]);
+    if (!between) {
+      row.Set(step, value);
+      continue;
+    }
+    const auto share = static_cast<double>(end - t) / static_cast<double>(samples.t[next] - t);
+    row.Set(step, value + (samples.v[next] - value) * share);
+  }
+}
+
 class InstantSelector final : public VectorOperator {
  public:
   InstantSelector(QueryContext& context, std::unique_ptr<storage::SeriesSet> series,
-                  Windows windows, InstantValue value)
-      : context_(context), series_(std::move(series)), windows_(windows), value_(value) {}
+                  Windows windows, InstantValue value, bool smoothed)
+      : context_(context),
+        series_(std::move(series)),
+        windows_(windows),
+        value_(value),
+        smoothed_(smoothed) {
+    span_ = windows.Span();
+    if (smoothed) span_.max += windows.range;
+  }
 
   base::Result<bool> Next(Tile& tile) override {
     tile.Clear();
     for (; next_ < series_->size() && !tile.full(); ++next_) {
       RETURN_IF_ERROR(context_.budget.Check());
-      RETURN_IF_ERROR(series_->Read(next_, windows_.Span(), samples_));
+      RETURN_IF_ERROR(series_->Read(next_, span_, samples_));
       context_.budget.Read(samples_.size());
       if (samples_.size() == 0) continue;
       Row& row = tile.Add(series_->labels(next_), false);
-      SelectNewest(samples_, windows_, value_, row);
+      if (smoothed_) {
+        SelectSmoothed(samples_, windows_, row);
+      } else {
+        SelectNewest(samples_, windows_, value_, row);
+      }
       if (IsEmpty(row, tile.steps())) tile.RemoveLast();
     }
     return !tile.empty();
@@ -55,6 +89,8 @@ class InstantSelector final : public VectorOperator {
   const std::unique_ptr<storage::SeriesSet> series_;
   const Windows windows_;
   const InstantValue value_;
+  const bool smoothed_;
+  model::TimeRange span_;
   size_t next_ = 0;
   SampleColumns samples_;
 };
@@ -73,9 +109,10 @@ void DropStaleMarkers(SampleColumns& samples) {
 
 class RangeSelector final : public MatrixOperator {
  public:
+  // `span`: what to read, which can be more than the windows.
   RangeSelector(QueryContext& context, std::unique_ptr<storage::SeriesSet> series,
-                Windows selector_windows)
-      : context_(context), series_(std::move(series)) {
+                Windows selector_windows, model::TimeRange span)
+      : context_(context), series_(std::move(series)), span_(span) {
     windows = selector_windows;
   }
 
@@ -84,7 +121,7 @@ class RangeSelector final : public MatrixOperator {
       RETURN_IF_ERROR(context_.budget.Check());
       context_.budget.Release(charged_);
       charged_ = 0;
-      RETURN_IF_ERROR(series_->Read(next_, windows.Span(), series.samples));
+      RETURN_IF_ERROR(series_->Read(next_, span_, series.samples));
       DropStaleMarkers(series.samples);
       const size_t count = series.samples.size();
       if (count == 0) continue;
@@ -103,6 +140,7 @@ class RangeSelector final : public MatrixOperator {
  private:
   QueryContext& context_;
   const std::unique_ptr<storage::SeriesSet> series_;
+  const model::TimeRange span_;
   size_t next_ = 0;
   size_t charged_ = 0;
 };
@@ -119,12 +157,10 @@ Windows WindowsOf(const Grid& grid, const std::optional<Duration>& offset, const
 base::Result<VectorOperatorPtr> MakeInstantSelector(QueryContext& context,
                                                     const VectorSelector& selector,
                                                     const Grid& grid, InstantValue value) {
-  if (selector.smoothed) {
-    return base::Fail(base::Code::kUnimplemented, "the smoothed modifier is not supported yet");
-  }
   ASSIGN_OR_RETURN(auto series, context.querier.Select(selector.matchers));
   const Windows windows = WindowsOf(grid, selector.offset, selector.at, context.lookback_ms);
-  auto made = std::make_unique<InstantSelector>(context, std::move(series), windows, value);
+  auto made = std::make_unique<InstantSelector>(context, std::move(series), windows, value,
+                                                selector.smoothed);
   made->one_name = PinsName(selector);
   return made;
 }
@@ -132,14 +168,13 @@ base::Result<VectorOperatorPtr> MakeInstantSelector(QueryContext& context,
 base::Result<MatrixOperatorPtr> MakeRangeSelector(QueryContext& context,
                                                   const MatrixSelector& selector,
                                                   const Grid& grid) {
-  if (selector.vector->anchored || selector.vector->smoothed) {
-    return base::Fail(base::Code::kUnimplemented, "the {} modifier is not supported yet",
-                      selector.vector->anchored ? "anchored" : "smoothed");
-  }
   ASSIGN_OR_RETURN(auto series, context.querier.Select(selector.vector->matchers));
   const Windows windows =
       WindowsOf(grid, selector.vector->offset, selector.vector->at, selector.range.ms);
-  auto made = std::make_unique<RangeSelector>(context, std::move(series), windows);
+  model::TimeRange span = windows.Span();
+  if (selector.vector->anchored || selector.vector->smoothed) span.min -= context.lookback_ms;
+  if (selector.vector->smoothed) span.max += context.lookback_ms;
+  auto made = std::make_unique<RangeSelector>(context, std::move(series), windows, span);
   made->one_name = PinsName(*selector.vector);
   return made;
 }

@@ -19,6 +19,10 @@ class WindowOperator final : public VectorOperator {
     one_name = input_->one_name;
   }
 
+  void LeaveNames() override {
+    if (one_name) drop_at_once_ = false;
+  }
+
   base::Result<bool> Next(Tile& tile) override {
     tile.Clear();
     while (!tile.full()) {
@@ -41,7 +45,7 @@ class WindowOperator final : public VectorOperator {
   const MatrixOperatorPtr input_;
   const WindowFn fn_;
   const WindowCall call_;
-  const bool drop_at_once_;
+  bool drop_at_once_;
   const bool drop_later_;
   RangeSeries series_;
   std::unordered_set<model::Labels> seen_;

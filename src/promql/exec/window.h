@@ -12,6 +12,7 @@ struct WindowCall {
   Windows windows;
   Grid grid;                                 // Evaluation times, one per window.
   std::vector<std::vector<double>> scalars;  // Scalar arguments in order, per step.
+  int64_t lookback_ms = 0;                   // How far anchored and smoothed windows look.
 };
 
 // Writes the function's value of each window into a row; a step stays without value where the

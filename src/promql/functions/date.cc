@@ -1,5 +1,5 @@
-#include <chrono>
-#include <cmath>
+#include <algorithm>
+#include <limits>
 
 #include "promql/exec/planner.h"
 #include "promql/exec/selector.h"
@@ -8,34 +8,57 @@
 namespace narthex::promql {
 namespace {
 
-using std::chrono::days;
-using std::chrono::seconds;
-using std::chrono::sys_days;
-using std::chrono::sys_seconds;
-using std::chrono::year_month_day;
-
-// A moment of the proleptic Gregorian calendar in UTC.
+// A moment of the proleptic Gregorian calendar in UTC. <chrono>'s calendar ends at the year 32767,
+// values do not.
 struct Moment {
-  explicit Moment(double unix_seconds)
-      : at(seconds(static_cast<int64_t>(unix_seconds))),
-        day(std::chrono::floor<days>(at)),
-        date(day) {}
-  sys_seconds at;
-  sys_days day;
-  year_month_day date;
+  explicit Moment(double unix_seconds) {
+    constexpr int64_t kSecondsPerDay = 86'400;
+    // What is no 64-bit time (NaN, infinities) is one second behind the last one, as it is on the
+    // machines that most servers run on.
+    const bool fits = unix_seconds >= -0x1p63 && unix_seconds < 0x1p63;
+    const auto seconds =
+        fits ? static_cast<int64_t>(unix_seconds) : std::numeric_limits<int64_t>::max();
+    day = seconds / kSecondsPerDay - (seconds % kSecondsPerDay < 0 ? 1 : 0);
+    second = seconds - day * kSecondsPerDay + (fits ? 0 : 1);
+    SetDate();
+  }
+
+  int64_t day;     // Since 1970-01-01.
+  int64_t second;  // Of the day.
+  int64_t year;
+  int64_t month;         // From 1.
+  int64_t day_of_month;  // From 1.
+  int64_t day_of_year;   // From 1.
+
+  bool IsLeapYear() const { return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0); }
+
+ private:
+  // Counts in cycles of 400 years that begin on the first of March, so that the leap day is last.
+  void SetDate() {
+    constexpr int64_t kDaysPerCycle = 146'097;
+    constexpr int64_t kEpochInCycle = 719'468;  // 1970-01-01 since 0000-03-01.
+    const int64_t shifted = day + kEpochInCycle;
+    const int64_t cycle = shifted / kDaysPerCycle - (shifted % kDaysPerCycle < 0 ? 1 : 0);
+    const int64_t in_cycle = shifted - cycle * kDaysPerCycle;
+    const int64_t year_in_cycle =
+        (in_cycle - in_cycle / 1460 + in_cycle / 36'524 - in_cycle / 146'096) / 365;
+    const int64_t in_year =
+        in_cycle - (365 * year_in_cycle + year_in_cycle / 4 - year_in_cycle / 100);
+    const int64_t shifted_month = (5 * in_year + 2) / 153;  // March is 0.
+    day_of_month = in_year - (153 * shifted_month + 2) / 5 + 1;
+    month = shifted_month < 10 ? shifted_month + 3 : shifted_month - 9;
+    year = year_in_cycle + cycle * 400 + (month <= 2 ? 1 : 0);
+    constexpr int64_t kDaysBeforeMarch = 59;
+    constexpr int64_t kDaysFromMarchToYear = 306;
+    day_of_year = month <= 2 ? in_year - kDaysFromMarchToYear + 1
+                             : in_year + kDaysBeforeMarch + (IsLeapYear() ? 1 : 0) + 1;
+  }
 };
 
-// Years beyond what the calendar can name (and values that are no numbers) give NaN.
 template <class F>
 void MapMoment(size_t steps, Row& row, F&& f) {
-  constexpr double kSecondsMax = 9e11;  // About the year 30000.
   for (size_t step = 0; step < steps; ++step) {
-    double& value = row.values[step];
-    if (!(std::fabs(value) < kSecondsMax)) {
-      value = std::nan("");
-      continue;
-    }
-    value = static_cast<double>(f(Moment(value)));
+    row.values[step] = static_cast<double>(f(Moment(row.values[step])));
   }
 }
 
@@ -44,45 +67,39 @@ double Seconds(int64_t ms) { return static_cast<double>(ms) / 1000; }
 }  // namespace
 
 void DayOfMonth(const ScalarArgs&, size_t steps, Row& row) {
-  MapMoment(steps, row, [](const Moment& m) { return static_cast<unsigned>(m.date.day()); });
+  MapMoment(steps, row, [](const Moment& m) { return m.day_of_month; });
 }
 
 void DayOfWeek(const ScalarArgs&, size_t steps, Row& row) {
-  MapMoment(steps, row, [](const Moment& m) { return std::chrono::weekday(m.day).c_encoding(); });
+  constexpr int64_t kThursday = 4;  // 1970-01-01
+  MapMoment(steps, row, [](const Moment& m) { return ((m.day + kThursday) % 7 + 7) % 7; });
 }
 
 void DayOfYear(const ScalarArgs&, size_t steps, Row& row) {
-  MapMoment(steps, row, [](const Moment& m) {
-    const sys_days first = m.date.year() / std::chrono::January / 1;
-    return (m.day - first).count() + 1;
-  });
+  MapMoment(steps, row, [](const Moment& m) { return m.day_of_year; });
 }
 
 void DaysInMonth(const ScalarArgs&, size_t steps, Row& row) {
-  MapMoment(steps, row, [](const Moment& m) {
-    const auto last = m.date.year() / m.date.month() / std::chrono::last;
-    return static_cast<unsigned>(last.day());
+  constexpr int64_t kDays[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+  MapMoment(steps, row, [&](const Moment& m) {
+    return kDays[m.month - 1] + (m.month == 2 && m.IsLeapYear() ? 1 : 0);
   });
 }
 
 void Hour(const ScalarArgs&, size_t steps, Row& row) {
-  MapMoment(steps, row, [](const Moment& m) {
-    return std::chrono::duration_cast<std::chrono::hours>(m.at - m.day).count();
-  });
+  MapMoment(steps, row, [](const Moment& m) { return m.second / 3600; });
 }
 
 void Minute(const ScalarArgs&, size_t steps, Row& row) {
-  MapMoment(steps, row, [](const Moment& m) {
-    return std::chrono::duration_cast<std::chrono::minutes>(m.at - m.day).count() % 60;
-  });
+  MapMoment(steps, row, [](const Moment& m) { return m.second / 60 % 60; });
 }
 
 void Month(const ScalarArgs&, size_t steps, Row& row) {
-  MapMoment(steps, row, [](const Moment& m) { return static_cast<unsigned>(m.date.month()); });
+  MapMoment(steps, row, [](const Moment& m) { return m.month; });
 }
 
 void Year(const ScalarArgs&, size_t steps, Row& row) {
-  MapMoment(steps, row, [](const Moment& m) { return static_cast<int>(m.date.year()); });
+  MapMoment(steps, row, [](const Moment& m) { return m.year; });
 }
 
 base::Result<std::vector<double>> Time(Planner&, const Call&, const Grid& grid) {
@@ -92,21 +109,20 @@ base::Result<std::vector<double>> Time(Planner&, const Call&, const Grid& grid) 
 }
 
 base::Result<std::vector<double>> QueryStart(Planner& planner, const Call&, const Grid& grid) {
-  return std::vector<double>(grid.steps, Seconds(planner.context().grid.start));
+  return std::vector<double>(grid.steps, Seconds(planner.context().times.start));
 }
 
 base::Result<std::vector<double>> QueryEnd(Planner& planner, const Call&, const Grid& grid) {
-  return std::vector<double>(grid.steps, Seconds(planner.context().grid.Last()));
+  return std::vector<double>(grid.steps, Seconds(planner.context().times.end));
 }
 
 base::Result<std::vector<double>> QueryRange(Planner& planner, const Call&, const Grid& grid) {
-  const Grid& query = planner.context().grid;
-  return std::vector<double>(grid.steps, Seconds(query.Last() - query.start));
+  const QueryTimes& times = planner.context().times;
+  return std::vector<double>(grid.steps, Seconds(times.end - times.start));
 }
 
 base::Result<std::vector<double>> QueryStep(Planner& planner, const Call&, const Grid& grid) {
-  const QueryContext& context = planner.context();
-  return std::vector<double>(grid.steps, context.instant ? 0 : Seconds(context.grid.interval));
+  return std::vector<double>(grid.steps, Seconds(planner.context().times.step_ms));
 }
 
 // Of a selector the times of its samples; of anything else the evaluation time.

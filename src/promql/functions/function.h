@@ -27,8 +27,6 @@ struct Function {
   Evaluator evaluator;
   std::string_view doc;
   bool experimental = false;
-  bool anchored = false;  // Takes `[5m] anchored`.
-  bool smoothed = false;
 
   // The type of the i-th argument, the last one repeated.
   ValueType arg(size_t i) const;

@@ -181,4 +181,7 @@ base::Result<VectorOperatorPtr> HistogramQuantile(Planner&, const Call&, const G
 base::Result<VectorOperatorPtr> HistogramQuantiles(Planner&, const Call&, const Grid&);
 base::Result<VectorOperatorPtr> OnlyNativeHistograms(Planner&, const Call&, const Grid&);
 
+// info.cc
+base::Result<VectorOperatorPtr> InfoOf(Planner&, const Call&, const Grid&);
+
 }  // namespace narthex::promql

@@ -10,11 +10,7 @@ constexpr ValueType kV = ValueType::kVector;
 constexpr ValueType kM = ValueType::kMatrix;
 constexpr ValueType kT = ValueType::kString;
 
-// Attributes of a row that few have.
 constexpr bool kExperimental = true;
-constexpr bool kStable = false;
-constexpr bool kAnchored = true;
-constexpr bool kSmoothed = true;
 
 constexpr Function kFunctions[] = {
     // name, arguments, required, repeats, result, evaluator, documentation
@@ -35,7 +31,7 @@ constexpr Function kFunctions[] = {
     {"atanh", {kV}, 1, 0, kV, &Atanh, "Inverse hyperbolic tangent."},
     {"avg_over_time", {kM}, 1, 0, kV, &AvgOverTime, "Mean of the samples in the range."},
     {"ceil", {kV}, 1, 0, kV, &Ceil, "The next whole number upwards."},
-    {"changes", {kM}, 1, 0, kV, &Changes, "How often the value changed.", kStable, kAnchored},
+    {"changes", {kM}, 1, 0, kV, &Changes, "How often the value changed."},
     {"clamp", {kV, kS, kS}, 3, 0, kV, &Clamp, "Values limited to lie between minimum and maximum."},
     {"clamp_max", {kV, kS}, 2, 0, kV, &ClampMax, "Values limited from above."},
     {"clamp_min", {kV, kS}, 2, 0, kV, &ClampMin, "Values limited from below."},
@@ -47,16 +43,7 @@ constexpr Function kFunctions[] = {
     {"day_of_year", {kV}, 0, 0, kV, &DayOfYear, "Day of the year in UTC, from 1."},
     {"days_in_month", {kV}, 0, 0, kV, &DaysInMonth, "Number of days of the month in UTC."},
     {"deg", {kV}, 1, 0, kV, &Deg, "Radians to degrees."},
-    {"delta",
-     {kM},
-     1,
-     0,
-     kV,
-     &Delta,
-     "Last minus first value, extrapolated to the range.",
-     kStable,
-     kAnchored,
-     kSmoothed},
+    {"delta", {kM}, 1, 0, kV, &Delta, "Last minus first value, extrapolated to the range."},
     {"deriv", {kM}, 1, 0, kV, &Deriv, "Slope per second by linear regression."},
     {"double_exponential_smoothing",
      {kM, kS, kS},
@@ -123,17 +110,15 @@ constexpr Function kFunctions[] = {
      "Sum of observations of native histograms."},
     {"hour", {kV}, 0, 0, kV, &Hour, "Hour of the day in UTC."},
     {"idelta", {kM}, 1, 0, kV, &Idelta, "Difference of the last two samples."},
-    {"increase",
-     {kM},
+    {"increase", {kM}, 1, 0, kV, &Increase, "Increase of a counter, extrapolated to the range."},
+    {"info",
+     {kV, kV},
      1,
      0,
      kV,
-     &Increase,
-     "Increase of a counter, extrapolated to the range.",
-     kStable,
-     kAnchored,
-     kSmoothed},
-    {"info", {kV, kV}, 1, 0, kV, {}, "Adds labels of the matching info series.", kExperimental},
+     &InfoOf,
+     "Adds labels of the matching info series.",
+     kExperimental},
     {"irate", {kM}, 1, 0, kV, &Irate, "Per-second increase between the last two samples."},
     {"label_join",
      {kV, kT, kT, kT},
@@ -191,17 +176,8 @@ constexpr Function kFunctions[] = {
      "Quantile of the values in the range."},
     {"rad", {kV}, 1, 0, kV, &Rad, "Degrees to radians."},
     {"range", {}, 0, 0, kS, &QueryRange, "End minus start of the query in seconds.", kExperimental},
-    {"rate",
-     {kM},
-     1,
-     0,
-     kV,
-     &Rate,
-     "Per-second increase of a counter, extrapolated to the range.",
-     kStable,
-     kAnchored,
-     kSmoothed},
-    {"resets", {kM}, 1, 0, kV, &Resets, "How often a counter started anew.", kStable, kAnchored},
+    {"rate", {kM}, 1, 0, kV, &Rate, "Per-second increase of a counter, extrapolated to the range."},
+    {"resets", {kM}, 1, 0, kV, &Resets, "How often a counter started anew."},
     {"round", {kV, kS}, 1, 0, kV, &Round, "Nearest multiple of the scalar, 1 without it."},
     {"scalar",
      {kV},

@@ -32,6 +32,7 @@ TEST(Parser, PrintsWhatItParsed) {
       {"5m", "5m"},
       {"-Inf", "-Inf"},
       {"nan", "NaN"},
+      {"a - inf ^ ---2", "a - Inf ^ -2"},
       {"foo", "foo"},
       {"sum", "sum"},
       {"foo{a='b',}", R"(foo{a="b"})"},
@@ -153,6 +154,17 @@ TEST(Parser, ReadsSelectorsOfMatchParameters) {
   ASSERT_EQ(matchers->size(), 2u);
   EXPECT_FALSE(ParseSelector("up[5m]").has_value());
   EXPECT_FALSE(ParseSelector("1").has_value());
+}
+
+TEST(Printer, BreaksTheDeepestQueries) {
+  std::string text;
+  for (int i = 0; i < 990; ++i) text += "abs(";
+  text += "x" + std::string(990, ')');
+  const auto expr = Parse(text);
+  ASSERT_TRUE(expr.has_value());
+  const auto again = Parse(Pretty(**expr), {.text_bytes_max = size_t{8} << 20});
+  ASSERT_TRUE(again.has_value());
+  EXPECT_EQ(ToString(**again), text);
 }
 
 TEST(Printer, BreaksLongQueries) {

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <cmath>
+#include <limits>
 
 #include "model/duration.h"
 #include "model/number.h"
@@ -195,11 +196,18 @@ std::string OperatorTail(const Binary& node) {
   out += AggregateHead(node);
 }
 
-void Append(std::string& out, const Expr& expr) {
+// Stops early once the text is longer than `limit`.
+void Append(std::string& out, const Expr& expr, size_t limit) {
+  if (out.size() > limit) return;
   switch (expr.kind) {
     case Expr::Kind::kNumber: {
       const auto& node = As<Number>(expr);
       if (node.written_as_duration) return AppendSeconds(out, node.value);
+      // A sign in front would bind weaker than `^`.
+      if (node.value == std::numeric_limits<double>::infinity()) {
+        out += "Inf";
+        return;
+      }
       return AppendFixedFloat(out, node.value);
     }
     case Expr::Kind::kString:
@@ -220,21 +228,21 @@ void Append(std::string& out, const Expr& expr) {
       return AppendAtAndOffset(out, node.vector->at, node.vector->offset);
     }
     case Expr::Kind::kSubquery:
-      Append(out, *As<Subquery>(expr).expr);
+      Append(out, *As<Subquery>(expr).expr, limit);
       return AppendSubqueryRange(out, As<Subquery>(expr));
     case Expr::Kind::kUnary:
       out += As<Unary>(expr).negate ? '-' : '+';
-      return Append(out, *As<Unary>(expr).expr);
+      return Append(out, *As<Unary>(expr).expr, limit);
     case Expr::Kind::kParen:
       out += '(';
-      Append(out, *As<Paren>(expr).expr);
+      Append(out, *As<Paren>(expr).expr, limit);
       out += ')';
       return;
     case Expr::Kind::kBinary: {
       const auto& node = As<Binary>(expr);
-      Append(out, *node.left);
+      Append(out, *node.left, limit);
       AppendOperator(out, node);
-      return Append(out, *node.right);
+      return Append(out, *node.right, limit);
     }
     case Expr::Kind::kCall: {
       const auto& node = As<Call>(expr);
@@ -242,7 +250,7 @@ void Append(std::string& out, const Expr& expr) {
       out += '(';
       for (size_t i = 0; i < node.args.size(); ++i) {
         if (i > 0) out += ", ";
-        Append(out, *node.args[i]);
+        Append(out, *node.args[i], limit);
       }
       out += ')';
       return;
@@ -252,10 +260,10 @@ void Append(std::string& out, const Expr& expr) {
       AppendAggregateHead(out, node);
       out += '(';
       if (node.parameter) {
-        Append(out, *node.parameter);
+        Append(out, *node.parameter, limit);
         out += ", ";
       }
-      Append(out, *node.expr);
+      Append(out, *node.expr, limit);
       out += ')';
       return;
     }
@@ -264,11 +272,11 @@ void Append(std::string& out, const Expr& expr) {
 
 std::string Indent(size_t level) { return std::string(2 * level, ' '); }
 
-// One node over several lines; what fits stays on one. Each level prints its subtree to see
-// whether it fits, which costs depth x length in the worst case: short texts only get here.
+// One node over several lines; what fits stays on one.
 std::string PrettyAt(const Expr& expr, size_t level) {
   constexpr size_t kLineMax = 100;
-  std::string line = ToString(expr);
+  std::string line;
+  Append(line, expr, kLineMax);
   const bool fits = line.size() <= kLineMax;
   switch (expr.kind) {
     case Expr::Kind::kAggregate: {
@@ -311,14 +319,14 @@ std::string PrettyAt(const Expr& expr, size_t level) {
     default:
       break;
   }
-  return Indent(level) + line;
+  return Indent(level) + (fits ? line : ToString(expr));
 }
 
 }  // namespace
 
 std::string ToString(const Expr& expr) {
   std::string out;
-  Append(out, expr);
+  Append(out, expr, std::string::npos);
   return out;
 }
 

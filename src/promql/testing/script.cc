@@ -11,7 +11,9 @@
 
 #include "model/duration.h"
 #include "model/number.h"
+#include "promql/functions/function.h"
 #include "promql/parser/lexer.h"
+#include "promql/parser/printer.h"
 #include "promql/testing/series_notation.h"
 #include "storage/testing/memory_storage.h"
 
@@ -86,6 +88,58 @@ Expectation ParseExpectation(std::string_view rest) {
     return {Expectation::Kind::kRegex, std::string(Trim(rest.substr(6)))};
   }
   return {};
+}
+
+// Pins every selector and subquery that has no `@` of its own to a time, but for what lies inside
+// a pinned subquery.
+void PinTo(Expr& expr, model::Timestamp time) {
+  const auto pin = [time](AtModifier& at) {
+    if (!at) at = {AtModifier::Kind::kTime, time};
+  };
+  switch (expr.kind) {
+    case Expr::Kind::kNumber:
+    case Expr::Kind::kString:
+      return;
+    case Expr::Kind::kVectorSelector:
+      return pin(As<VectorSelector>(expr).at);
+    case Expr::Kind::kMatrixSelector:
+      return pin(As<MatrixSelector>(expr).vector->at);
+    case Expr::Kind::kSubquery:
+      return pin(As<Subquery>(expr).at);
+    case Expr::Kind::kUnary:
+      return PinTo(*As<Unary>(expr).expr, time);
+    case Expr::Kind::kParen:
+      return PinTo(*As<Paren>(expr).expr, time);
+    case Expr::Kind::kBinary:
+      PinTo(*As<Binary>(expr).left, time);
+      return PinTo(*As<Binary>(expr).right, time);
+    case Expr::Kind::kCall: {
+      auto& call = As<Call>(expr);
+      // The second argument of info() has no time.
+      const size_t count = call.function->name == "info" ? 1 : call.args.size();
+      for (size_t i = 0; i < count; ++i) PinTo(*call.args[i], time);
+      return;
+    }
+    case Expr::Kind::kAggregate:
+      if (As<Aggregate>(expr).parameter) PinTo(*As<Aggregate>(expr).parameter, time);
+      return PinTo(*As<Aggregate>(expr).expr, time);
+  }
+}
+
+// The query with everything pinned; empty where its answer depends on the evaluation time anyway.
+std::string Pinned(std::string_view query, model::Timestamp time) {
+  constexpr std::string_view kTimely[] = {"time(",          "timestamp(",    "predict_linear(",
+                                          "days_in_month(", "day_of_month(", "day_of_week(",
+                                          "day_of_year(",   "hour(",         "minute(",
+                                          "month(",         "year(",         "start(",
+                                          "end(",           "range(",        "step("};
+  for (const std::string_view call : kTimely) {
+    if (query.find(call) != std::string_view::npos) return {};
+  }
+  const auto expr = Parse(query, ScriptEngineOptions().parse);
+  if (!expr) return {};
+  PinTo(**expr, time);
+  return ToString(**expr);
 }
 
 class Runner {
@@ -257,7 +311,27 @@ class Runner {
     if (!result) return "failed: " + result.error().message;
     if (auto wrong = JudgeRemarks(eval, *result); !wrong.empty()) return wrong;
     if (auto wrong = JudgeResult(eval, *result); !wrong.empty()) return wrong;
-    return eval.instant ? JudgeAsRange(eval, *result) : std::string();
+    if (!eval.instant) return {};
+    if (auto wrong = JudgeAsRange(eval, *result); !wrong.empty()) return wrong;
+    return JudgePinned(eval);
+  }
+
+  // With all selectors pinned to its time, the query gives the same at any other.
+  std::string JudgePinned(const Eval& eval) {
+    const std::string query = eval.matrix ? std::string() : Pinned(eval.query, eval.at);
+    if (query.empty()) return {};
+    for (const int64_t time :
+         {eval.at - 1000, -10 * eval.at, int64_t{0}, eval.at / 5, 10 * eval.at}) {
+      const auto result = engine_.Instant(storage_, query, time, {});
+      if (!result) return "failed as " + query + ": " + result.error().message;
+      if (result->type == ValueType::kMatrix) return {};
+      Eval moved = eval;
+      moved.at = time;
+      if (auto wrong = JudgeResult(moved, *result); !wrong.empty()) {
+        return fmt::format("as {} at {} ms: {}", query, time, wrong);
+      }
+    }
+    return {};
   }
 
   static std::string JudgeRemarks(const Eval& eval, const QueryResult& result) {

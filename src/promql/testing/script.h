@@ -16,7 +16,7 @@ namespace narthex::promql {
 //   eval range from 0 to 3m step 1m up
 //     up{job="a"} 1 0 1 2
 // and `expect fail|warn|info|ordered|string …` lines in front of results. Every instant query also
-// runs as the middle step of a range query.
+// runs as the middle step of a range query, and at other times with its selectors pinned by `@`.
 // Specification: upstream's promqltest README.
 struct ScriptReport {
   size_t evals = 0;

@@ -1,0 +1,79 @@
+#include "promql/parser/token_reader.h"
+
+#include <algorithm>
+
+namespace narthex::promql {
+namespace {
+
+constexpr OperatorRow kOperators[] = {
+    {"+", BinaryOp::kAdd, 4},          {"-", BinaryOp::kSubtract, 4},
+    {"*", BinaryOp::kMultiply, 5},     {"/", BinaryOp::kDivide, 5},
+    {"%", BinaryOp::kModulo, 5},       {"^", BinaryOp::kPower, 6},
+    {"atan2", BinaryOp::kAtan2, 5},    {"==", BinaryOp::kEqual, 3},
+    {"!=", BinaryOp::kNotEqual, 3},    {">", BinaryOp::kGreater, 3},
+    {"<", BinaryOp::kLess, 3},         {">=", BinaryOp::kGreaterOrEqual, 3},
+    {"<=", BinaryOp::kLessOrEqual, 3}, {"and", BinaryOp::kAnd, 2},
+    {"unless", BinaryOp::kUnless, 2},  {"or", BinaryOp::kOr, 1},
+    {"</", BinaryOp::kTrimUpper, 3},   {">/", BinaryOp::kTrimLower, 3}};
+
+}  // namespace
+
+std::string Lower(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c | 0x20);
+  }
+  return lower;
+}
+
+bool TokenReader::IsWord(const Token& token, std::string_view keyword) const {
+  return token.kind == TokenKind::kIdentifier &&
+         token.position.end - token.position.begin == keyword.size() &&
+         Lower(Text(token)) == keyword;
+}
+
+const OperatorRow* TokenReader::PeekBinaryOperator() const {
+  constexpr size_t kLongest = 6;
+  const Token& token = Peek();
+  if (token.kind != TokenKind::kOperator && token.kind != TokenKind::kIdentifier) return nullptr;
+  if (Text(token).size() > kLongest) return nullptr;
+  const std::string lower = Lower(Text(token));
+  const auto found = std::ranges::find(kOperators, lower, &OperatorRow::text);
+  return found == std::end(kOperators) ? nullptr : found;
+}
+
+bool TokenReader::Accept(TokenKind kind) {
+  if (Peek().kind != kind) return false;
+  Take();
+  return true;
+}
+
+bool TokenReader::AcceptWord(std::string_view keyword) {
+  if (!IsWord(Peek(), keyword)) return false;
+  Take();
+  return true;
+}
+
+bool TokenReader::Expect(TokenKind kind, std::string_view context, std::string_view expected) {
+  if (Accept(kind)) return true;
+  Unexpected(context, expected);
+  return false;
+}
+
+std::nullptr_t TokenReader::FailAs(Position position, std::string message) {
+  if (error_.message.empty()) error_ = {position, std::move(message)};
+  return nullptr;
+}
+
+std::nullptr_t TokenReader::Unexpected(std::string_view context, std::string_view expected) {
+  std::string message = "unexpected " + DescribeToken(text_, Peek());
+  if (!context.empty()) message += fmt::format(" in {}", context);
+  if (!expected.empty()) message += fmt::format(", expected {}", expected);
+  return FailAs(Peek().position, std::move(message));
+}
+
+std::nullptr_t TokenReader::TooDeep(Position position) {
+  return Fail(position, "expression is nested more than {} levels deep", options_.depth_max);
+}
+
+}  // namespace narthex::promql
