@@ -7,15 +7,17 @@ bool IsString(const Attribute& item) { return item.value.kind() == AttributeValu
 
 // Sorted by key; of equal keys only the last.
 std::vector<Attribute> Canonical(Attributes attributes) {
-  std::vector<Attribute> sorted(attributes.begin(), attributes.end());
-  std::ranges::stable_sort(sorted, {}, &Attribute::key);
-  size_t kept = 0;
+  std::vector<const Attribute*> sorted;
+  for (const Attribute& item : attributes) sorted.push_back(&item);
+  std::ranges::sort(sorted, [](const Attribute* a, const Attribute* b) {
+    return a->key != b->key ? a->key < b->key : a < b;
+  });
+  std::vector<Attribute> kept;
   for (size_t i = 0; i < sorted.size(); ++i) {
-    if (i + 1 < sorted.size() && sorted[i].key == sorted[i + 1].key) continue;
-    sorted[kept++] = sorted[i];
+    const bool comes_again = i + 1 < sorted.size() && sorted[i]->key == sorted[i + 1]->key;
+    if (!comes_again) kept.push_back(*sorted[i]);
   }
-  sorted.erase(sorted.begin() + static_cast<ptrdiff_t>(kept), sorted.end());
-  return sorted;
+  return kept;
 }
 
 }  // namespace

@@ -227,6 +227,9 @@ class Server::State {
          })},
         {"POST,PUT", "/-/reload", blocking([this](const HttpRequest&) { return HandleReload(); })},
         {"POST,PUT", "/-/quit", now([this](const HttpRequest&) { return HandleQuit(); })},
+        // The pages below take every GET; these two are there, but not for GET.
+        {"GET", "/-/reload", now([](const HttpRequest&) { return OnlyPost(); })},
+        {"GET", "/-/quit", now([](const HttpRequest&) { return OnlyPost(); })},
         {"GET", "/metrics",
          blocking([this](const HttpRequest& request) { return HandleMetrics(request); })},
         {"POST", "/api/v1/write",

@@ -12,14 +12,17 @@ void SeriesLabels::AddAttributes(std::string_view fields, std::string_view prefi
   std::vector<otlp::KeyValue> attributes;
   otlp::KeyValues reader(fields);
   while (const auto item = reader.Next()) attributes.push_back(*item);
-  std::ranges::stable_sort(attributes, {}, &otlp::KeyValue::key);
-  for (size_t i = 0; i < attributes.size(); ++i) {
-    const bool comes_again =
-        i + 1 < attributes.size() && attributes[i].key == attributes[i + 1].key;
+  std::vector<const otlp::KeyValue*> sorted;
+  for (const otlp::KeyValue& item : attributes) sorted.push_back(&item);
+  std::ranges::sort(sorted, [](const otlp::KeyValue* a, const otlp::KeyValue* b) {
+    return a->key != b->key ? a->key < b->key : a < b;
+  });
+  for (size_t i = 0; i < sorted.size(); ++i) {
+    const bool comes_again = i + 1 < sorted.size() && sorted[i]->key == sorted[i + 1]->key;
     if (comes_again) continue;
-    auto name = otlp::LabelName(attributes[i].key, strategy_);
+    const auto name = otlp::LabelName(sorted[i]->key, strategy_);
     if (!name.has_value()) continue;
-    items_.push_back({std::string(prefix) + *name, otlp::Text(attributes[i].value)});
+    items_.push_back({std::string(prefix) + *name, otlp::Text(sorted[i]->value)});
   }
 }
 
@@ -32,27 +35,42 @@ void SeriesLabels::Add(const SeriesLabels& other) {
 }
 
 std::string SeriesLabels::Render(bool escaped) const {
-  std::vector<Item> sorted = items_;
-  if (escaped) {
-    for (Item& item : sorted) {
-      item.name =
-          otlp::LabelName(item.name, otlp::TranslationStrategy::kUnderscoreEscapingWithSuffixes)
-              .value_or("_");
-    }
+  if (escaped) return Escaped().Render();
+  std::vector<const Item*> sorted;
+  sorted.reserve(items_.size());
+  size_t bytes = 0;
+  for (const Item& item : items_) {
+    sorted.push_back(&item);
+    bytes += item.name.size() + item.value.size() + 4;
   }
-  std::ranges::stable_sort(sorted, {}, &Item::name);
+  std::ranges::sort(sorted, [](const Item* a, const Item* b) {
+    return a->name != b->name ? a->name < b->name : a < b;  // Equal names stay in order.
+  });
   std::string out;
+  out.reserve(bytes);
   for (size_t i = 0; i < sorted.size();) {
-    std::string value = std::move(sorted[i].value);
     size_t next = i + 1;
-    for (; next < sorted.size() && sorted[next].name == sorted[i].name; ++next) {
-      value += ';';
-      value += sorted[next].value;
+    while (next < sorted.size() && sorted[next]->name == sorted[i]->name) ++next;
+    if (next == i + 1) {
+      exposition::AppendLabel(out, sorted[i]->name, sorted[i]->value);
+    } else {
+      std::string joined = sorted[i]->value;
+      for (size_t j = i + 1; j < next; ++j) joined.append(";").append(sorted[j]->value);
+      exposition::AppendLabel(out, sorted[i]->name, joined);
     }
-    exposition::AppendLabel(out, sorted[i].name, value);
     i = next;
   }
   return out;
+}
+
+SeriesLabels SeriesLabels::Escaped() const {
+  SeriesLabels escaped = *this;
+  for (Item& item : escaped.items_) {
+    item.name =
+        otlp::LabelName(item.name, otlp::TranslationStrategy::kUnderscoreEscapingWithSuffixes)
+            .value_or("_");
+  }
+  return escaped;
 }
 
 bool SeriesLabels::has_utf8_names() const {

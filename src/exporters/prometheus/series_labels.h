@@ -32,6 +32,8 @@ class SeriesLabels {
     std::string name;
     std::string value;
   };
+  SeriesLabels Escaped() const;
+
   const otlp::TranslationStrategy strategy_;
   std::vector<Item> items_;
 };

@@ -226,9 +226,10 @@ class Store::Updater {
       return key != kServiceName && key != kServiceNamespace && key != kServiceInstance;
     });
     const std::string key = resource.job + '\0' + resource.instance;
-    const uint32_t slot = FindOrAdd(*family, Mix(Mix(state_.seed, family->name), key), labels);
+    const Hash128 identity = Mix(Mix(state_.seed, family->name), key);
+    const uint32_t slot = FindOrAdd(*family, identity, labels, labels.Render());
     Series& series = state_.at(slot);
-    SetLabels(series, labels);
+    SetLabels(series, labels, labels.Render());
     family->is_sorted = false;
     series.value = 1;
     series.is_shown = true;
@@ -386,13 +387,16 @@ class Store::Updater {
     labels.AddAttributes(attributes);
     labels.Add(scope_->labels);
     labels.Add(resource_->labels);
-    const Hash128 identity = Mix(Mix(state_.seed, family.name), labels.Render());
-    const uint32_t slot = FindOrAdd(family, identity, labels);
+    std::string text = labels.Render();
+    const Hash128 identity = Mix(Mix(state_.seed, family.name), text);
+    const uint32_t slot = FindOrAdd(family, identity, labels, std::move(text));
     state_.by_bytes[bytes] = {slot, state_.at(slot).generation};
     return slot;
   }
 
-  uint32_t FindOrAdd(Family& family, const Hash128& identity, const SeriesLabels& labels) {
+  // `text`: the labels, rendered.
+  uint32_t FindOrAdd(Family& family, const Hash128& identity, const SeriesLabels& labels,
+                     std::string text) {
     const auto [at, is_new] = state_.by_identity.try_emplace(identity, 0);
     if (!is_new) return at->second;
     uint32_t slot;
@@ -408,14 +412,14 @@ class Store::Updater {
     ++series.generation;
     series.family = &family;
     series.seen_ns = now_ns_;
-    SetLabels(series, labels);
+    SetLabels(series, labels, std::move(text));
     family.members.push_back(slot);
     family.is_sorted = false;
     return slot;
   }
 
-  void SetLabels(Series& series, const SeriesLabels& labels) {
-    series.labels = labels.Render();
+  void SetLabels(Series& series, const SeriesLabels& labels, std::string text) {
+    series.labels = std::move(text);
     series.labels.shrink_to_fit();
     series.escaped_labels = labels.has_utf8_names()
                                 ? std::make_unique<std::string>(labels.Render(/*escaped=*/true))

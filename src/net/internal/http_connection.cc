@@ -17,6 +17,7 @@ namespace http = boost::beast::http;
 
 constexpr size_t kCompressBytesMin = 1024;
 constexpr size_t kBytesPerSecondMin = 1024;
+constexpr size_t kBodyReadBytes = 64 << 10;
 constexpr std::chrono::milliseconds kLingerTime{2000};
 
 // Compresses where the peer allows it and it pays. Called on the thread that answers.
@@ -78,7 +79,7 @@ HttpConnection::HttpConnection(Loop& loop, Tcp::socket socket, const HttpServer:
     : Connection(loop, std::move(socket)),
       config_(config),
       handler_(handler),
-      buffer_(config.header_bytes_max + (64 << 10)) {}
+      buffer_(config.header_bytes_max + kBodyReadBytes) {}
 
 std::shared_ptr<HttpConnection> HttpConnection::Self() {
   return std::static_pointer_cast<HttpConnection>(shared_from_this());
@@ -128,6 +129,9 @@ void HttpConnection::HeaderRead() {
   is_http_1_0_ = header.version() < 11;
   keep_alive_ = parser_->keep_alive();
   if (parser_->is_done()) return Handle();
+  // As left by the header the buffer would take a body in reads of 512 bytes.
+  buffer_.reserve(
+      std::min<uint64_t>(parser_->content_length().value_or(kBodyReadBytes), kBodyReadBytes));
   if (!beast::iequals(header[http::field::expect], "100-continue")) return ReadBody();
   static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
   asio::async_write(socket_, asio::buffer(kContinue),
