@@ -240,8 +240,16 @@ base::Status WriteReceiver::Write(std::string_view body) {
         identities_->Put(key, *ref);
       }
       for (const model::Sample& sample : series_samples) {
-        const Appended verdict =
-            sample.t > newest ? Appended::kTooOld : appender->Append(*ref, sample.t, sample.v);
+        Appended verdict = Appended::kTooOld;
+        if (sample.t <= newest) verdict = appender->Append(*ref, sample.t, sample.v);
+        if (verdict == Appended::kUnknownSeries) {
+          // The storage has let go of a series that had nothing new for long: it begins again.
+          const std::optional<Labels> labels = DecodeLabels(label_fields);
+          if (!labels) return Fail(Code::kInternal, "a series has lost its labels");
+          ASSIGN_OR_RETURN(ref, appender->Resolve(*labels));
+          identities_->Put(key, *ref);
+          verdict = appender->Append(*ref, sample.t, sample.v);
+        }
         if (const auto refusal = Refusal(verdict)) {
           const std::optional<Labels> labels = DecodeLabels(label_fields);
           return Fail(Code::kInvalidArgument, "{}: series {}, timestamp {}", *refusal,

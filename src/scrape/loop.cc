@@ -161,9 +161,17 @@ base::Status Loop::AppendBody(const net::HttpClientResponse& response, Timestamp
     }
     const bool own_time = job_.honor_timestamps && parser.timestamp().has_value();
     const Timestamp t = own_time ? *parser.timestamp() : time;
-    const Appended verdict = t > time + kFutureMsMax
-                                 ? Appended::kTooOld
-                                 : appender.Append(entry->ref, t, parser.value());
+    Appended verdict = Appended::kTooOld;
+    if (t <= time + kFutureMsMax) {
+      verdict = appender.Append(entry->ref, t, parser.value());
+      if (verdict == Appended::kUnknownSeries) {
+        // The storage has let go of a series that had nothing new for long: it begins again.
+        ASSIGN_OR_RETURN(const Labels parsed, parser.Labels());
+        ASSIGN_OR_RETURN(const Labels labels, LabelsOfSample(parsed));
+        ASSIGN_OR_RETURN(entry->ref, appender.Resolve(labels));
+        verdict = appender.Append(entry->ref, t, parser.value());
+      }
+    }
     Count(verdict, outcome);
     // A sample with a time of its own says nothing about the scrapes that lack it.
     entry->tracked = !own_time || job_.track_timestamps_staleness;
@@ -274,7 +282,9 @@ base::Status Loop::AppendReport(storage::Appender& appender, const Outcome& outc
       labels.Set(model::kMetricName, kReportNames[i]);
       ASSIGN_OR_RETURN(report_refs_[i], appender.Resolve(labels.Build()));
     }
-    appender.Append(report_refs_[i], outcome.time, values[i]);
+    if (appender.Append(report_refs_[i], outcome.time, values[i]) == Appended::kUnknownSeries) {
+      report_refs_[i] = 0;  // Found again by the next scrape.
+    }
   }
   return {};
 }

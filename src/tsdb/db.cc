@@ -257,11 +257,19 @@ base::Status Db::Commit(std::vector<Head::Entry>& batch) {
   base::MutexLock lock(commit_mutex_);
   const std::vector<Slot> created = head_.TakeUnlogged();
   // Another batch may have written these series since they were judged.
-  std::erase_if(batch, [this](const Head::Entry& entry) {
+  bool series_gone = false;
+  std::erase_if(batch, [&](const Head::Entry& entry) {
     const Appended verdict = head_.Judge(entry.slot, entry.t, entry.v);
     if (verdict != Appended::kYes) Count(verdict);
+    series_gone |= verdict == Appended::kUnknownSeries;
     return verdict != Appended::kYes;
   });
+  if (series_gone) {
+    // A truncation came between this batch's judgement and its commit. Nobody was told yet: whoever
+    // sends it again finds the series anew.
+    head_.PutBackUnlogged(created);
+    return base::Fail(base::Code::kUnavailable, "a series was dropped meanwhile; send again");
+  }
 
   series_record_.Clear();
   samples_record_.Clear();

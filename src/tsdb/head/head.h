@@ -101,7 +101,7 @@ class Head {
     size_t size() const { return slots_.size(); }
     std::vector<std::string_view> symbols() const;
     model::Labels labels(size_t i) const { return head_.LabelsOf(slots_[i]); }
-    // Replaces `chunks`; the views last until the next call.
+    // Replaces `chunks`, none where everything was deleted; the views last until the next call.
     base::Status Chunks(size_t i, std::vector<ChunkView>& chunks);
 
    private:

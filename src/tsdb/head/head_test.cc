@@ -1,0 +1,148 @@
+#include "tsdb/head/head.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace narthex::tsdb {
+namespace {
+
+using model::Labels;
+using model::Matcher;
+using model::TimeRange;
+using model::Timestamp;
+using storage::Appended;
+
+constexpr Timestamp kRange = 1000;  // Of chunks, so that small times cut them.
+
+Labels Series(int i) { return *Labels::From({{"__name__", "m"}, {"i", std::to_string(i)}}); }
+
+class HeadTest : public testing::Test {
+ protected:
+  void Put(int series, Timestamp t, double v = 1) {
+    const Slot slot = *head_.Resolve(Series(series));
+    EXPECT_EQ(head_.Judge(slot, t, v), Appended::kYes);
+    head_.Publish({{slot, t, v}});
+  }
+
+  static std::string Times(const storage::SeriesSet& set) {
+    std::string text;
+    for (size_t i = 0; i < set.size(); ++i) {
+      model::SampleColumns samples;
+      EXPECT_TRUE(set.Read(i, {}, samples).has_value());
+      text += std::string(set.labels(i).Get("i")) + ":";
+      for (const Timestamp t : samples.t) text += " " + std::to_string(t);
+      text += "; ";
+    }
+    return text;
+  }
+  std::string Times(TimeRange range = {}) { return Times(*head_.Select({}, range)); }
+
+  // What a block of that range would hold.
+  std::string Block(TimeRange range) {
+    Head::BlockSource source = head_.SourceFor(range);
+    std::string text;
+    for (size_t i = 0; i < source.size(); ++i) {
+      std::vector<Head::ChunkView> chunks;
+      EXPECT_TRUE(source.Chunks(i, chunks).has_value());
+      text += std::string(source.labels(i).Get("i")) + ":";
+      for (const Head::ChunkView& chunk : chunks) {
+        text += fmt::format(" {}-{}/{}", chunk.min, chunk.max, chunk.samples);
+        model::SampleColumns samples;
+        EXPECT_TRUE(chunk::DecodeXor(chunk.bytes, {}, samples).has_value());
+        EXPECT_EQ(samples.size(), chunk.samples);
+        EXPECT_EQ(samples.t.front(), chunk.min);
+        EXPECT_EQ(samples.t.back(), chunk.max);
+      }
+      text += "; ";
+    }
+    return text;
+  }
+
+  Head head_{{.samples_per_chunk = 3, .chunk_range_ms = kRange}};
+};
+
+TEST_F(HeadTest, DropsOldChunksAndSeriesThatHaveEnded) {
+  for (Timestamp t = 0; t < 2000; t += 300) Put(1, t);
+  Put(2, 100);
+  EXPECT_EQ(head_.Truncate(1000, false), 1u);
+  EXPECT_EQ(Times(), "1: 1200 1500 1800; ");
+  EXPECT_EQ(head_.statistics().series, 1u);
+  EXPECT_EQ(head_.Judge(*head_.Resolve(Series(1)), 999, 1), Appended::kTooOld);
+  // The series comes back as a new one.
+  Put(2, 1900);
+  EXPECT_EQ(Times(), "1: 1200 1500 1800; 2: 1900; ");
+}
+
+TEST_F(HeadTest, KeepsWhatASnapshotTakenBeforeShows) {
+  for (Timestamp t = 0; t < 2000; t += 300) Put(1, t);
+  Put(2, 100);
+  const auto before = head_.Select({}, {});
+  head_.Truncate(5000, true);
+  EXPECT_EQ(Times(), "");
+  EXPECT_EQ(Times(*before), "1: 0 300 600 900 1200 1500 1800; 2: 100; ");
+}
+
+TEST_F(HeadTest, ForgetsEmptySeriesOnlyAtTheSecondTruncation) {
+  const Slot slot = *head_.Resolve(Series(1));
+  head_.Truncate(10, false);
+  EXPECT_EQ(head_.Judge(slot, 20, 1), Appended::kYes);
+  head_.Truncate(20, false);
+  EXPECT_EQ(head_.Judge(slot, 30, 1), Appended::kUnknownSeries);
+  EXPECT_TRUE(head_.TakeUnlogged().empty());
+}
+
+TEST_F(HeadTest, GivesTheMemoryOfManySeriesBack) {
+  const auto guard = head_.Enter();
+  for (int i = 0; i < 10'000; ++i) Put(i, 100);
+  const Slot old = *head_.Resolve(Series(0));
+  for (int i = 9'990; i < 10'000; ++i) Put(i, 2000);
+  EXPECT_EQ(head_.Truncate(1000, false), 9'990u);
+  EXPECT_EQ(head_.Judge(old, 3000, 1), Appended::kUnknownSeries);
+  EXPECT_EQ(head_.statistics().series, 10u);
+  EXPECT_EQ(head_.LiveRefs().size(), 10u);
+  EXPECT_EQ(head_.Select({}, {})->size(), 10u);
+}
+
+TEST_F(HeadTest, HandsABlockWholeChunks) {
+  for (Timestamp t = 0; t < 2600; t += 200) Put(1, t);
+  Put(2, 500);
+  Put(3, 1500);
+  EXPECT_EQ(Block({0, 999}), "1: 0-400/3 600-800/2; 2: 500-500/1; ");
+  EXPECT_EQ(Block({1000, 1999}), "1: 1000-1400/3 1600-1800/2; 3: 1500-1500/1; ");
+  Head::BlockSource source = head_.SourceFor({0, 999});
+  EXPECT_EQ(source.symbols(), (std::vector<std::string_view>{"1", "2", "__name__", "i", "m"}));
+}
+
+TEST_F(HeadTest, HidesDeletedSamplesAndLeavesThemOutOfBlocks) {
+  for (Timestamp t = 0; t < 1000; t += 100) Put(1, t);
+  for (Timestamp t = 0; t < 1000; t += 100) Put(2, t);
+  EXPECT_EQ(head_.Delete({Matcher::Equal("i", "1")}, {150, 450}).size(), 1u);
+  EXPECT_EQ(Times(), "1: 0 100 500 600 700 800 900; 2: 0 100 200 300 400 500 600 700 800 900; ");
+  EXPECT_EQ(Block({0, 999}),
+            "1: 0-100/2 500-500/1 600-800/3 900-900/1; "
+            "2: 0-200/3 300-500/3 600-800/3 900-900/1; ");
+  head_.Delete({Matcher::Equal("i", "2")}, {});
+  // The second series has nothing left: whoever writes the block leaves it out.
+  EXPECT_EQ(Block({0, 999}), "1: 0-100/2 500-500/1 600-800/3 900-900/1; 2:; ");
+  // What comes later was not deleted.
+  Put(2, 950);
+  EXPECT_EQ(Times({900, 1000}), "1: 0 100 500 600 700 800 900; 2: 950; ");
+}
+
+TEST(Intervals, Merge) {
+  Intervals intervals;
+  AddInterval(intervals, {10, 20});
+  AddInterval(intervals, {30, 40});
+  AddInterval(intervals, {21, 25});
+  ASSERT_EQ(intervals.size(), 2u);
+  EXPECT_EQ(intervals[0].max, 25);
+  EXPECT_TRUE(IsDeleted(intervals, 25));
+  EXPECT_FALSE(IsDeleted(intervals, 26));
+  AddInterval(intervals, {model::kTimestampMin, model::kTimestampMax});
+  ASSERT_EQ(intervals.size(), 1u);
+  EXPECT_TRUE(CoversAll(intervals, {0, 100}));
+}
+
+}  // namespace
+}  // namespace narthex::tsdb
