@@ -38,6 +38,8 @@ class XorChunk {
   double last_value() const { return last_value_; }
   std::string_view bytes() const { return {buffer_, (bits_ + 7) / 8}; }
   size_t capacity() const { return capacity_; }
+  // Brings the place of the next sample closer, for callers that walk over many chunks.
+  void Prefetch() const { __builtin_prefetch(buffer_ + bits_ / 8, 1); }
 
  private:
   void Reserve(size_t more_bits);

@@ -34,6 +34,7 @@ class DbAppender final : public storage::Appender {
 
   Appended Append(SeriesRef ref, Timestamp t, double v) override {
     if (ref == 0 || ref > kSlotMax) return Appended::kUnknownSeries;
+    if (batch_.empty()) judged_at_ = db_.changes_.load(std::memory_order_acquire);
     const auto slot = static_cast<Slot>(ref - 1);
     Appended verdict = db_.head_.Judge(slot, t, v);
     // Several samples of one series come one after the other.
@@ -54,7 +55,7 @@ class DbAppender final : public storage::Appender {
   }
 
   base::Status Commit() override {
-    base::Status status = db_.Commit(batch_);
+    base::Status status = db_.Commit(batch_, judged_at_);
     batch_.clear();
     return status;
   }
@@ -65,6 +66,7 @@ class DbAppender final : public storage::Appender {
   Db& db_;
   const Epochs::Guard guard_;
   std::vector<Head::Entry> batch_;
+  uint64_t judged_at_ = 0;
 };
 
 namespace {
@@ -253,17 +255,18 @@ void Db::Count(Appended verdict) {
   }
 }
 
-base::Status Db::Commit(std::vector<Head::Entry>& batch) {
+base::Status Db::Commit(std::vector<Head::Entry>& batch, uint64_t judged_at) {
   base::MutexLock lock(commit_mutex_);
   const std::vector<Slot> created = head_.TakeUnlogged();
-  // Another batch may have written these series since they were judged.
   bool series_gone = false;
-  std::erase_if(batch, [&](const Head::Entry& entry) {
-    const Appended verdict = head_.Judge(entry.slot, entry.t, entry.v);
-    if (verdict != Appended::kYes) Count(verdict);
-    series_gone |= verdict == Appended::kUnknownSeries;
-    return verdict != Appended::kYes;
-  });
+  if (judged_at != changes_) {
+    std::erase_if(batch, [&](const Head::Entry& entry) {
+      const Appended verdict = head_.Judge(entry.slot, entry.t, entry.v);
+      if (verdict != Appended::kYes) Count(verdict);
+      series_gone |= verdict == Appended::kUnknownSeries;
+      return verdict != Appended::kYes;
+    });
+  }
   if (series_gone) {
     // A truncation came between this batch's judgement and its commit. Nobody was told yet: whoever
     // sends it again finds the series anew.
@@ -291,6 +294,7 @@ base::Status Db::Commit(std::vector<Head::Entry>& batch) {
   }
   unsynced_ = true;
   NARTHEX_FAULT_POINT("head.after_log");
+  ++changes_;
   head_.Publish(batch);
   NARTHEX_FAULT_POINT("head.after_publish");
   return {};

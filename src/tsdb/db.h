@@ -70,8 +70,11 @@ class Db final : public storage::Queryable, public storage::Appendable {
 
   base::Status Replay();
   void NoteUnreadParts();
-  // Logs and publishes one batch; refused entries are counted and left out.
-  base::Status Commit(std::vector<Head::Entry>& batch) EXCLUDES_LOCK(commit_mutex_);
+  // Logs and publishes one batch. `judged_at` is the change count when its first entry was judged:
+  // where nothing has changed since, the judgements hold; else entries that are refused now are
+  // counted and left out.
+  base::Status Commit(std::vector<Head::Entry>& batch, uint64_t judged_at)
+      EXCLUDES_LOCK(commit_mutex_);
   void Count(storage::Appended verdict);
   void SyncEverySecond(std::stop_token stop);
 
@@ -88,6 +91,7 @@ class Db final : public storage::Queryable, public storage::Appendable {
   wal::SamplesRecord samples_record_ GUARDED_BY(commit_mutex_);
   bool unsynced_ GUARDED_BY(commit_mutex_) = false;
 
+  std::atomic<uint64_t> changes_{0};  // Of the head: commits and truncations.
   std::atomic<uint64_t> out_of_order_{0};
   std::atomic<uint64_t> duplicate_{0};
   std::atomic<uint64_t> too_old_{0};

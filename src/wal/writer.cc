@@ -7,6 +7,7 @@
 #include "base/crc32c.h"
 #include "base/fault_points.h"
 #include "compress/compress.h"
+#include "wal/records.h"
 
 namespace narthex::wal {
 
@@ -50,17 +51,29 @@ uint64_t Writer::RoomInSegment() const {
   return first + whole_pages * (kPageBytes - kFragmentHeaderBytes);
 }
 
-void Writer::EncodeRecord(std::string_view record) {
-  uint8_t flags = 0;
-  if (options_.compression != Compression::kNone && !record.empty()) {
-    const bool snappy = options_.compression == Compression::kSnappy;
-    compressed_ = snappy ? compress::SnappyEncode(record) : compress::ZstdEncode(record);
-    if (compressed_.size() < record.size()) {
-      bytes_saved_ += record.size() - compressed_.size();
-      record = compressed_;
-      flags = snappy ? kSnappyFlag : kZstdFlag;
-    }
+uint8_t Writer::Compress(std::string_view record) {
+  if (options_.compression == Compression::kNone || record.empty()) return 0;
+  // Most values are noise to a compressor, which then costs as much as all the rest of an append.
+  // One sample record in so many shows whether it is so, and settles it for those that follow.
+  constexpr unsigned kTrialEvery = 64;
+  constexpr double kWorthwhile = 1.3;
+  const bool samples = record[0] == static_cast<char>(RecordType::kSamples);
+  if (samples && samples_until_trial_ > 0) {
+    --samples_until_trial_;
+    return 0;
   }
+  const bool snappy = options_.compression == Compression::kSnappy;
+  compressed_ = snappy ? compress::SnappyEncode(record) : compress::ZstdEncode(record);
+  const double ratio = static_cast<double>(record.size()) / static_cast<double>(compressed_.size());
+  if (samples && ratio < kWorthwhile) samples_until_trial_ = kTrialEvery - 1;
+  if (compressed_.size() >= record.size()) return 0;
+  bytes_saved_ += record.size() - compressed_.size();
+  return snappy ? kSnappyFlag : kZstdFlag;
+}
+
+void Writer::EncodeRecord(std::string_view record) {
+  const uint8_t flags = Compress(record);
+  if (flags != 0) record = compressed_;
   for (bool first = true; first || !record.empty(); first = false) {
     size_t in_page = kPageBytes - (good_bytes_ + batch_.size()) % kPageBytes;
     if (in_page < kFragmentHeaderBytes + 1) {

@@ -52,6 +52,8 @@ class Writer {
   base::Status StartSegment();
   base::Status WriteBatch();
   void EncodeRecord(std::string_view record);
+  // Compresses into compressed_ where that is worth its time; the flag to set, 0 for none.
+  uint8_t Compress(std::string_view record);
   uint64_t RoomInSegment() const;
 
   base::FileSystem& files_;
@@ -63,6 +65,8 @@ class Writer {
   uint64_t good_bytes_ = 0;  // Up to here the segment holds whole batches.
   std::string batch_;        // Encoded, to be written at good_bytes_.
   std::string compressed_;
+  unsigned samples_until_trial_ =
+      0;  // Sample records to write raw before compression is tried again.
   uint64_t bytes_written_ = 0;
   uint64_t bytes_saved_ = 0;
 };

@@ -163,8 +163,17 @@ void Head::Publish(const std::vector<Entry>& batch) {
   Timestamp min = model::kTimestampMax;
   Timestamp max = model::kTimestampMin;
   {
+    // Series lie apart in memory: their state is asked for well before it is needed, and their
+    // buffers, whose place only the state tells, a little before.
+    constexpr size_t kStateAhead = 16;
+    constexpr size_t kBufferAhead = 8;
     base::MutexLock lock(mutex_);
-    for (const Entry& entry : batch) {
+    for (size_t i = 0; i < batch.size(); ++i) {
+      if (i + kStateAhead < batch.size()) {
+        __builtin_prefetch(&hot_[batch[i + kStateAhead].slot], 1);
+      }
+      if (i + kBufferAhead < batch.size()) hot_[batch[i + kBufferAhead].slot].open.Prefetch();
+      const Entry& entry = batch[i];
       HotSeries& series = hot_[entry.slot];
       if (entry.t <= series.last_time.load(std::memory_order_relaxed)) continue;
       Append(series, entry.t, entry.v);
