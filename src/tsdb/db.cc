@@ -173,6 +173,7 @@ base::Status Db::Replay() {
   boost::unordered_flat_map<wal::Ref, Slot> slots;
   std::vector<wal::SeriesEntry> series;
   std::vector<wal::SampleEntry> samples;
+  std::vector<wal::TombstoneEntry> tombstones;
   std::vector<Head::Entry> batch;
   for (;;) {
     ASSIGN_OR_RETURN(const bool more, reader.Next());
@@ -202,6 +203,14 @@ base::Status Db::Replay() {
         }
         head_.Publish(batch);
         replay_.replayed_samples += batch.size();
+        break;
+      case wal::RecordType::kTombstones:
+        tombstones.clear();
+        decoded = wal::DecodeTombstones(reader.record(), tombstones);
+        for (const wal::TombstoneEntry& entry : tombstones) {
+          const auto slot = slots.find(entry.ref);
+          if (slot != slots.end()) head_.Delete({slot->second}, entry.range);
+        }
         break;
       default:
         ++replay_.unread_records;
@@ -237,6 +246,28 @@ base::Result<std::unique_ptr<storage::Querier>> Db::OpenQuerier(TimeRange range)
 
 std::unique_ptr<storage::Appender> Db::OpenAppender() {
   return std::make_unique<DbAppender>(*this);
+}
+
+base::Status Db::DeleteSeries(const std::vector<Matcher>& matchers, TimeRange range) {
+  base::MutexLock lock(commit_mutex_);
+  const std::vector<Slot> slots = head_.SeriesSince(matchers, range.min);
+  if (slots.empty()) return {};
+  wal::TombstonesRecord record;
+  for (const Slot slot : slots) record.Add({head_.RefOf(slot), range});
+  // The record may name series that no record before it does.
+  const std::vector<Slot> created = head_.TakeUnlogged();
+  series_record_.Clear();
+  for (const Slot slot : created) series_record_.Add(head_.RefOf(slot), head_.LabelsOf(slot));
+  std::vector<std::string_view> records;
+  if (!series_record_.empty()) records.push_back(series_record_.bytes());
+  records.push_back(record.bytes());
+  if (base::Status logged = wal_->Log(records); !logged) {
+    head_.PutBackUnlogged(created);
+    return logged;
+  }
+  unsynced_ = true;
+  head_.Delete(slots, range);
+  return {};
 }
 
 void Db::Count(Appended verdict) {

@@ -45,6 +45,11 @@ class Db final : public storage::Queryable, public storage::Appendable {
   base::Result<std::unique_ptr<storage::Querier>> OpenQuerier(model::TimeRange range) override;
   std::unique_ptr<storage::Appender> OpenAppender() override;
 
+  // Hides the samples in `range` of the series that match, for good. Samples that come later are
+  // not touched. Errors: those of the log; then nothing is hidden.
+  base::Status DeleteSeries(const std::vector<model::Matcher>& matchers, model::TimeRange range)
+      EXCLUDES_LOCK(commit_mutex_);
+
   const Head& head() const { return head_; }
 
   struct Statistics {

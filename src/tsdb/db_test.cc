@@ -147,6 +147,22 @@ TEST_F(DbTest, CutsChunksAndReadsAcrossThem) {
   EXPECT_TRUE(Read(*db, {-9'000'000, -8'000'000}).empty());
 }
 
+TEST_F(DbTest, DeletesForGood) {
+  {
+    const auto db = Open();
+    for (int i = 1; i <= 2; ++i) {
+      for (Timestamp t = 10; t <= 50; t += 10) Put(*db, Series(i), t, i);
+    }
+    ASSERT_TRUE(db->DeleteSeries({Matcher::Equal("i", "1")}, {15, 35}).has_value());
+    Put(*db, Series(1), 60, 1);
+    EXPECT_EQ(Read(*db)[R"(m{i="1"})"],
+              (std::map<Timestamp, double>{{10, 1}, {40, 1}, {50, 1}, {60, 1}}));
+    EXPECT_EQ(Read(*db)[R"(m{i="2"})"].size(), 5u);
+  }
+  EXPECT_EQ(Read(*Open())[R"(m{i="1"})"],
+            (std::map<Timestamp, double>{{10, 1}, {40, 1}, {50, 1}, {60, 1}}));
+}
+
 TEST_F(DbTest, IsLockedByItsOwner) {
   const auto db = Open();
   const auto second = TryOpen();

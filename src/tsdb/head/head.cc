@@ -252,17 +252,16 @@ std::shared_ptr<const Intervals> Head::DeletedOf(Slot slot) const {
   return found == deleted_.end() ? nullptr : found->second;
 }
 
-std::vector<Slot> Head::Delete(const std::vector<Matcher>& matchers, TimeRange range) {
-  base::MutexLock lock(mutex_);
+std::vector<Slot> Head::SeriesSince(const std::vector<Matcher>& matchers, Timestamp mint) const {
+  base::SharedLock lock(mutex_);
   std::vector<Slot> slots = index_.Select(matchers);
-  std::erase_if(slots, [&](Slot slot) { return hot_[slot].last_time < range.min; });
-  for (const Slot slot : slots) AddDeletion(slot, range);
+  std::erase_if(slots, [&](Slot slot) { return hot_[slot].last_time < mint; });
   return slots;
 }
 
-void Head::RestoreDeletion(Slot slot, TimeRange range) {
+void Head::Delete(const std::vector<Slot>& slots, TimeRange range) {
   base::MutexLock lock(mutex_);
-  AddDeletion(slot, range);
+  for (const Slot slot : slots) AddDeletion(slot, range);
 }
 
 void Head::AddDeletion(Slot slot, TimeRange range) {

@@ -82,10 +82,11 @@ class Head {
   size_t Truncate(model::Timestamp mint, bool empty_too) EXCLUDES_LOCK(mutex_);
   // The references of all series, ascending: what the log still has to know.
   std::vector<wal::Ref> LiveRefs() const EXCLUDES_LOCK(mutex_);
-  // Hides samples in `range` of the series that match, for good. The series that were hit.
-  std::vector<Slot> Delete(const std::vector<model::Matcher>& matchers, model::TimeRange range)
-      EXCLUDES_LOCK(mutex_);
-  void RestoreDeletion(Slot slot, model::TimeRange range) EXCLUDES_LOCK(mutex_);
+  // The series that match and have samples in `range` or later.
+  std::vector<Slot> SeriesSince(const std::vector<model::Matcher>& matchers,
+                                model::Timestamp mint) const EXCLUDES_LOCK(mutex_);
+  // Hides the samples in `range` that a series has now, for good.
+  void Delete(const std::vector<Slot>& slots, model::TimeRange range) EXCLUDES_LOCK(mutex_);
 
   // One chunk of a series as it is.
   struct ChunkView {
