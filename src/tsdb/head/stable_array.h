@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
 
 #include "base/check.h"
@@ -17,9 +18,12 @@ class StableArray {
   static constexpr uint32_t kPerBlock = kBlockSize;
   static constexpr uint64_t kSizeMax = uint64_t{kBlockSize} * kBlocks - 1;
 
-  StableArray() : blocks_(new std::atomic<T*>[kBlocks]()) {}
+  StableArray() : blocks_(static_cast<T**>(std::calloc(kBlocks, sizeof(T*)))) {
+    CHECK(blocks_ != nullptr);
+  }
   ~StableArray() {
-    for (uint32_t i = 0; i <= size() / kBlockSize; ++i) delete[] blocks_[i].load();
+    for (uint32_t i = 0; i <= size() / kBlockSize; ++i) delete[] blocks_[i];
+    std::free(blocks_);
   }
   StableArray(const StableArray&) = delete;
   StableArray& operator=(const StableArray&) = delete;
@@ -39,7 +43,7 @@ class StableArray {
   uint32_t Grow() {
     const uint32_t index = size_.load(std::memory_order_relaxed);
     CHECK(index < kSizeMax);
-    std::atomic<T*>& block = blocks_[index / kBlockSize];
+    const std::atomic_ref<T*> block(blocks_[index / kBlockSize]);
     if (block.load(std::memory_order_relaxed) == nullptr) {
       block.store(new T[kBlockSize](), std::memory_order_release);
     }
@@ -51,14 +55,16 @@ class StableArray {
   // REQUIRES: `first` is a multiple of kBlockSize, and the block is full.
   std::unique_ptr<T[]> TakeBlock(uint32_t first) {
     CHECK(first % kBlockSize == 0 && first + kBlockSize <= size());
-    return std::unique_ptr<T[]>(blocks_[first / kBlockSize].exchange(nullptr));
+    return std::unique_ptr<T[]>(std::atomic_ref<T*>(blocks_[first / kBlockSize]).exchange(nullptr));
   }
 
  private:
-  T* Block(uint32_t i) const { return blocks_[i / kBlockSize].load(std::memory_order_acquire); }
+  T* Block(uint32_t i) const {
+    return std::atomic_ref<T*>(blocks_[i / kBlockSize]).load(std::memory_order_acquire);
+  }
 
-  // Untouched pages of this table cost no memory.
-  std::unique_ptr<std::atomic<T*>[]> blocks_;
+  // From calloc, whose untouched pages cost no memory; entries are used as atomics.
+  T** const blocks_;
   std::atomic<uint32_t> size_{0};
 };
 
