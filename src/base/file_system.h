@@ -61,6 +61,8 @@ class FileSystem {
   virtual Result<std::unique_ptr<MappedFile>> Map(const std::string& path) = 0;
   // Replaces `to`. Durable once SyncDirectory of the parent has succeeded.
   virtual Status Rename(const std::string& from, const std::string& to) = 0;
+  // A second name for a file, without a copy of its bytes.
+  virtual Status Link(const std::string& existing, const std::string& name) = 0;
   // A file or an empty directory.
   virtual Status Remove(const std::string& path) = 0;
   virtual Status CreateDirectories(const std::string& path) = 0;

@@ -61,6 +61,14 @@ TEST_P(FileSystemTest, WritesAtomicallyAndLists) {
   EXPECT_EQ(files().Exists(Path("x")), false);
 }
 
+TEST_P(FileSystemTest, LinksShareTheirBytes) {
+  ASSERT_TRUE(WriteFileAtomically(files(), Path("f"), "bytes").has_value());
+  ASSERT_TRUE(files().Link(Path("f"), Path("g")).has_value());
+  EXPECT_EQ(files().Link(Path("f"), Path("g")).error().code, Code::kAlreadyExists);
+  ASSERT_TRUE(files().Remove(Path("f")).has_value());
+  EXPECT_EQ(*ReadFile(files(), Path("g")), "bytes");
+}
+
 TEST_P(FileSystemTest, LocksOnce) {
   {
     const auto lock = files().Lock(Path("lock"));

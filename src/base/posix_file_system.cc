@@ -138,6 +138,11 @@ class RealFileSystem final : public FileSystem {
     return {};
   }
 
+  Status Link(const std::string& existing, const std::string& name) override {
+    if (::link(existing.c_str(), name.c_str()) != 0) return FailErrno(errno, "link " + name);
+    return {};
+  }
+
   Status Remove(const std::string& path) override {
     if (::remove(path.c_str()) != 0) return FailErrno(errno, "remove " + path);
     return {};

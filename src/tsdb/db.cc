@@ -1,11 +1,14 @@
 #include "tsdb/db.h"
 
+#include <algorithm>
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <condition_variable>
+#include <iterator>
 #include <mutex>
 
 #include "base/check.h"
 #include "base/fault_points.h"
+#include "storage/merge.h"
 #include "wal/reader.h"
 
 namespace narthex::tsdb {
@@ -69,35 +72,74 @@ class DbAppender final : public storage::Appender {
   uint64_t judged_at_ = 0;
 };
 
-namespace {
-
+// The head is read before the list of blocks is: a stretch that moves from one to the other in
+// between is then seen twice, which merging undoes, and never missed.
 class DbQuerier final : public storage::Querier {
  public:
-  DbQuerier(const Head& head, TimeRange range) : head_(head), range_(range) {}
+  DbQuerier(const Db& db, TimeRange range) : db_(db), range_(range) {}
 
   base::Result<std::unique_ptr<storage::SeriesSet>> Select(
       const std::vector<Matcher>& matchers) override {
-    return head_.Select(matchers, range_);
+    std::vector<std::unique_ptr<storage::SeriesSet>> sets;
+    std::unique_ptr<storage::SeriesSet> head = db_.head_.Select(matchers, range_);
+    for (const auto& block : *db_.blocks()) {
+      if (!Overlaps(*block)) continue;
+      ASSIGN_OR_RETURN(std::unique_ptr<storage::SeriesSet> set, block->Select(matchers, range_));
+      if (set->size() > 0) sets.push_back(std::move(set));
+    }
+    if (sets.empty()) return head;
+    sets.push_back(std::move(head));
+    return storage::MergeSeriesSets(std::move(sets));
   }
+
   base::Result<std::vector<std::string>> LabelNames(const std::vector<Matcher>& matchers) override {
-    return head_.LabelNames(matchers);
+    std::vector<std::string> names = db_.head_.LabelNames(matchers);
+    for (const auto& block : *db_.blocks()) {
+      if (!Overlaps(*block)) continue;
+      ASSIGN_OR_RETURN(const std::vector<std::string> more, block->LabelNames(matchers));
+      Unite(names, more);
+    }
+    return names;
   }
+
   base::Result<std::vector<std::string>> LabelValues(
       std::string_view name, const std::vector<Matcher>& matchers) override {
-    return head_.LabelValues(name, matchers);
+    std::vector<std::string> values = db_.head_.LabelValues(name, matchers);
+    for (const auto& block : *db_.blocks()) {
+      if (!Overlaps(*block)) continue;
+      ASSIGN_OR_RETURN(const std::vector<std::string> more, block->LabelValues(name, matchers));
+      Unite(values, more);
+    }
+    return values;
   }
 
  private:
-  const Head& head_;
+  bool Overlaps(const Block& block) const {
+    const BlockMeta meta = block.meta();
+    return meta.min_time <= range_.max && meta.max_time > range_.min;
+  }
+  static void Unite(std::vector<std::string>& into, const std::vector<std::string>& more) {
+    std::vector<std::string> all;
+    std::ranges::set_union(into, more, std::back_inserter(all));
+    into = std::move(all);
+  }
+
+  const Db& db_;
   const TimeRange range_;
 };
+
+namespace {
 
 std::string WalDirectory(const std::string& directory) { return base::JoinPath(directory, "wal"); }
 
 }  // namespace
 
 Db::Db(base::Env env, base::Logger& log, Options options)
-    : env_(env), log_(log), options_(std::move(options)), head_(options_.head) {}
+    : env_(env),
+      log_(log),
+      options_(std::move(options)),
+      head_(options_.head),
+      random_(base::RandomSeed()) {}
 
 base::Result<std::unique_ptr<Db>> Db::Open(base::Env env, base::Logger& log, Options options) {
   std::unique_ptr<Db> db(new Db(env, log, std::move(options)));
@@ -106,7 +148,7 @@ base::Result<std::unique_ptr<Db>> Db::Open(base::Env env, base::Logger& log, Opt
   if (db->options_.lock) {
     ASSIGN_OR_RETURN(db->lock_, env.files.Lock(base::JoinPath(directory, "lock")));
   }
-  db->NoteUnreadParts();
+  RETURN_IF_ERROR(db->OpenBlocks());
   RETURN_IF_ERROR(db->Replay());
   {
     base::MutexLock lock(db->commit_mutex_);
@@ -117,11 +159,16 @@ base::Result<std::unique_ptr<Db>> Db::Open(base::Env env, base::Logger& log, Opt
     db->syncer_ =
         std::jthread([raw = db.get()](std::stop_token stop) { raw->SyncEverySecond(stop); });
   }
+  if (db->options_.maintenance_ms > 0) {
+    db->maintainer_ =
+        std::jthread([raw = db.get()](std::stop_token stop) { raw->MaintainRegularly(stop); });
+  }
   return db;
 }
 
 Db::~Db() {
-  syncer_ = std::jthread();  // Stops and joins.
+  maintainer_ = std::jthread();  // Stops and joins.
+  syncer_ = std::jthread();
   base::MutexLock lock(commit_mutex_);
   if (wal_ == nullptr) return;
   if (const base::Status synced = wal_->Sync(); !synced) {
@@ -129,19 +176,49 @@ Db::~Db() {
   }
 }
 
-void Db::NoteUnreadParts() {
-  const auto entries = env_.files.List(options_.directory);
-  if (!entries) return;
-  size_t blocks = 0;
-  for (const base::DirectoryEntry& entry : *entries) {
-    if (entry.is_directory && entry.name.size() == 26) ++blocks;  // A ULID.
+std::shared_ptr<const Db::Blocks> Db::blocks() const {
+  base::MutexLock lock(blocks_mutex_);
+  return blocks_;
+}
+
+base::Status Db::OpenBlocks() {
+  RETURN_IF_ERROR(RemoveTemporaryBlocks(env_.files, options_.directory));
+  ASSIGN_OR_RETURN(const std::vector<std::string> directories,
+                   ListBlocks(env_.files, options_.directory));
+  auto blocks = std::make_shared<Blocks>();
+  for (const std::string& directory : directories) {
+    base::Result<std::shared_ptr<Block>> block = Block::Open(env_.files, directory);
+    if (!block) {
+      // The others are no worse for it: start, say so, and leave it as it is.
+      ++replay_.blocks_damaged;
+      log_.Error("tsdb", "a block cannot be read and is left out of every answer",
+                 {{"block", directory}, {"err", block.error().message}});
+      continue;
+    }
+    blocks->push_back(*std::move(block));
   }
-  if (blocks > 0) {
-    log_.Warn("tsdb",
-              "this version answers queries from the write-ahead log only: the blocks in the data "
-              "directory are left alone and not read",
-              {{"blocks", blocks}});
+  std::ranges::sort(*blocks, {}, [](const auto& block) { return block->meta().min_time; });
+  for (const auto& block : *blocks) {
+    const BlockMeta meta = block->meta();
+    const auto& hints = meta.compaction.hints;
+    // A block of late samples says nothing about how far the head has been cut.
+    if (std::ranges::find(hints, kHintOutOfOrder) != hints.end()) continue;
+    head_.RaiseValidTime(meta.max_time);
   }
+  base::MutexLock lock(blocks_mutex_);
+  blocks_ = std::move(blocks);
+  return {};
+}
+
+void Db::ReportDamage(const wal::Damage& damage) {
+  if (!damage.torn_tail) ++replay_.wal_corruptions;
+  log_.Warn("tsdb",
+            damage.torn_tail ? "passed over an unfinished write at the end of a log segment"
+                             : "passed over a damaged place in the log",
+            {{"file", damage.path},
+             {"offset", damage.offset},
+             {"skipped_bytes", damage.skipped},
+             {"cause", damage.cause}});
 }
 
 base::Status Db::Replay() {
@@ -159,16 +236,7 @@ base::Status Db::Replay() {
     if (!checkpoint || segment.index > checkpoint->index) segments.push_back(segment);
   }
 
-  const auto on_damage = [this](const wal::Damage& damage) {
-    if (!damage.torn_tail) ++replay_.wal_corruptions;
-    log_.Warn("tsdb",
-              damage.torn_tail ? "passed over an unfinished write at the end of a log segment"
-                               : "passed over a damaged place in the log",
-              {{"file", damage.path},
-               {"offset", damage.offset},
-               {"skipped_bytes", damage.skipped},
-               {"cause", damage.cause}});
-  };
+  const auto on_damage = [this](const wal::Damage& damage) { ReportDamage(damage); };
   wal::Reader reader(env_.files, std::move(segments), on_damage);
   boost::unordered_flat_map<wal::Ref, Slot> slots;
   std::vector<wal::SeriesEntry> series;
@@ -194,6 +262,7 @@ base::Status Db::Replay() {
         batch.clear();
         decoded = wal::DecodeSamples(reader.record(), samples);
         for (const wal::SampleEntry& entry : samples) {
+          if (entry.t < head_.valid_time()) continue;  // In a block.
           const auto slot = slots.find(entry.ref);
           if (slot == slots.end()) {
             ++replay_.unknown_refs;
@@ -224,6 +293,8 @@ base::Status Db::Replay() {
                  .torn_tail = false});
     }
   }
+  // Series that live on in blocks alone.
+  if (head_.valid_time() != model::kTimestampMin) head_.Truncate(head_.valid_time(), true);
   replay_.replayed_series = head_.statistics().series;
   replay_.replay_ms = (env_.clock.MonotonicNs() - began) / 1'000'000;
   if (replay_.unknown_refs > 0 || replay_.unread_records > 0) {
@@ -241,7 +312,7 @@ base::Status Db::Replay() {
 }
 
 base::Result<std::unique_ptr<storage::Querier>> Db::OpenQuerier(TimeRange range) {
-  return std::make_unique<DbQuerier>(head_, range);
+  return std::make_unique<DbQuerier>(*this, range);
 }
 
 std::unique_ptr<storage::Appender> Db::OpenAppender() {
@@ -249,6 +320,12 @@ std::unique_ptr<storage::Appender> Db::OpenAppender() {
 }
 
 base::Status Db::DeleteSeries(const std::vector<Matcher>& matchers, TimeRange range) {
+  base::MutexLock maintenance(maintenance_mutex_);
+  for (const auto& block : *blocks()) {
+    const BlockMeta meta = block->meta();
+    if (meta.min_time > range.max || meta.max_time <= range.min) continue;
+    RETURN_IF_ERROR(block->AddTombstones(matchers, range));
+  }
   base::MutexLock lock(commit_mutex_);
   const std::vector<Slot> slots = head_.SeriesSince(matchers, range.min);
   if (slots.empty()) return {};
@@ -353,6 +430,11 @@ Db::Statistics Db::statistics() const {
   result.duplicate = duplicate_;
   result.too_old = too_old_;
   result.commits_failed = commits_failed_;
+  result.compactions = compactions_;
+  result.compactions_failed = compactions_failed_;
+  result.retention_deletions = retention_deletions_;
+  result.checkpoints = checkpoints_;
+  result.checkpoints_failed = checkpoints_failed_;
   base::MutexLock lock(commit_mutex_);
   result.wal_bytes_written = wal_->bytes_written();
   result.wal_segment = wal_->segment();

@@ -10,9 +10,12 @@
 #include "base/env.h"
 #include "base/log.h"
 #include "base/mutex.h"
+#include "base/random.h"
 #include "base/result.h"
 #include "storage/storage.h"
+#include "tsdb/block/block.h"
 #include "tsdb/head/head.h"
+#include "wal/reader.h"
 #include "wal/writer.h"
 
 namespace narthex::tsdb {
@@ -34,6 +37,8 @@ class Db final : public storage::Queryable, public storage::Appendable {
     wal::Writer::Options wal;
     FsyncPolicy fsync = FsyncPolicy::kInterval;
     bool lock = true;
+    uint64_t retention_bytes = 0;     // Of blocks and log; 0 is no limit.
+    int64_t maintenance_ms = 60'000;  // Between two rounds of Maintain; 0: only when called.
   };
 
   // Creates the directory, or takes over what is there and replays its log. Errors:
@@ -48,9 +53,20 @@ class Db final : public storage::Queryable, public storage::Appendable {
   // Hides the samples in `range` of the series that match, for good. Samples that come later are
   // not touched. Errors: those of the log; then nothing is hidden.
   base::Status DeleteSeries(const std::vector<model::Matcher>& matchers, model::TimeRange range)
-      EXCLUDES_LOCK(commit_mutex_);
+      EXCLUDES_LOCK(maintenance_mutex_);
+
+  // A copy of the database under snapshots/: blocks as hard links and, unless `skip_head`, the head
+  // as one more block. The new folder's name.
+  base::Result<std::string> Snapshot(bool skip_head) EXCLUDES_LOCK(maintenance_mutex_);
+
+  // One round: cuts full stretches of the head into blocks, compacts blocks, drops what is past
+  // retention. Called in the background, and by tests.
+  base::Status Maintain() EXCLUDES_LOCK(maintenance_mutex_);
 
   const Head& head() const { return head_; }
+  using Blocks = std::vector<std::shared_ptr<Block>>;
+  // By time. What a query holds stays readable, also when a block is replaced meanwhile.
+  std::shared_ptr<const Blocks> blocks() const EXCLUDES_LOCK(blocks_mutex_);
 
   struct Statistics {
     uint64_t out_of_order = 0;  // Samples refused, by reason.
@@ -65,6 +81,12 @@ class Db final : public storage::Queryable, public storage::Appendable {
     uint64_t unknown_refs = 0;    // Samples in the log without a series.
     uint64_t unread_records = 0;  // Of types that are not kept in the head yet.
     int64_t replay_ms = 0;
+    uint64_t blocks_damaged = 0;  // At open: left alone, and not read.
+    uint64_t compactions = 0;     // Blocks written by maintenance, from the head or from blocks.
+    uint64_t compactions_failed = 0;
+    uint64_t retention_deletions = 0;
+    uint64_t checkpoints = 0;
+    uint64_t checkpoints_failed = 0;
   };
   Statistics statistics() const EXCLUDES_LOCK(commit_mutex_);
 
@@ -73,8 +95,11 @@ class Db final : public storage::Queryable, public storage::Appendable {
 
   Db(base::Env env, base::Logger& log, Options options);
 
+  friend class DbQuerier;
+
+  base::Status OpenBlocks();
   base::Status Replay();
-  void NoteUnreadParts();
+  void ReportDamage(const wal::Damage& damage);
   // Logs and publishes one batch. `judged_at` is the change count when its first entry was judged:
   // where nothing has changed since, the judgements hold; else entries that are refused now are
   // counted and left out.
@@ -82,6 +107,20 @@ class Db final : public storage::Queryable, public storage::Appendable {
       EXCLUDES_LOCK(commit_mutex_);
   void Count(storage::Appended verdict);
   void SyncEverySecond(std::stop_token stop);
+
+  // db_maintenance.cc
+  void MaintainRegularly(std::stop_token stop);
+  base::Status CutHead() REQUIRES_LOCK(maintenance_mutex_);
+  // Writes the head's chunks that begin in [mint, maxt) as a block into `directory`; the zero ULID
+  // when there is nothing to write.
+  base::Result<BlockMeta> WriteHeadBlock(const std::string& directory, model::Timestamp mint,
+                                         model::Timestamp maxt) REQUIRES_LOCK(maintenance_mutex_);
+  base::Status TruncateHead(model::Timestamp mint) REQUIRES_LOCK(maintenance_mutex_);
+  void DropExpired() REQUIRES_LOCK(maintenance_mutex_);
+  // Takes blocks out of service, puts one in (null: none), then deletes the directories of those.
+  void ReplaceBlocks(const Blocks& gone, std::shared_ptr<Block> added)
+      REQUIRES_LOCK(maintenance_mutex_);
+  uint64_t WalBytes() const;
 
   const base::Env env_;
   base::Logger& log_;
@@ -96,6 +135,17 @@ class Db final : public storage::Queryable, public storage::Appendable {
   wal::SamplesRecord samples_record_ GUARDED_BY(commit_mutex_);
   bool unsynced_ GUARDED_BY(commit_mutex_) = false;
 
+  mutable base::Mutex blocks_mutex_;
+  std::shared_ptr<const Blocks> blocks_ GUARDED_BY(blocks_mutex_) = std::make_shared<Blocks>();
+
+  base::Mutex maintenance_mutex_;  // One at a time: cutting, compacting, snapshots.
+  base::Random random_ GUARDED_BY(maintenance_mutex_);
+  std::atomic<uint64_t> compactions_{0};
+  std::atomic<uint64_t> compactions_failed_{0};
+  std::atomic<uint64_t> retention_deletions_{0};
+  std::atomic<uint64_t> checkpoints_{0};
+  std::atomic<uint64_t> checkpoints_failed_{0};
+
   std::atomic<uint64_t> changes_{0};  // Of the head: commits and truncations.
   std::atomic<uint64_t> out_of_order_{0};
   std::atomic<uint64_t> duplicate_{0};
@@ -103,6 +153,7 @@ class Db final : public storage::Queryable, public storage::Appendable {
   std::atomic<uint64_t> commits_failed_{0};
   Statistics replay_;  // Written by Open alone.
   std::jthread syncer_;
+  std::jthread maintainer_;
 };
 
 }  // namespace narthex::tsdb

@@ -196,6 +196,19 @@ Status MemoryFileSystem::Rename(const std::string& from, const std::string& to) 
   return {};
 }
 
+Status MemoryFileSystem::Link(const std::string& existing, const std::string& name) {
+  MutexLock lock(mutex_);
+  if (Decide("link", name) != Fate::kSucceed) return Refuse("link", name);
+  const auto found = nodes_.find(existing);
+  if (found == nodes_.end()) {
+    return Fail(Code::kNotFound, "{}: No such file or directory", existing);
+  }
+  if (nodes_.contains(name)) return Fail(Code::kAlreadyExists, "{}: File exists", name);
+  const std::shared_ptr<Node> node = found->second;
+  nodes_[name] = node;
+  return {};
+}
+
 Status MemoryFileSystem::Remove(const std::string& path) {
   MutexLock lock(mutex_);
   if (Decide("remove", path) != Fate::kSucceed) return Refuse("remove", path);

@@ -48,6 +48,7 @@ class MemoryFileSystem final : public FileSystem {
   Result<std::unique_ptr<File>> Open(const std::string& path, Mode mode) override;
   Result<std::unique_ptr<MappedFile>> Map(const std::string& path) override;
   Status Rename(const std::string& from, const std::string& to) override;
+  Status Link(const std::string& existing, const std::string& name) override;
   Status Remove(const std::string& path) override;
   Status CreateDirectories(const std::string& path) override;
   Status SyncDirectory(const std::string& path) override;

@@ -64,7 +64,7 @@ class Head::Snapshot final : public storage::SeriesSet {
       RETURN_IF_ERROR(chunk::DecodeXor(
           std::string_view(open_).substr(row.open_begin, row.open_size), range, out));
     }
-    if (row.deleted != nullptr) DropDeleted(*row.deleted, out);
+    if (row.deleted != nullptr) row.deleted->RemoveFrom(out, 0);
     return {};
   }
 
@@ -270,7 +270,7 @@ void Head::AddDeletion(Slot slot, TimeRange range) {
   if (range.max < range.min) return;
   const auto before = DeletedOf(slot);
   Intervals intervals = before != nullptr ? *before : Intervals();
-  AddInterval(intervals, range);
+  intervals.Add(range);
   deleted_[slot] = std::make_shared<const Intervals>(std::move(intervals));
 }
 
@@ -319,8 +319,10 @@ size_t Head::Truncate(Timestamp mint, bool empty_too) {
     series_ -= dropped;
     series_removed_ += dropped;
     for (auto& [slot, intervals] : deleted_) {
-      Intervals kept = *intervals;
-      std::erase_if(kept, [mint](const TimeRange& range) { return range.max < mint; });
+      Intervals kept;
+      for (const TimeRange& range : intervals->ranges()) {
+        if (range.max >= mint) kept.Add(range);
+      }
       intervals = std::make_shared<const Intervals>(std::move(kept));
     }
     std::erase_if(deleted_, [](const auto& item) { return item.second->empty(); });
@@ -364,8 +366,7 @@ Head::BlockSource Head::SourceFor(TimeRange range) const {
       inside = range.Contains(at->min);
     }
     const auto deleted = DeletedOf(slot);
-    if (inside && (deleted == nullptr || !CoversAll(*deleted, range)))
-      source.slots_.push_back(slot);
+    if (inside && (deleted == nullptr || !deleted->Cover(range))) source.slots_.push_back(slot);
   }
   index_.SortByLabels(source.slots_);
   return source;
@@ -403,7 +404,7 @@ base::Status Head::BlockSource::Chunks(size_t i, std::vector<ChunkView>& chunks)
     model::SampleColumns samples;
     RETURN_IF_ERROR(chunk::DecodeXor(chunk.bytes, {}, samples));
     const size_t before = samples.size();
-    DropDeleted(*deleted, samples);
+    deleted->RemoveFrom(samples, 0);
     if (samples.size() == before) {
       kept.push_back(chunk);
       continue;

@@ -130,19 +130,5 @@ TEST_F(HeadTest, HidesDeletedSamplesAndLeavesThemOutOfBlocks) {
   EXPECT_EQ(Times({900, 1000}), "1: 0 100 500 600 700 800 900; 2: 950; ");
 }
 
-TEST(Intervals, Merge) {
-  Intervals intervals;
-  AddInterval(intervals, {10, 20});
-  AddInterval(intervals, {30, 40});
-  AddInterval(intervals, {21, 25});
-  ASSERT_EQ(intervals.size(), 2u);
-  EXPECT_EQ(intervals[0].max, 25);
-  EXPECT_TRUE(IsDeleted(intervals, 25));
-  EXPECT_FALSE(IsDeleted(intervals, 26));
-  AddInterval(intervals, {model::kTimestampMin, model::kTimestampMax});
-  ASSERT_EQ(intervals.size(), 1u);
-  EXPECT_TRUE(CoversAll(intervals, {0, 100}));
-}
-
 }  // namespace
 }  // namespace narthex::tsdb

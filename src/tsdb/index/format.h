@@ -12,8 +12,8 @@ inline constexpr uint8_t kIndexVersionWritten = 2;
 inline constexpr uint8_t kIndexVersionNewest = 3;  // Read, not written.
 inline constexpr size_t kIndexHeaderBytes = 5;
 inline constexpr size_t kTocBytes = 6 * 8 + 4;
-inline constexpr size_t kSeriesAlignment =
-    16;  // From version 2 on; a series' number is its offset / 16.
+// From version 2 on; a series' number is its offset / 16.
+inline constexpr size_t kSeriesAlignment = 16;
 inline constexpr size_t kPostingsAlignment = 4;
 // One in so many symbols and postings entries is found at once, the rest from it.
 inline constexpr size_t kSampling = 32;

@@ -61,7 +61,7 @@ base::Status IndexReader::ReadToc() {
 }
 
 base::Result<std::string_view> IndexReader::Section(uint64_t offset, std::string_view what) const {
-  if (offset + 8 > bytes_.size()) return Damaged(what, offset);
+  if (offset > bytes_.size() || bytes_.size() - offset < 8) return Damaged(what, offset);
   const uint64_t size = base::LoadBigEndian<uint32_t>(bytes_.data() + offset);
   if (size > bytes_.size() - offset - 8) return Damaged(what, offset);
   const std::string_view content = bytes_.substr(offset + 4, size);
@@ -82,6 +82,16 @@ base::Status IndexReader::ReadSymbols() {
     if (!reader.ok()) return Damaged("symbol table", toc_.symbols);
   }
   return {};
+}
+
+base::Result<std::vector<std::string>> IndexReader::Symbols() const {
+  std::vector<std::string> symbols;
+  if (toc_.symbols == 0) return symbols;
+  ByteReader reader(bytes_.substr(toc_.symbols + 8));
+  symbols.reserve(symbol_count_);
+  for (uint64_t i = 0; i < symbol_count_; ++i) symbols.emplace_back(reader.ReadUvarintString());
+  if (!reader.ok()) return Damaged("symbol table", toc_.symbols);
+  return symbols;
 }
 
 base::Result<std::string_view> IndexReader::Symbol(uint64_t ref) const {
@@ -107,6 +117,9 @@ base::Status IndexReader::ReadPostingsTable() {
   const uint64_t base = toc_.postings_offset_table + 4;
   ByteReader reader(section);
   const uint64_t count = reader.ReadBigEndian<uint32_t>();
+  // Before version 2 the table is in any order: then every entry is kept and sorted.
+  const bool sorted = version_ >= 2;
+  const size_t sampling = sorted ? kSampling : 1;
   NameEntries* entries = nullptr;
   std::string_view current;
   std::string_view last_value;
@@ -119,14 +132,19 @@ base::Status IndexReader::ReadPostingsTable() {
     if (!reader.ok() || fields != 2) return Damaged("postings offset table", at);
     if (entries == nullptr || name != current) {
       entries = &names_[std::string(name)];
-      if (entries->count > 0) return Damaged("order of the postings offset table", at);
+      if (sorted && entries->count > 0) return Damaged("order of the postings offset table", at);
       current = name;
-    } else if (value <= last_value) {
+    } else if (sorted && value <= last_value) {
       return Damaged("order of the postings offset table", at);
     }
-    if (entries->count % kSampling == 0) entries->sampled.push_back({value, at});
+    if (entries->count % sampling == 0) entries->sampled.push_back({value, at});
     ++entries->count;
     last_value = value;
+  }
+  if (!sorted) {
+    for (auto& [name, unsorted] : names_) {
+      std::ranges::sort(unsorted.sampled, {}, &SampledValue::value);
+    }
   }
   return {};
 }
@@ -136,6 +154,18 @@ base::Status IndexReader::VisitValues(const NameEntries& entries, std::string_vi
                                       Visit visit) const {
   auto start = std::ranges::upper_bound(entries.sampled, from, {}, &SampledValue::value);
   if (start != entries.sampled.begin()) --start;
+  if (version_ < 2) {
+    for (; start != entries.sampled.end(); ++start) {
+      ByteReader reader(bytes_.substr(start->at));
+      reader.ReadUvarint();
+      reader.ReadUvarintString();
+      reader.ReadUvarintString();
+      const uint64_t offset = reader.ReadUvarint();
+      if (!reader.ok()) return Damaged("postings offset table", start->at);
+      if (!visit(start->value, offset)) break;
+    }
+    return {};
+  }
   const auto first = static_cast<uint64_t>(start - entries.sampled.begin()) * kSampling;
   ByteReader reader(bytes_.substr(start->at));
   for (uint64_t i = first; i < entries.count; ++i) {
@@ -173,9 +203,10 @@ base::Result<IndexReader::PostingsList> IndexReader::AllPostings() const {
   return ReadPostings(offset);
 }
 
-base::Result<IndexReader::PostingsList> IndexReader::PostingsOf(const Matcher& matcher) const {
+base::Result<IndexReader::PostingsList> IndexReader::PostingsOf(const Matcher& matcher,
+                                                                bool accepted) const {
   const auto found = names_.find(matcher.name());
-  if (found == names_.end()) return PostingsList();
+  if (found == names_.end() || matcher.name().empty()) return PostingsList();
   std::vector<uint64_t> offsets;
   const auto find_one = [&](std::string_view wanted) {
     return VisitValues(found->second, wanted, [&](std::string_view value, uint64_t offset) {
@@ -183,15 +214,21 @@ base::Result<IndexReader::PostingsList> IndexReader::PostingsOf(const Matcher& m
       return value < wanted;
     });
   };
-  if (matcher.type() == Matcher::Type::kEqual) {
+  // Where the values are named one by one they are looked up instead of tried.
+  const Matcher::Type type = matcher.type();
+  const bool equality = type == (accepted ? Matcher::Type::kEqual : Matcher::Type::kNotEqual);
+  const bool expression = type == (accepted ? Matcher::Type::kRegex : Matcher::Type::kNotRegex);
+  if (equality) {
     RETURN_IF_ERROR(find_one(matcher.value()));
-  } else if (matcher.type() == Matcher::Type::kRegex && !matcher.regex()->literals().empty()) {
+  } else if (expression && !matcher.regex()->literals().empty()) {
     for (const std::string& literal : matcher.regex()->literals()) {
       RETURN_IF_ERROR(find_one(literal));
     }
+    std::ranges::sort(offsets);  // A value may be named twice.
+    offsets.erase(std::ranges::unique(offsets).begin(), offsets.end());
   } else {
     RETURN_IF_ERROR(VisitValues(found->second, "", [&](std::string_view value, uint64_t offset) {
-      if (matcher.Matches(value)) offsets.push_back(offset);
+      if (matcher.Matches(value) == accepted) offsets.push_back(offset);
       return true;
     }));
   }
@@ -210,21 +247,11 @@ base::Result<std::vector<SeriesId>> IndexReader::Select(std::span<const Matcher>
   for (const Matcher& matcher : matchers) {
     if (matcher.MatchesEmpty()) {
       // Series without the label match too: take away those whose value does not.
-      const bool negative =
-          matcher.type() == Matcher::Type::kNotEqual || matcher.type() == Matcher::Type::kNotRegex;
-      ASSIGN_OR_RETURN(
-          const Matcher opposite,
-          Matcher::From(negative
-                            ? (matcher.type() == Matcher::Type::kNotEqual ? Matcher::Type::kEqual
-                                                                          : Matcher::Type::kRegex)
-                            : (matcher.type() == Matcher::Type::kEqual ? Matcher::Type::kNotEqual
-                                                                       : Matcher::Type::kNotRegex),
-                        matcher.name(), matcher.value()));
-      ASSIGN_OR_RETURN(PostingsList list, PostingsOf(opposite));
+      ASSIGN_OR_RETURN(PostingsList list, PostingsOf(matcher, false));
       without.push_back(std::move(list));
       continue;
     }
-    ASSIGN_OR_RETURN(PostingsList list, PostingsOf(matcher));
+    ASSIGN_OR_RETURN(PostingsList list, PostingsOf(matcher, true));
     if (!result) {
       result = std::move(list);
     } else {

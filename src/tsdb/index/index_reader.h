@@ -39,6 +39,8 @@ class IndexReader {
   std::vector<std::string> LabelNames() const;
   base::Result<std::vector<std::string>> LabelValues(std::string_view name) const;
 
+  base::Result<std::vector<std::string>> Symbols() const;
+
   uint8_t version() const { return version_; }
   uint64_t symbol_count() const { return symbol_count_; }
   uint64_t bytes() const { return bytes_.size(); }
@@ -76,7 +78,8 @@ class IndexReader {
   template <class Visit>
   base::Status VisitValues(const NameEntries& entries, std::string_view from, Visit visit) const;
   base::Result<PostingsList> ReadPostings(uint64_t offset) const;
-  base::Result<PostingsList> PostingsOf(const model::Matcher& matcher) const;
+  // Series that have the label, with a value that the matcher accepts (or does not).
+  base::Result<PostingsList> PostingsOf(const model::Matcher& matcher, bool accepted) const;
   base::Result<PostingsList> AllPostings() const;
 
   std::unique_ptr<base::MappedFile> file_;

@@ -1,0 +1,79 @@
+#include "tsdb/block/block_writer.h"
+
+#include <utility>
+
+#include "base/check.h"
+#include "tsdb/block/block.h"
+#include "tsdb/block/tombstones.h"
+
+namespace narthex::tsdb {
+
+BlockWriter::BlockWriter(base::FileSystem& files, const std::string& data_directory,
+                         const Options& options)
+    : files_(files),
+      data_directory_(data_directory),
+      ulid_(options.ulid),
+      temporary_(
+          base::JoinPath(data_directory, options.ulid.ToString() + std::string(kCreationSuffix))),
+      chunks_(files, base::JoinPath(temporary_, "chunks"), options.segment_bytes) {}
+
+base::Result<std::unique_ptr<BlockWriter>> BlockWriter::Create(base::FileSystem& files,
+                                                               const std::string& data_directory,
+                                                               const Options& options,
+                                                               std::vector<std::string> symbols) {
+  CHECK(options.ulid != Ulid());
+  std::unique_ptr<BlockWriter> writer(new BlockWriter(files, data_directory, options));
+  RETURN_IF_ERROR(files.CreateDirectories(base::JoinPath(writer->temporary_, "chunks")));
+  ASSIGN_OR_RETURN(
+      writer->index_,
+      IndexWriter::Create(files, base::JoinPath(writer->temporary_, "index"), std::move(symbols)));
+  return writer;
+}
+
+BlockWriter::~BlockWriter() {
+  // What cannot be removed now is removed at the next start.
+  if (!finished_) std::ignore = base::RemoveAll(files_, temporary_);
+}
+
+base::Status BlockWriter::AddSeries(const model::Labels& labels,
+                                    std::span<const EncodedChunk> chunks) {
+  metas_.clear();
+  for (const EncodedChunk& chunk : chunks) {
+    ASSIGN_OR_RETURN(const uint64_t ref, chunks_.Append({chunk.encoding, chunk.bytes}));
+    metas_.push_back({ref, chunk.min, chunk.max});
+    stats_.samples += chunk.samples;
+    const bool histogram = chunk.encoding == chunk::Encoding::kHistogram ||
+                           chunk.encoding == chunk::Encoding::kFloatHistogram;
+    (histogram ? stats_.histogram_samples : stats_.float_samples) += chunk.samples;
+  }
+  RETURN_IF_ERROR(index_->AddSeries(labels, metas_));
+  stats_.chunks += chunks.size();
+  ++stats_.series;
+  return {};
+}
+
+base::Status BlockWriter::WriteFiles(const BlockMeta& meta) {
+  RETURN_IF_ERROR(chunks_.Finish());
+  RETURN_IF_ERROR(index_->Finish());
+  RETURN_IF_ERROR(base::WriteFileAtomically(files_, base::JoinPath(temporary_, "tombstones"),
+                                            Tombstones().Encode()));
+  RETURN_IF_ERROR(WriteBlockMeta(files_, temporary_, meta));
+  RETURN_IF_ERROR(files_.SyncDirectory(base::JoinPath(temporary_, "chunks")));
+  RETURN_IF_ERROR(files_.SyncDirectory(temporary_));
+  RETURN_IF_ERROR(files_.Rename(temporary_, base::JoinPath(data_directory_, ulid_.ToString())));
+  finished_ = true;
+  return files_.SyncDirectory(data_directory_);
+}
+
+base::Result<BlockMeta> BlockWriter::Finish(BlockMeta meta) {
+  CHECK(!finished_);
+  meta.ulid = ulid_;
+  meta.stats = stats_;
+  if (meta.compaction.sources.empty()) meta.compaction.sources = {ulid_};
+  if (base::Status written = WriteFiles(meta); !written) {
+    return std::unexpected(std::move(written).error().In("block " + ulid_.ToString()));
+  }
+  return meta;
+}
+
+}  // namespace narthex::tsdb

@@ -1,0 +1,238 @@
+// What a database does in the background: cutting the head into blocks, checkpoints of the log,
+// retention, and copies.
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+
+#include "base/time_format.h"
+#include "tsdb/block/block_writer.h"
+#include "tsdb/db.h"
+#include "wal/checkpoint.h"
+
+namespace narthex::tsdb {
+
+using model::Timestamp;
+
+namespace {
+
+Timestamp FloorTo(Timestamp t, int64_t range) {
+  const int64_t rest = t % range;
+  return t - (rest < 0 ? rest + range : rest);
+}
+
+std::string WalDirectory(const std::string& directory) { return base::JoinPath(directory, "wal"); }
+
+}  // namespace
+
+void Db::MaintainRegularly(std::stop_token stop) {
+  std::mutex mutex;
+  std::condition_variable_any wake;
+  std::unique_lock lock(mutex);
+  const std::chrono::milliseconds period(options_.maintenance_ms);
+  while (!wake.wait_for(lock, stop, period, [] { return false; }) && !stop.stop_requested()) {
+    if (const base::Status done = Maintain(); !done) {
+      log_.Error("tsdb", "maintenance failed and is tried again later",
+                 {{"err", done.error().message}});
+    }
+  }
+}
+
+base::Status Db::Maintain() {
+  base::MutexLock lock(maintenance_mutex_);
+  base::Status cut = CutHead();
+  if (!cut) ++compactions_failed_;
+  DropExpired();
+  return cut;
+}
+
+base::Status Db::CutHead() {
+  const int64_t range = options_.head.chunk_range_ms;
+  for (;;) {
+    const Head::Statistics head = head_.statistics();
+    // Half a range stays behind, for those who write a little late.
+    if (head.min_time > head.max_time || head.max_time - head.min_time <= range / 2 * 3) return {};
+    const Timestamp mint = FloorTo(head.min_time, range);
+    const Timestamp maxt = mint + range;
+    {
+      // From here on nobody writes before maxt; those who did have finished.
+      base::MutexLock commit(commit_mutex_);
+      head_.RaiseValidTime(maxt);
+      ++changes_;
+    }
+    ASSIGN_OR_RETURN(const BlockMeta meta, WriteHeadBlock(options_.directory, mint, maxt));
+    if (meta.ulid != Ulid()) {
+      ASSIGN_OR_RETURN(
+          std::shared_ptr<Block> block,
+          Block::Open(env_.files, base::JoinPath(options_.directory, meta.ulid.ToString())));
+      ReplaceBlocks({}, std::move(block));
+      ++compactions_;
+      log_.Info("tsdb", "cut a block from the head",
+                {{"block", meta.ulid.ToString()},
+                 {"min_time", mint},
+                 {"max_time", maxt},
+                 {"series", meta.stats.series},
+                 {"samples", meta.stats.samples}});
+    }
+    RETURN_IF_ERROR(TruncateHead(maxt));
+  }
+}
+
+base::Result<BlockMeta> Db::WriteHeadBlock(const std::string& directory, Timestamp mint,
+                                           Timestamp maxt) {
+  Head::BlockSource source = head_.SourceFor({mint, maxt - 1});
+  if (source.size() == 0) return BlockMeta();
+  const std::vector<std::string_view> texts = source.symbols();
+  BlockWriter::Options options;
+  options.ulid = Ulid::New(env_.clock.WallMs(), random_);
+  ASSIGN_OR_RETURN(const std::unique_ptr<BlockWriter> writer,
+                   BlockWriter::Create(env_.files, directory, options,
+                                       std::vector<std::string>(texts.begin(), texts.end())));
+  std::vector<Head::ChunkView> views;
+  std::vector<EncodedChunk> chunks;
+  for (size_t i = 0; i < source.size(); ++i) {
+    RETURN_IF_ERROR(source.Chunks(i, views));
+    if (views.empty()) continue;
+    chunks.clear();
+    for (const Head::ChunkView& view : views) {
+      chunks.push_back({chunk::Encoding::kXor, view.min, view.max, view.samples, view.bytes});
+    }
+    RETURN_IF_ERROR(writer->AddSeries(source.labels(i), chunks));
+  }
+  if (writer->stats().series == 0) return BlockMeta();
+  BlockMeta meta;
+  meta.min_time = mint;
+  meta.max_time = maxt;
+  return writer->Finish(std::move(meta));
+}
+
+base::Status Db::TruncateHead(Timestamp mint) {
+  std::vector<wal::Ref> live;
+  {
+    base::MutexLock commit(commit_mutex_);
+    head_.Truncate(mint, false);
+    ++changes_;
+    live = head_.LiveRefs();
+    RETURN_IF_ERROR(wal_->NextSegment());
+  }
+  // Two thirds of the finished segments, as upstream: the rest is likely to be needed again soon.
+  const std::string directory = WalDirectory(options_.directory);
+  ASSIGN_OR_RETURN(const std::vector<wal::SegmentFile> segments,
+                   wal::ListSegments(env_.files, directory));
+  if (segments.size() < 3) return {};
+  const uint32_t first = segments.front().index;
+  const uint32_t last_finished = segments[segments.size() - 2].index;
+  const uint32_t last = first + (last_finished - first) * 2 / 3;
+  if (last <= first) return {};
+  const wal::CheckpointPlan plan{
+      .last_segment = last,
+      .keep_series = [&live](wal::Ref ref) { return std::ranges::binary_search(live, ref); },
+      .mint = mint};
+  const auto written = wal::WriteCheckpoint(
+      env_.files, directory, plan, options_.wal, [this](const wal::Damage& damage) {
+        log_.Warn("tsdb", "passed over a damaged place in the log",
+                  {{"file", damage.path}, {"offset", damage.offset}});
+      });
+  if (!written) {
+    ++checkpoints_failed_;
+    return std::unexpected(base::Error(written.error()).In("checkpoint"));
+  }
+  ++checkpoints_;
+  return wal::RemoveReplaced(env_.files, directory);
+}
+
+void Db::ReplaceBlocks(const Blocks& gone, std::shared_ptr<Block> added) {
+  {
+    base::MutexLock lock(blocks_mutex_);
+    auto next = std::make_shared<Blocks>(*blocks_);
+    std::erase_if(*next,
+                  [&](const auto& block) { return std::ranges::find(gone, block) != gone.end(); });
+    if (added != nullptr) next->push_back(std::move(added));
+    std::ranges::sort(*next, {}, [](const auto& block) { return block->meta().min_time; });
+    blocks_ = std::move(next);
+  }
+  for (const auto& block : gone) {
+    if (const base::Status deleted = DeleteBlock(env_.files, block->directory()); !deleted) {
+      log_.Error("tsdb", "a replaced block could not be removed",
+                 {{"block", block->directory()}, {"err", deleted.error().message}});
+    }
+  }
+}
+
+uint64_t Db::WalBytes() const {
+  uint64_t bytes = 0;
+  const auto segments = wal::ListSegments(env_.files, WalDirectory(options_.directory));
+  if (!segments) return 0;
+  for (const wal::SegmentFile& segment : *segments) bytes += segment.bytes;
+  return bytes;
+}
+
+void Db::DropExpired() {
+  const auto all = blocks();
+  if (all->empty()) return;
+  Blocks gone;
+  Timestamp newest = model::kTimestampMin;
+  for (const auto& block : *all) newest = std::max(newest, block->meta().max_time);
+  if (options_.head.retention_ms > 0) {
+    for (const auto& block : *all) {
+      if (newest - block->meta().max_time >= options_.head.retention_ms) gone.push_back(block);
+    }
+  }
+  if (options_.retention_bytes > 0) {
+    // The oldest go first, until what is left fits. The head stays whatever it takes.
+    uint64_t bytes = WalBytes();
+    for (auto block = all->rbegin(); block != all->rend(); ++block) {
+      bytes += (*block)->bytes();
+      if (bytes > options_.retention_bytes && std::ranges::find(gone, *block) == gone.end()) {
+        gone.push_back(*block);
+      }
+    }
+  }
+  if (gone.empty()) return;
+  for (const auto& block : gone) {
+    log_.Info("tsdb", "deleting a block past its retention", {{"block", block->directory()}});
+  }
+  retention_deletions_ += gone.size();
+  ReplaceBlocks(gone, nullptr);
+}
+
+base::Result<std::string> Db::Snapshot(bool skip_head) {
+  base::MutexLock lock(maintenance_mutex_);
+  std::string name = base::FormatRfc3339(env_.clock.WallMs());
+  std::erase_if(name, [](char c) { return c == '-' || c == ':' || c == '.'; });
+  name = fmt::format("{}-{:016x}", name, random_.Next());
+  const std::string target = base::JoinPath(base::JoinPath(options_.directory, "snapshots"), name);
+  RETURN_IF_ERROR(env_.files.CreateDirectories(target));
+  for (const auto& block : *blocks()) {
+    const std::string& from = block->directory();
+    const std::string to = base::JoinPath(target, block->meta().ulid.ToString());
+    const std::string chunks = base::JoinPath(to, "chunks");
+    RETURN_IF_ERROR(env_.files.CreateDirectories(chunks));
+    ASSIGN_OR_RETURN(const auto segments, env_.files.List(base::JoinPath(from, "chunks")));
+    for (const base::DirectoryEntry& segment : segments) {
+      RETURN_IF_ERROR(env_.files.Link(base::JoinPath(base::JoinPath(from, "chunks"), segment.name),
+                                      base::JoinPath(chunks, segment.name)));
+    }
+    RETURN_IF_ERROR(env_.files.Link(base::JoinPath(from, "index"), base::JoinPath(to, "index")));
+    // These two are rewritten in place of the old ones, so that a copy of now is what is wanted.
+    for (const char* const file : {"meta.json", "tombstones"}) {
+      ASSIGN_OR_RETURN(const bool exists, env_.files.Exists(base::JoinPath(from, file)));
+      if (!exists) continue;
+      ASSIGN_OR_RETURN(const std::string bytes,
+                       base::ReadFile(env_.files, base::JoinPath(from, file)));
+      RETURN_IF_ERROR(base::WriteFileAtomically(env_.files, base::JoinPath(to, file), bytes));
+    }
+  }
+  if (!skip_head) {
+    const Head::Statistics head = head_.statistics();
+    if (head.min_time <= head.max_time) {
+      // Chunks are taken whole, so that the block may hold a little more than the moment's head.
+      const Timestamp mint = head.min_time;
+      RETURN_IF_ERROR(WriteHeadBlock(target, mint, head.max_time + 1));
+    }
+  }
+  return name;
+}
+
+}  // namespace narthex::tsdb

@@ -1,0 +1,195 @@
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "base/random.h"
+#include "base/testing/manual_clock.h"
+#include "base/testing/memory_file_system.h"
+#include "tsdb/db.h"
+
+namespace narthex::tsdb {
+namespace {
+
+using base::MemoryFileSystem;
+using model::Labels;
+using model::Matcher;
+using model::Timestamp;
+using storage::Appended;
+
+constexpr char kDirectory[] = "/data";
+constexpr int64_t kRange = 2 * 3600 * 1000;
+constexpr int64_t kStep = 60'000;
+constexpr Timestamp kStart = 1'700'006'400'000;  // A multiple of the range.
+
+Labels Series(int i) { return *Labels::From({{"__name__", "m"}, {"i", std::to_string(i)}}); }
+
+using Content = std::map<std::string, std::map<Timestamp, double>>;
+
+class MaintenanceTest : public testing::Test {
+ protected:
+  base::Result<std::unique_ptr<Db>> TryOpen() {
+    Db::Options options = options_;
+    options.directory = kDirectory;
+    options.fsync = FsyncPolicy::kNone;
+    options.maintenance_ms = 0;
+    options.wal.segment_bytes = 4 * wal::kPageBytes;
+    return Db::Open({disk_, clock_}, base::NullLogger(), options);
+  }
+  std::unique_ptr<Db> Open() { return *TryOpen(); }
+
+  // Writes samples of `series` from one time to another, and into the model.
+  void Fill(Db& db, std::vector<int> series, Timestamp from, Timestamp to) {
+    for (Timestamp t = from; t < to; t += kStep) {
+      const auto appender = db.OpenAppender();
+      for (const int i : series) {
+        const double v = static_cast<double>(t % 1'000'000) + i;
+        ASSERT_EQ(appender->Append(*appender->Resolve(Series(i)), t, v), Appended::kYes);
+      }
+      if (!appender->Commit()) continue;
+      for (const int i : series) {
+        model_[Series(i).ToString()][t] = static_cast<double>(t % 1'000'000) + i;
+      }
+    }
+  }
+
+  static Content Read(Db& db, model::TimeRange range = {}) {
+    Content content;
+    const auto querier = *db.OpenQuerier(range);
+    const auto set = *querier->Select({});
+    for (size_t i = 0; i < set->size(); ++i) {
+      model::SampleColumns samples;
+      EXPECT_TRUE(set->Read(i, range, samples).has_value());
+      for (size_t k = 0; k < samples.size(); ++k) {
+        content[set->labels(i).ToString()][samples.t[k]] = samples.v[k];
+      }
+    }
+    return content;
+  }
+
+  MemoryFileSystem disk_;
+  base::ManualClock clock_{kStart};
+  Db::Options options_;
+  Content model_;
+};
+
+TEST_F(MaintenanceTest, CutsBlocksFromTheHeadAndAnswersTheSame) {
+  {
+    const auto db = Open();
+    Fill(*db, {1, 2}, kStart, kStart + kRange);
+    Fill(*db, {1, 3}, kStart + kRange, kStart + 3 * kRange);
+    ASSERT_TRUE(db->Maintain().has_value());
+    EXPECT_EQ(db->blocks()->size(), 2u);
+    EXPECT_EQ(db->head().statistics().series, 2u);
+    EXPECT_GE(db->head().statistics().min_time, kStart + 2 * kRange);
+    EXPECT_EQ(Read(*db), model_);
+    const auto querier = *db->OpenQuerier({});
+    EXPECT_EQ(*querier->LabelValues("i", {}), (std::vector<std::string>{"1", "2", "3"}));
+    // What is in a block takes no more samples.
+    const auto appender = db->OpenAppender();
+    EXPECT_EQ(appender->Append(*appender->Resolve(Series(9)), kStart + kStep, 1),
+              Appended::kTooOld);
+  }
+  const auto db = Open();
+  EXPECT_EQ(Read(*db), model_);
+  EXPECT_EQ(db->head().statistics().series, 2u);
+}
+
+TEST_F(MaintenanceTest, KeepsTheLogShort) {
+  const auto db = Open();
+  for (int i = 0; i < 12; ++i) {
+    Fill(*db, {1, 2, 3, 4, 5, 6, 7, 8, 100 + i}, kStart + i * kRange, kStart + (i + 1) * kRange);
+    ASSERT_TRUE(db->Maintain().has_value());
+  }
+  EXPECT_GT(db->statistics().checkpoints, 0u);
+  const auto segments = *wal::ListSegments(disk_, "/data/wal");
+  EXPECT_LT(segments.size(), 12u);
+  EXPECT_EQ(db->head().statistics().series, 9u);
+  EXPECT_EQ(Read(*db), model_);
+}
+
+TEST_F(MaintenanceTest, DropsBlocksPastTheRetention) {
+  options_.head.retention_ms = 2 * kRange;
+  const auto db = Open();
+  Fill(*db, {1}, kStart, kStart + 6 * kRange);
+  ASSERT_TRUE(db->Maintain().has_value());
+  EXPECT_GT(db->statistics().retention_deletions, 0u);
+  EXPECT_GE(Read(*db).begin()->second.begin()->first, kStart + 2 * kRange);
+  EXPECT_LE(Read(*db).begin()->second.begin()->first, kStart + 3 * kRange);
+}
+
+TEST_F(MaintenanceTest, DropsTheOldestBlocksOverTheSizeLimit) {
+  options_.retention_bytes = 1;
+  const auto db = Open();
+  Fill(*db, {1}, kStart, kStart + 4 * kRange);
+  ASSERT_TRUE(db->Maintain().has_value());
+  EXPECT_TRUE(db->blocks()->empty());
+  EXPECT_FALSE(Read(*db).empty());  // The head stays.
+}
+
+TEST_F(MaintenanceTest, DeletesFromBlocksAndHead) {
+  const auto db = Open();
+  Fill(*db, {1, 2}, kStart, kStart + 3 * kRange);
+  ASSERT_TRUE(db->Maintain().has_value());
+  const model::TimeRange range{kStart + kRange / 2, kStart + 5 * kRange / 2};
+  ASSERT_TRUE(db->DeleteSeries({Matcher::Equal("i", "1")}, range).has_value());
+  std::erase_if(model_[Series(1).ToString()],
+                [&](const auto& sample) { return range.Contains(sample.first); });
+  EXPECT_EQ(Read(*db), model_);
+}
+
+TEST_F(MaintenanceTest, SnapshotsOpenAsDatabases) {
+  const auto db = Open();
+  Fill(*db, {1, 2}, kStart, kStart + 3 * kRange);
+  ASSERT_TRUE(db->Maintain().has_value());
+  const std::string name = *db->Snapshot(false);
+  const std::string blocks_only = *db->Snapshot(true);
+  Db::Options options{.directory = "/data/snapshots/" + name};
+  options.fsync = FsyncPolicy::kNone;
+  options.maintenance_ms = 0;
+  EXPECT_EQ(Read(**Db::Open({disk_, clock_}, base::NullLogger(), options)), model_);
+  options.directory = "/data/snapshots/" + blocks_only;
+  EXPECT_LT(Read(**Db::Open({disk_, clock_}, base::NullLogger(), options)).begin()->second.size(),
+            model_.begin()->second.size());
+}
+
+TEST_F(MaintenanceTest, StartsWithoutADamagedBlock) {
+  std::string damaged;
+  {
+    const auto db = Open();
+    Fill(*db, {1}, kStart, kStart + 3 * kRange);
+    ASSERT_TRUE(db->Maintain().has_value());
+    damaged = db->blocks()->front()->directory();
+  }
+  disk_.Corrupt(damaged + "/index", 0, 'x');
+  const auto db = Open();
+  EXPECT_EQ(db->statistics().blocks_damaged, 1u);
+  EXPECT_EQ(Read(*db).begin()->second.begin()->first, kStart + kRange);
+}
+
+// Everything acknowledged is there after a restart, whichever call of the disk fails meanwhile.
+TEST_F(MaintenanceTest, LosesNothingWhicheverCallFails) {
+  for (int n = 0;; ++n) {
+    SCOPED_TRACE(n);
+    ASSERT_TRUE(base::RemoveAll(disk_, kDirectory).has_value());
+    model_.clear();
+    {
+      const auto db = Open();
+      Fill(*db, {1, 2}, kStart, kStart + 5 * kRange / 2);
+      disk_.ResetCalls();
+      disk_.SetPlan(MemoryFileSystem::FailCall(n, MemoryFileSystem::Fate::kHalfDone));
+      std::ignore = db->Maintain();
+      Fill(*db, {1}, kStart + 5 * kRange / 2, kStart + 5 * kRange / 2 + 5 * kStep);
+      EXPECT_EQ(Read(*db), model_);
+    }
+    const bool fired = disk_.fired();
+    disk_.SetPlan({});
+    const auto db = Open();
+    EXPECT_EQ(Read(*db), model_);
+    ASSERT_TRUE(db->Maintain().has_value());
+    EXPECT_EQ(Read(*db), model_);
+    if (!fired) break;
+  }
+}
+
+}  // namespace
+}  // namespace narthex::tsdb
