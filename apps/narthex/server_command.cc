@@ -46,6 +46,18 @@ base::Result<tsdb::Db::Options> StorageOptions(const Flags& flags) {
   options.directory = flags.String("storage.tsdb.path");
   options.lock = !flags.Bool("storage.tsdb.no-lockfile");
   options.head.series_max = static_cast<uint64_t>(flags.Int("storage.tsdb.max-series"));
+  options.retention_bytes = flags.Bytes("storage.tsdb.retention.size");
+  const int64_t min_block_ms = flags.DurationMs("storage.tsdb.min-block-duration");
+  if (min_block_ms < 60'000) {
+    return Fail(Code::kInvalidArgument,
+                "--storage.tsdb.min-block-duration: has to be a minute or more");
+  }
+  options.head.chunk_range_ms = min_block_ms;
+  options.max_block_ms = flags.DurationMs("storage.tsdb.max-block-duration");
+  if (options.max_block_ms != 0 && options.max_block_ms < min_block_ms) {
+    return Fail(Code::kInvalidArgument,
+                "--storage.tsdb.max-block-duration: is below --storage.tsdb.min-block-duration");
+  }
   const int64_t per_chunk = flags.Int("storage.tsdb.samples-per-chunk");
   if (per_chunk < 1 || per_chunk > 10'000) {
     return Fail(Code::kInvalidArgument,

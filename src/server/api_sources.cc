@@ -145,6 +145,28 @@ base::Result<api::TsdbStats> StatusPages::Tsdb(size_t limit) const {
   return stats;
 }
 
+base::Result<tsdb::Db*> StorageAdmin::Open() const {
+  const tsdb::Db* const db = db_;
+  if (db == nullptr) return base::Fail(base::Code::kUnavailable, "the storage is not open yet");
+  return const_cast<tsdb::Db*>(db);
+}
+
+base::Status StorageAdmin::DeleteSeries(const std::vector<model::Matcher>& matchers,
+                                        model::TimeRange range) {
+  ASSIGN_OR_RETURN(tsdb::Db* const db, Open());
+  return db->DeleteSeries(matchers, range);
+}
+
+base::Status StorageAdmin::CleanTombstones() {
+  ASSIGN_OR_RETURN(tsdb::Db* const db, Open());
+  return db->CleanTombstones();
+}
+
+base::Result<std::string> StorageAdmin::Snapshot(bool skip_head) {
+  ASSIGN_OR_RETURN(tsdb::Db* const db, Open());
+  return db->Snapshot(skip_head);
+}
+
 std::string MaskSecrets(std::string_view yaml) {
   static constexpr std::array<std::string_view, 7> kKeys = {
       "password", "credentials", "bearer_token", "client_secret", "secret_key", "secrets", "key"};

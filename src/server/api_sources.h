@@ -74,6 +74,21 @@ class StatusPages final : public api::StatusSource {
   std::string config_text_ GUARDED_BY(mutex_);
 };
 
+// The admin endpoints, once the storage is open.
+class StorageAdmin final : public api::Admin {
+ public:
+  explicit StorageAdmin(const std::atomic<const tsdb::Db*>& db) : db_(db) {}
+
+  base::Status DeleteSeries(const std::vector<model::Matcher>& matchers,
+                            model::TimeRange range) override;
+  base::Status CleanTombstones() override;
+  base::Result<std::string> Snapshot(bool skip_head) override;
+
+ private:
+  base::Result<tsdb::Db*> Open() const;
+  const std::atomic<const tsdb::Db*>& db_;
+};
+
 // The text with the values of passwords, keys and tokens replaced by "<secret>".
 std::string MaskSecrets(std::string_view yaml);
 

@@ -70,6 +70,29 @@ void AddStorage(Page& page, const tsdb::Db& db) {
              log.wal_segment);
   page.Counter("prometheus_tsdb_wal_record_parts_bytes_written_total", "Bytes written to the log.",
                D(log.wal_bytes_written));
+  const auto blocks = db.blocks();
+  uint64_t block_bytes = 0;
+  for (const auto& block : *blocks) block_bytes += block->bytes();
+  page.Gauge("prometheus_tsdb_blocks_loaded", "Blocks in service.", D(blocks->size()));
+  page.Gauge("prometheus_tsdb_storage_blocks_bytes", "Bytes of all blocks.", D(block_bytes));
+  page.Gauge("narthex_tsdb_blocks_damaged", "Blocks that could not be read at start.",
+             D(log.blocks_damaged));
+  page.Counter("prometheus_tsdb_head_series_created_total", "Series created in the head.",
+               D(head.series_created));
+  page.Counter("prometheus_tsdb_head_series_removed_total", "Series dropped from the head.",
+               D(head.series_removed));
+  page.Counter("prometheus_tsdb_head_truncations_total", "Truncations of the head.",
+               D(head.truncations));
+  page.Counter("prometheus_tsdb_compactions_total", "Blocks written in the background.",
+               D(log.compactions));
+  page.Counter("prometheus_tsdb_compactions_failed_total", "Rounds of compaction that failed.",
+               D(log.compactions_failed));
+  page.Counter("prometheus_tsdb_checkpoint_creations_total", "Checkpoints of the log.",
+               D(log.checkpoints));
+  page.Counter("prometheus_tsdb_checkpoint_creations_failed_total", "Checkpoints that failed.",
+               D(log.checkpoints_failed));
+  page.Counter("prometheus_tsdb_time_retentions_total", "Blocks deleted past their retention.",
+               D(log.retention_deletions));
   page.Gauge("prometheus_tsdb_data_replay_duration_seconds", "Time of the replay at start.",
              static_cast<double>(log.replay_ms) / 1000);
 }

@@ -80,6 +80,7 @@ class Server::State {
         engine_(options_.engine, env.clock),
         opening_(open_db_),
         scrape_source_(scrape_),
+        admin_(open_db_),
         start_ms_(env.clock.WallMs()) {}
 
   ~State() {
@@ -140,12 +141,14 @@ class Server::State {
     facts.start_ms = start_ms_;
     facts.retention_ms = options_.db.head.retention_ms;
     status_ = std::make_unique<StatusPages>(std::move(facts), open_db_);
-    api_ = std::make_unique<api::ApiV1>(api::ApiV1::Options{.engine = engine_,
-                                                            .storage = opening_,
-                                                            .clock = env_.clock,
-                                                            .targets = &scrape_source_,
-                                                            .metadata = &scrape_source_,
-                                                            .status = status_.get()});
+    api_ = std::make_unique<api::ApiV1>(
+        api::ApiV1::Options{.engine = engine_,
+                            .storage = opening_,
+                            .clock = env_.clock,
+                            .targets = &scrape_source_,
+                            .metadata = &scrape_source_,
+                            .status = status_.get(),
+                            .admin = options_.enable_admin_api ? &admin_ : nullptr});
   }
 
   base::Status Listen() {
@@ -321,6 +324,7 @@ class Server::State {
   OpeningStorage opening_;
   CurrentScrape scrape_;
   ScrapeSource scrape_source_;
+  StorageAdmin admin_;
   std::unique_ptr<StatusPages> status_;
   std::unique_ptr<api::ApiV1> api_;
   std::unique_ptr<tsdb::Db> db_;

@@ -14,6 +14,7 @@
 #include "base/result.h"
 #include "storage/storage.h"
 #include "tsdb/block/block.h"
+#include "tsdb/compact/compactor.h"
 #include "tsdb/head/head.h"
 #include "wal/reader.h"
 #include "wal/writer.h"
@@ -37,7 +38,8 @@ class Db final : public storage::Queryable, public storage::Appendable {
     wal::Writer::Options wal;
     FsyncPolicy fsync = FsyncPolicy::kInterval;
     bool lock = true;
-    uint64_t retention_bytes = 0;     // Of blocks and log; 0 is no limit.
+    uint64_t retention_bytes = 0;  // Of blocks and log; 0 is no limit.
+    int64_t max_block_ms = 0;      // Longest block; 0: a tenth of the retention, at most 31 days.
     int64_t maintenance_ms = 60'000;  // Between two rounds of Maintain; 0: only when called.
   };
 
@@ -55,6 +57,8 @@ class Db final : public storage::Queryable, public storage::Appendable {
   base::Status DeleteSeries(const std::vector<model::Matcher>& matchers, model::TimeRange range)
       EXCLUDES_LOCK(maintenance_mutex_);
 
+  // Removes what deletions only hid, from the blocks: each block that has any is written anew.
+  base::Status CleanTombstones() EXCLUDES_LOCK(maintenance_mutex_);
   // A copy of the database under snapshots/: blocks as hard links and, unless `skip_head`, the head
   // as one more block. The new folder's name.
   base::Result<std::string> Snapshot(bool skip_head) EXCLUDES_LOCK(maintenance_mutex_);
@@ -116,6 +120,9 @@ class Db final : public storage::Queryable, public storage::Appendable {
   base::Result<BlockMeta> WriteHeadBlock(const std::string& directory, model::Timestamp mint,
                                          model::Timestamp maxt) REQUIRES_LOCK(maintenance_mutex_);
   base::Status TruncateHead(model::Timestamp mint) REQUIRES_LOCK(maintenance_mutex_);
+  base::Status CompactBlockList() REQUIRES_LOCK(maintenance_mutex_);
+  CompactOptions OptionsForCompaction() REQUIRES_LOCK(maintenance_mutex_);
+  int64_t MaxBlockMs() const;
   void DropExpired() REQUIRES_LOCK(maintenance_mutex_);
   // Takes blocks out of service, puts one in (null: none), then deletes the directories of those.
   void ReplaceBlocks(const Blocks& gone, std::shared_ptr<Block> added)

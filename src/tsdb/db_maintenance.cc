@@ -8,6 +8,7 @@
 
 #include "base/time_format.h"
 #include "tsdb/block/block_writer.h"
+#include "tsdb/compact/planner.h"
 #include "tsdb/db.h"
 #include "wal/checkpoint.h"
 
@@ -43,8 +44,10 @@ base::Status Db::Maintain() {
   base::MutexLock lock(maintenance_mutex_);
   base::Status cut = CutHead();
   if (!cut) ++compactions_failed_;
+  base::Status compacted = CompactBlockList();
+  if (!compacted) ++compactions_failed_;
   DropExpired();
-  return cut;
+  return !cut ? std::move(cut) : std::move(compacted);
 }
 
 base::Status Db::CutHead() {
@@ -140,6 +143,74 @@ base::Status Db::TruncateHead(Timestamp mint) {
   }
   ++checkpoints_;
   return wal::RemoveReplaced(env_.files, directory);
+}
+
+int64_t Db::MaxBlockMs() const {
+  if (options_.max_block_ms != 0) return options_.max_block_ms;
+  // Source: Prometheus, storage.tsdb.max-block-duration: a tenth of the retention, 31 days at most.
+  constexpr int64_t kMonth = int64_t{31} * 24 * 3600 * 1000;
+  const int64_t retention = options_.head.retention_ms;
+  return retention == 0 ? kMonth : std::clamp(retention / 10, options_.head.chunk_range_ms, kMonth);
+}
+
+CompactOptions Db::OptionsForCompaction() {
+  CompactOptions options;
+  options.data_directory = options_.directory;
+  options.ulid = Ulid::New(env_.clock.WallMs(), random_);
+  options.samples_per_chunk = options_.head.samples_per_chunk;
+  options.stop = maintainer_.get_stop_token();
+  return options;
+}
+
+base::Status Db::CompactBlockList() {
+  const std::vector<int64_t> ranges = BlockRanges(options_.head.chunk_range_ms, MaxBlockMs());
+  for (;;) {
+    const auto all = blocks();
+    std::vector<BlockMeta> metas;
+    for (const auto& block : *all) metas.push_back(block->meta());
+    const std::vector<size_t> plan = PlanCompaction(metas, ranges);
+    if (plan.empty()) return {};
+    Blocks gone;
+    std::vector<std::shared_ptr<const Block>> inputs;
+    for (const size_t i : plan) {
+      gone.push_back((*all)[i]);
+      inputs.push_back((*all)[i]);
+    }
+    const CompactOptions options = OptionsForCompaction();
+    const auto written = plan.size() == 1
+                             ? tsdb::CleanTombstones(env_.files, inputs.front(), options)
+                             : tsdb::CompactBlocks(env_.files, inputs, options);
+    if (!written) return std::unexpected(base::Error(written.error()).In("compaction"));
+    std::shared_ptr<Block> added;
+    if (*written) {
+      ASSIGN_OR_RETURN(added, Block::Open(env_.files, base::JoinPath(options_.directory,
+                                                                     (*written)->ulid.ToString())));
+      log_.Info("tsdb", "compacted blocks",
+                {{"block", (*written)->ulid.ToString()},
+                 {"blocks", plan.size()},
+                 {"level", (*written)->compaction.level},
+                 {"samples", (*written)->stats.samples}});
+    }
+    ++compactions_;
+    ReplaceBlocks(gone, std::move(added));
+  }
+}
+
+base::Status Db::CleanTombstones() {
+  base::MutexLock lock(maintenance_mutex_);
+  const auto all = blocks();
+  for (const auto& block : *all) {
+    if (block->tombstones()->empty()) continue;
+    ASSIGN_OR_RETURN(const auto written,
+                     tsdb::CleanTombstones(env_.files, block, OptionsForCompaction()));
+    std::shared_ptr<Block> added;
+    if (written) {
+      ASSIGN_OR_RETURN(added, Block::Open(env_.files, base::JoinPath(options_.directory,
+                                                                     written->ulid.ToString())));
+    }
+    ReplaceBlocks({block}, std::move(added));
+  }
+  return {};
 }
 
 void Db::ReplaceBlocks(const Blocks& gone, std::shared_ptr<Block> added) {

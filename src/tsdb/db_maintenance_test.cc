@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 
 #include "base/random.h"
@@ -104,6 +105,40 @@ TEST_F(MaintenanceTest, KeepsTheLogShort) {
   const auto segments = *wal::ListSegments(disk_, "/data/wal");
   EXPECT_LT(segments.size(), 12u);
   EXPECT_EQ(db->head().statistics().series, 9u);
+  EXPECT_EQ(Read(*db), model_);
+}
+
+TEST_F(MaintenanceTest, CompactsBlocksIntoLongerOnes) {
+  options_.max_block_ms = 9 * kRange;
+  {
+    const auto db = Open();
+    for (int i = 0; i < 14; ++i) {
+      Fill(*db, {1, 2}, kStart + i * kRange, kStart + (i + 1) * kRange);
+      ASSERT_TRUE(db->Maintain().has_value());
+    }
+    EXPECT_LT(db->blocks()->size(), 8u);
+    int level = 0;
+    for (const auto& block : *db->blocks()) {
+      level = std::max(level, block->meta().compaction.level);
+      EXPECT_LE(block->meta().max_time - block->meta().min_time, 9 * kRange);
+    }
+    EXPECT_GE(level, 2);
+    EXPECT_EQ(Read(*db), model_);
+  }
+  EXPECT_EQ(Read(*Open()), model_);
+}
+
+TEST_F(MaintenanceTest, CleansWhatWasDeletedOutOfBlocks) {
+  const auto db = Open();
+  Fill(*db, {1, 2}, kStart, kStart + 4 * kRange);
+  ASSERT_TRUE(db->Maintain().has_value());
+  ASSERT_TRUE(
+      db->DeleteSeries({Matcher::Equal("i", "1")}, {kStart, kStart + kRange - 1}).has_value());
+  std::erase_if(model_[Series(1).ToString()],
+                [&](const auto& sample) { return sample.first < kStart + kRange; });
+  ASSERT_TRUE(db->CleanTombstones().has_value());
+  EXPECT_EQ(db->blocks()->front()->meta().stats.series, 1u);
+  EXPECT_TRUE(db->blocks()->front()->tombstones()->empty());
   EXPECT_EQ(Read(*db), model_);
 }
 

@@ -206,6 +206,15 @@ base::Result<uint64_t> Block::AddTombstones(const std::vector<Matcher>& matchers
   return concerned;
 }
 
+base::Status Block::MarkCompactionFailed() {
+  BlockMeta marked = meta();
+  marked.compaction.failed = true;
+  RETURN_IF_ERROR(WriteBlockMeta(files_, directory_, marked));
+  base::MutexLock lock(mutex_);
+  meta_ = std::move(marked);
+  return {};
+}
+
 BlockMeta Block::meta() const {
   base::SharedLock lock(mutex_);
   return meta_;

@@ -47,6 +47,10 @@ class Block final : public std::enable_shared_from_this<Block> {
   base::Result<uint64_t> AddTombstones(const std::vector<model::Matcher>& matchers,
                                        model::TimeRange range);
 
+  // Notes in meta.json that compacting this block failed, so that it is not planned again. One
+  // thread at a time.
+  base::Status MarkCompactionFailed();
+
   BlockMeta meta() const EXCLUDES_LOCK(mutex_);
   std::shared_ptr<const Tombstones> tombstones() const EXCLUDES_LOCK(mutex_);
   const IndexReader& index() const { return *index_; }

@@ -1,0 +1,295 @@
+#include "tsdb/compact/compactor.h"
+
+#include <algorithm>
+#include <iterator>
+#include <queue>
+
+#include "base/bytes.h"
+#include "base/check.h"
+#include "storage/merge.h"
+
+namespace narthex::tsdb {
+
+using base::Code;
+using base::Fail;
+using model::TimeRange;
+
+namespace {
+
+// Encodings with start times keep flags in the upper two bits of the sample count.
+constexpr uint8_t kHistogramWithStartTimes = 5;
+constexpr uint16_t kFlaggedCountMask = 0x3fff;
+
+uint32_t SampleCount(const RawChunk& chunk) {
+  if (chunk.bytes.size() < 2) return 0;
+  const auto count = base::LoadBigEndian<uint16_t>(chunk.bytes.data());
+  const bool flagged = static_cast<uint8_t>(chunk.encoding) >= kHistogramWithStartTimes;
+  return flagged ? count & kFlaggedCountMask : count;
+}
+
+// Walks the series of one block in label order.
+class Cursor {
+ public:
+  explicit Cursor(std::shared_ptr<const Block> block)
+      : block_(std::move(block)), tombstones_(block_->tombstones()) {}
+
+  base::Status Open() {
+    ASSIGN_OR_RETURN(ids_, block_->index().Select({}));
+    return {};
+  }
+  // False at the end.
+  base::Result<bool> Next() {
+    if (next_ == ids_.size()) return false;
+    const SeriesId id = ids_[next_++];
+    ASSIGN_OR_RETURN(series_, block_->index().ReadSeries(id));
+    deleted_ = tombstones_->Find(id);
+    return true;
+  }
+
+  const Block& block() const { return *block_; }
+  const model::Labels& labels() const { return series_.labels; }
+  const std::vector<ChunkMeta>& chunks() const { return series_.chunks; }
+  const Intervals* deleted() const { return deleted_; }  // May be null.
+
+ private:
+  std::shared_ptr<const Block> block_;
+  std::shared_ptr<const Tombstones> tombstones_;
+  std::vector<SeriesId> ids_;
+  size_t next_ = 0;
+  IndexReader::Series series_;
+  const Intervals* deleted_ = nullptr;
+};
+
+// The chunks of one series on their way into the new block. Reused from series to series.
+class SeriesMerge {
+ public:
+  SeriesMerge(std::span<Cursor> cursors, uint16_t samples_per_chunk)
+      : cursors_(cursors), samples_per_chunk_(samples_per_chunk) {}
+
+  void Clear() {
+    sources_.clear();
+    result_.clear();
+    encoded_.clear();
+  }
+
+  // Reads what the cursor stands at. Cursors come in order.
+  base::Status Add(uint32_t cursor) {
+    const Cursor& from = cursors_[cursor];
+    std::vector<ChunkMeta> wanted;
+    for (const ChunkMeta& chunk : from.chunks()) {
+      if (from.deleted() == nullptr || !from.deleted()->Cover({chunk.min, chunk.max})) {
+        wanted.push_back(chunk);
+      }
+    }
+    base::Status read =
+        from.block().chunks().Read(wanted, [&](size_t i, RawChunk chunk) -> base::Status {
+          sources_.push_back(
+              {cursor, wanted[i], chunk.encoding, SampleCount(chunk), std::string(chunk.bytes)});
+          return {};
+        });
+    return read;
+  }
+
+  // The chunks of the new block; views that live until Clear.
+  base::Result<std::span<const EncodedChunk>> Finish() {
+    std::ranges::stable_sort(sources_, {}, [](const Source& s) { return s.meta.min; });
+    for (size_t begin = 0; begin < sources_.size();) {
+      model::Timestamp max = sources_[begin].meta.max;
+      size_t end = begin + 1;
+      for (; end < sources_.size() && sources_[end].meta.min <= max; ++end) {
+        max = std::max(max, sources_[end].meta.max);
+      }
+      if (end - begin == 1 && !PartlyDeleted(sources_[begin])) {
+        const Source& source = sources_[begin];
+        result_.push_back(
+            {source.encoding, source.meta.min, source.meta.max, source.samples, source.bytes});
+      } else {
+        RETURN_IF_ERROR(EncodeAnew(std::span(sources_).subspan(begin, end - begin)));
+      }
+      begin = end;
+    }
+    return result_;
+  }
+
+ private:
+  struct Source {
+    uint32_t cursor;
+    ChunkMeta meta;
+    chunk::Encoding encoding;
+    uint32_t samples;
+    std::string bytes;
+  };
+
+  bool PartlyDeleted(const Source& source) const {
+    const Intervals* const deleted = cursors_[source.cursor].deleted();
+    return deleted != nullptr && deleted->Overlap({source.meta.min, source.meta.max});
+  }
+
+  base::Status EncodeAnew(std::span<Source> group) {
+    std::ranges::stable_sort(group, {}, &Source::cursor);
+    model::SampleColumns merged;
+    model::SampleColumns of_cursor;
+    model::SampleColumns of_chunk;
+    for (size_t i = 0; i < group.size(); ++i) {
+      const Source& source = group[i];
+      const Cursor& cursor = cursors_[source.cursor];
+      if (source.encoding != chunk::Encoding::kXor) {
+        return Fail(Code::kUnimplemented,
+                    "{}: a chunk of encoding {} of {} overlaps others or is partly deleted",
+                    cursor.block().directory(), static_cast<int>(source.encoding),
+                    cursor.labels().ToString());
+      }
+      of_chunk.clear();
+      RETURN_IF_ERROR(chunk::DecodeXor(source.bytes, TimeRange(), of_chunk));
+      for (size_t k = 1; k < of_chunk.size(); ++k) {
+        if (of_chunk.t[k] <= of_chunk.t[k - 1]) {
+          return Fail(Code::kDataLoss, "{}: times of a chunk of {} are out of order",
+                      cursor.block().directory(), cursor.labels().ToString());
+        }
+      }
+      if (cursor.deleted() != nullptr) cursor.deleted()->RemoveFrom(of_chunk, 0);
+      storage::MergeSamples(of_cursor, of_chunk);
+      if (i + 1 == group.size() || group[i + 1].cursor != source.cursor) {
+        storage::MergeSamples(merged, of_cursor);
+        of_cursor.clear();
+      }
+    }
+    for (size_t i = 0; i < merged.size(); ++i) {
+      if (i % samples_per_chunk_ == 0) {
+        FinishChunk();
+        open_.emplace();
+        open_min_ = merged.t[i];
+      }
+      open_->Append(merged.t[i], merged.v[i]);
+    }
+    FinishChunk();
+    return {};
+  }
+
+  void FinishChunk() {
+    if (!open_) return;
+    encoded_.push_back(*std::move(open_));
+    open_.reset();
+    const chunk::XorChunk& chunk = encoded_.back();
+    // The chunk's buffer does not move when the vector grows.
+    result_.push_back(
+        {chunk::Encoding::kXor, open_min_, chunk.last_time(), chunk.count(), chunk.bytes()});
+  }
+
+  std::span<Cursor> cursors_;
+  const uint16_t samples_per_chunk_;
+  std::vector<Source> sources_;
+  std::vector<chunk::XorChunk> encoded_;
+  std::optional<chunk::XorChunk> open_;
+  model::Timestamp open_min_ = 0;
+  std::vector<EncodedChunk> result_;
+};
+
+base::Result<std::vector<std::string>> UnionOfSymbols(
+    std::span<const std::shared_ptr<const Block>> blocks) {
+  std::vector<std::string> all;
+  for (const auto& block : blocks) {
+    ASSIGN_OR_RETURN(std::vector<std::string> symbols, block->index().Symbols());
+    // Trust is for our own writer alone.
+    std::ranges::sort(symbols);
+    symbols.erase(std::ranges::unique(symbols).begin(), symbols.end());
+    std::vector<std::string> both;
+    both.reserve(std::max(all.size(), symbols.size()));
+    std::ranges::set_union(std::make_move_iterator(all.begin()), std::make_move_iterator(all.end()),
+                           std::make_move_iterator(symbols.begin()),
+                           std::make_move_iterator(symbols.end()), std::back_inserter(both));
+    all = std::move(both);
+  }
+  return all;
+}
+
+base::Status MergeAll(std::span<Cursor> cursors, BlockWriter& writer,
+                      const CompactOptions& options) {
+  // The smallest labels first, and of equal ones the block that comes first.
+  const auto later = [&](uint32_t a, uint32_t b) {
+    const auto order = cursors[a].labels() <=> cursors[b].labels();
+    return order != 0 ? order > 0 : a > b;
+  };
+  std::priority_queue<uint32_t, std::vector<uint32_t>, decltype(later)> heads(later);
+  const auto advance = [&](uint32_t cursor) -> base::Status {
+    ASSIGN_OR_RETURN(const bool more, cursors[cursor].Next());
+    if (more) heads.push(cursor);
+    return {};
+  };
+  for (uint32_t i = 0; i < cursors.size(); ++i) {
+    RETURN_IF_ERROR(cursors[i].Open());
+    RETURN_IF_ERROR(advance(i));
+  }
+  SeriesMerge merge(cursors, options.samples_per_chunk);
+  std::vector<uint32_t> equal;
+  while (!heads.empty()) {
+    if (options.stop.stop_requested()) return Fail(Code::kCancelled, "compaction was stopped");
+    equal.clear();
+    do {
+      equal.push_back(heads.top());
+      heads.pop();
+    } while (!heads.empty() && cursors[heads.top()].labels() == cursors[equal[0]].labels());
+    merge.Clear();
+    for (const uint32_t cursor : equal) RETURN_IF_ERROR(merge.Add(cursor));
+    ASSIGN_OR_RETURN(const std::span<const EncodedChunk> chunks, merge.Finish());
+    if (!chunks.empty()) RETURN_IF_ERROR(writer.AddSeries(cursors[equal[0]].labels(), chunks));
+    for (const uint32_t cursor : equal) RETURN_IF_ERROR(advance(cursor));
+  }
+  return {};
+}
+
+base::Result<std::optional<BlockMeta>> WriteMerged(
+    base::FileSystem& files, std::span<const std::shared_ptr<const Block>> blocks, BlockMeta meta,
+    const CompactOptions& options) {
+  CHECK(!blocks.empty() && options.samples_per_chunk > 0);
+  ASSIGN_OR_RETURN(std::vector<std::string> symbols, UnionOfSymbols(blocks));
+  ASSIGN_OR_RETURN(
+      const std::unique_ptr<BlockWriter> writer,
+      BlockWriter::Create(files, options.data_directory,
+                          {.ulid = options.ulid, .segment_bytes = options.segment_bytes},
+                          std::move(symbols)));
+  std::vector<Cursor> cursors;
+  for (const auto& block : blocks) cursors.emplace_back(block);
+  RETURN_IF_ERROR(MergeAll(cursors, *writer, options));
+  if (writer->stats().samples == 0) return std::nullopt;
+  ASSIGN_OR_RETURN(BlockMeta written, writer->Finish(std::move(meta)));
+  return written;
+}
+
+}  // namespace
+
+base::Result<std::optional<BlockMeta>> CompactBlocks(
+    base::FileSystem& files, std::span<const std::shared_ptr<const Block>> blocks,
+    const CompactOptions& options) {
+  CHECK(!blocks.empty());
+  BlockMeta merged{.min_time = model::kTimestampMax, .max_time = model::kTimestampMin};
+  merged.compaction.level = 0;
+  for (const auto& block : blocks) {
+    const BlockMeta meta = block->meta();
+    merged.min_time = std::min(merged.min_time, meta.min_time);
+    merged.max_time = std::max(merged.max_time, meta.max_time);
+    merged.compaction.level = std::max(merged.compaction.level, meta.compaction.level);
+    std::ranges::copy(meta.compaction.sources, std::back_inserter(merged.compaction.sources));
+    merged.compaction.parents.push_back({meta.ulid, meta.min_time, meta.max_time});
+  }
+  ++merged.compaction.level;
+  std::ranges::sort(merged.compaction.sources);
+  merged.compaction.sources.erase(std::ranges::unique(merged.compaction.sources).begin(),
+                                  merged.compaction.sources.end());
+  return WriteMerged(files, blocks, std::move(merged), options);
+}
+
+base::Result<std::optional<BlockMeta>> CleanTombstones(base::FileSystem& files,
+                                                       const std::shared_ptr<const Block>& block,
+                                                       const CompactOptions& options) {
+  const BlockMeta before = block->meta();
+  BlockMeta meta{.min_time = before.min_time, .max_time = before.max_time};
+  meta.compaction.parents = {{before.ulid, before.min_time, before.max_time}};
+  if (std::ranges::find(before.compaction.hints, kHintOutOfOrder) !=
+      before.compaction.hints.end()) {
+    meta.compaction.hints = {std::string(kHintOutOfOrder)};
+  }
+  return WriteMerged(files, std::span(&block, 1), std::move(meta), options);
+}
+
+}  // namespace narthex::tsdb
