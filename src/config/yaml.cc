@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <map>
 #include <sstream>
+#include <utility>
 
 namespace narthex::config {
 namespace {
@@ -145,8 +146,8 @@ size_t EditDistance(std::string_view a, std::string_view b) {
 
 const Node* Node::Find(std::string_view key) const {
   const auto found = std::ranges::find_if(
-      members, [key](const auto& member) { return member.first.scalar == key; });
-  return found == members.end() ? nullptr : &found->second;
+      members, [key](const Member& member) { return member.key.scalar == key; });
+  return found == members.end() ? nullptr : &found->value;
 }
 
 Node* Node::Find(std::string_view key) {

@@ -2,7 +2,6 @@
 
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -18,13 +17,14 @@ struct Position {
 // A YAML value with its place. A plain value: copy, edit and merge it freely.
 struct Node {
   enum class Kind { kNull, kScalar, kList, kMap };
+  struct Member;
 
   Kind kind = Kind::kNull;
   Position at;
-  std::string scalar;       // Of kScalar.
-  bool quoted = false;      // The scalar was quoted or a block: text, whatever it looks like.
-  std::vector<Node> items;  // Of kList.
-  std::vector<std::pair<Node, Node>> members;  // Of kMap: scalar keys, in order, unique.
+  std::string scalar;           // Of kScalar.
+  bool quoted = false;          // The scalar was quoted or a block: text, whatever it looks like.
+  std::vector<Node> items;      // Of kList.
+  std::vector<Member> members;  // Of kMap: scalar keys, in order, unique.
 
   bool is_null() const { return kind == Kind::kNull; }
   bool is_map() const { return kind == Kind::kMap; }
@@ -33,6 +33,11 @@ struct Node {
   // A member by key; nullptr when absent.
   const Node* Find(std::string_view key) const;
   Node* Find(std::string_view key);
+};
+
+struct Node::Member {
+  Node key;
+  Node value;
 };
 
 // Parses one YAML 1.1 document. Aliases are expanded up to a total of 100,000 nodes, nesting up to
