@@ -22,8 +22,8 @@ TEST_P(Script, AllAnswersAreAsWritten) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Own, Script,
-                         testing::Values("aggregations", "functions", "histograms", "operators",
-                                         "rates", "selectors"));
+                         testing::Values("aggregations", "experimental", "functions", "histograms",
+                                         "operators", "rates", "selectors"));
 
 // The runner itself must notice what is wrong.
 TEST(ScriptRunner, NoticesWrongAnswers) {
