@@ -6,6 +6,8 @@
 #include <limits>
 #include <vector>
 
+#include "model/histogram.h"
+
 namespace narthex::model {
 
 // Milliseconds since the Unix epoch.
@@ -35,19 +37,42 @@ inline bool IsStaleNan(double v) { return std::bit_cast<uint64_t>(v) == kStaleNa
 inline double StaleNan() { return std::bit_cast<double>(kStaleNanBits); }
 inline double NormalNan() { return std::bit_cast<double>(kNormalNanBits); }
 
-// Samples of one series in time order, as columns of equal length.
+// Samples of one series in time order, as columns of equal length. A sample is a number or a native
+// histogram; the value column of a histogram is its sum, so that stale markers look the same.
 struct SampleColumns {
   std::vector<Timestamp> t;
   std::vector<double> v;
+  // Empty where all samples are numbers, else one entry per sample, null for numbers.
+  std::vector<HistogramPtr> histograms;
 
   size_t size() const { return t.size(); }
+  bool HasHistograms() const { return !histograms.empty(); }
+  bool IsHistogram(size_t i) const { return !histograms.empty() && histograms[i] != nullptr; }
   void clear() {
     t.clear();
     v.clear();
+    histograms.clear();
   }
   void Add(Timestamp time, double value) {
     t.push_back(time);
     v.push_back(value);
+    if (!histograms.empty()) [[unlikely]] {
+      histograms.emplace_back();
+    }
+  }
+  void Add(Timestamp time, HistogramPtr histogram) {
+    histograms.resize(t.size());
+    t.push_back(time);
+    v.push_back(histogram->sum);
+    histograms.push_back(std::move(histogram));
+  }
+  // Sample `i` of other columns.
+  void AddFrom(const SampleColumns& other, size_t i) {
+    if (other.IsHistogram(i)) {
+      Add(other.t[i], other.histograms[i]);
+    } else {
+      Add(other.t[i], other.v[i]);
+    }
   }
 };
 

@@ -29,8 +29,13 @@ ResultRow ToResultRow(Row& row, const Grid& grid) {
   const size_t count = CountPresent(row, grid.steps);
   result.samples.t.reserve(count);
   result.samples.v.reserve(count);
-  ForEachPresent(row.present, grid.steps,
-                 [&](size_t step) { result.samples.Add(grid.At(step), row.values[step]); });
+  ForEachPresent(row.present, grid.steps, [&](size_t step) {
+    if (row.IsHistogram(step)) {
+      result.samples.Add(grid.At(step), std::move(row.histograms[step]));
+    } else {
+      result.samples.Add(grid.At(step), row.values[step]);
+    }
+  });
   return result;
 }
 
@@ -65,8 +70,7 @@ base::Result<std::vector<ResultRow>> EvaluateMatrix(Planner& planner, const Expr
     // The samples of a subquery can reach beyond its window.
     ResultRow row{series.drop_name ? DropName(series.labels) : series.labels, {}};
     ForEachWindow(input->windows, series.samples.t, [&](size_t, size_t begin, size_t end) {
-      for (size_t i = begin; i < end; ++i)
-        row.samples.Add(series.samples.t[i], series.samples.v[i]);
+      for (size_t i = begin; i < end; ++i) row.samples.AddFrom(series.samples, i);
     });
     if (row.samples.size() == 0) continue;
     RETURN_IF_ERROR(planner.context().budget.Charge(row.samples.size()));

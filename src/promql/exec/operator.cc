@@ -17,6 +17,7 @@ class RowsOperator final : public VectorOperator {
       Row& to = tile.Add(std::move(from.labels), from.drop_name);
       std::copy_n(from.values, steps, to.values);
       std::copy_n(from.present, PresenceWords(steps), to.present);
+      to.histograms = std::move(from.histograms);
     }
     return !tile.empty();
   }
@@ -35,7 +36,7 @@ base::Result<Rows> ReadAll(VectorOperator& input, size_t steps, Budget& budget) 
     ASSIGN_OR_RETURN(const bool more, input.Next(tile));
     if (!more) break;
     size_t samples = 0;
-    for (const Row& row : tile) samples += CountPresent(row, steps);
+    for (const Row& row : tile) samples += SamplesIn(row, steps);
     RETURN_IF_ERROR(budget.Charge(samples));
     all.tiles.push_back(std::move(tile));
   }
@@ -43,6 +44,15 @@ base::Result<Rows> ReadAll(VectorOperator& input, size_t steps, Budget& budget) 
     for (Row& row : tile) all.rows.push_back(&row);
   }
   return all;
+}
+
+size_t SamplesIn(const Row& row, size_t steps) {
+  size_t samples = CountPresent(row, steps);
+  if (!row.HasHistograms()) return samples;
+  ForEachPresent(row.present, steps, [&](size_t step) {
+    if (row.IsHistogram(step)) samples += row.histograms[step]->SizeInSamples();
+  });
+  return samples;
 }
 
 VectorOperatorPtr MakeRowsOperator(Rows rows) {
@@ -66,7 +76,7 @@ base::Result<Rows> MergeEqualRows(Rows rows, size_t steps) {
                           "vector cannot contain metrics with the same labelset");
       }
     }
-    ForEachPresent(row->present, steps, [&](size_t step) { into.Set(step, row->values[step]); });
+    ForEachPresent(row->present, steps, [&](size_t step) { into.SetFrom(*row, step, steps); });
   }
   rows.rows = std::move(merged);
   return rows;

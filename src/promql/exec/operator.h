@@ -55,6 +55,9 @@ struct Rows {
 };
 base::Result<Rows> ReadAll(VectorOperator& input, size_t steps, Budget& budget);
 
+// What a row weighs against the query's budget: histograms count by their size.
+size_t SamplesIn(const Row& row, size_t steps);
+
 // Yields rows that are already there. `rows` may be a selection, in any order.
 VectorOperatorPtr MakeRowsOperator(Rows rows);
 

@@ -33,6 +33,7 @@ class ElementOperator final : public VectorOperator {
   base::Result<bool> Next(Tile& tile) override {
     ASSIGN_OR_RETURN(const bool more, input_->Next(tile));
     for (Row& row : tile) {
+      row.DropHistograms();
       fn_(args_, tile.steps(), row);
       if (drop_at_once_) {
         row.labels = DropName(row.labels);
@@ -69,6 +70,7 @@ class BroadcastOperator final : public VectorOperator {
       if (!from.Has(0)) continue;
       Row& to = tile.Add(std::move(from.labels), from.drop_name);
       for (size_t step = 0; step < tile.steps(); ++step) to.Set(step, from.values[0]);
+      if (from.IsHistogram(0)) to.histograms.assign(tile.steps(), from.histograms[0]);
     }
     return !tile.empty();
   }

@@ -26,7 +26,13 @@ void SelectNewest(const SampleColumns& samples, const Windows& windows, InstantV
     const model::Timestamp t = samples.t[next - 1];
     const double value = samples.v[next - 1];
     if (t <= end - windows.range || model::IsStaleNan(value)) continue;
-    row.Set(step, what == InstantValue::kSample ? value : static_cast<double>(t) / 1000);
+    if (what == InstantValue::kTimestamp) {
+      row.Set(step, static_cast<double>(t) / 1000);
+    } else if (samples.IsHistogram(next - 1)) {
+      row.SetHistogram(step, samples.histograms[next - 1], windows.steps);
+    } else {
+      row.Set(step, value);
+    }
   }
 }
 
@@ -101,10 +107,13 @@ void DropStaleMarkers(SampleColumns& samples) {
   for (size_t i = kept; i < samples.size(); ++i) {
     if (model::IsStaleNan(samples.v[i])) continue;
     samples.t[kept] = samples.t[i];
-    samples.v[kept++] = samples.v[i];
+    samples.v[kept] = samples.v[i];
+    if (samples.HasHistograms()) samples.histograms[kept] = std::move(samples.histograms[i]);
+    ++kept;
   }
   samples.t.resize(kept);
   samples.v.resize(kept);
+  if (samples.HasHistograms()) samples.histograms.resize(kept);
 }
 
 class RangeSelector final : public MatrixOperator {

@@ -8,18 +8,23 @@
 #include <vector>
 
 #include "base/check.h"
+#include "model/histogram.h"
 #include "model/labels.h"
 
 namespace narthex::promql {
 
 // One series of a result: a value per step and a bit per step that says whether there is one. The
-// memory belongs to a Tile.
+// memory belongs to a Tile. Some of the values may be native histograms; most rows have none and
+// pay nothing for them.
 struct Row {
   model::Labels labels;
   // The name is to go from the final result, but operators above still see it.
   bool drop_name = false;
   double* values = nullptr;
   uint64_t* present = nullptr;
+  // Empty where all values are numbers, else one per step, null for numbers and where there is no
+  // value.
+  std::vector<model::HistogramPtr> histograms;
 
   bool Has(size_t step) const { return (present[step / 64] >> (step % 64)) & 1; }
   void Set(size_t step, double value) {
@@ -27,7 +32,44 @@ struct Row {
     present[step / 64] |= uint64_t{1} << (step % 64);
   }
   void Clear(size_t step) { present[step / 64] &= ~(uint64_t{1} << (step % 64)); }
+
+  bool HasHistograms() const { return !histograms.empty(); }
+  bool IsHistogram(size_t step) const { return !histograms.empty() && histograms[step] != nullptr; }
+  // `steps`: of the tile.
+  void SetHistogram(size_t step, model::HistogramPtr histogram, size_t steps) {
+    if (histograms.empty()) histograms.resize(steps);
+    Set(step, histogram->sum);
+    histograms[step] = std::move(histogram);
+  }
+  // In place of a histogram; Set alone leaves it there.
+  void SetNumber(size_t step, double value) {
+    if (!histograms.empty()) histograms[step].reset();
+    Set(step, value);
+  }
+  // The value of another row at this step.
+  void SetFrom(const Row& other, size_t step, size_t steps) {
+    if (other.IsHistogram(step)) {
+      SetHistogram(step, other.histograms[step], steps);
+    } else {
+      SetNumber(step, other.values[step]);
+    }
+  }
+  // Leaves numbers only. True when there was a histogram.
+  bool DropHistograms();
 };
+
+inline bool Row::DropHistograms() {
+  if (histograms.empty()) [[likely]]
+    return false;
+  bool any = false;
+  for (size_t step = 0; step < histograms.size(); ++step) {
+    if (histograms[step] == nullptr) continue;
+    any |= Has(step);
+    Clear(step);
+  }
+  histograms.clear();
+  return any;
+}
 
 inline size_t PresenceWords(size_t steps) { return (steps + 63) / 64; }
 
@@ -58,6 +100,7 @@ class Tile {
     Row& row = rows_[size_++];
     row.labels = std::move(labels);
     row.drop_name = drop_name;
+    row.histograms.clear();
     std::memset(row.values, 0, steps_ * sizeof(double));
     std::memset(row.present, 0, PresenceWords(steps_) * sizeof(uint64_t));
     return row;

@@ -73,8 +73,13 @@ class SubqueryOperator final : public MatrixOperator {
     series.labels = std::move(row.labels);
     series.drop_name = row.drop_name;
     series.samples.clear();
-    ForEachPresent(row.present, grid_.steps,
-                   [&](size_t step) { series.samples.Add(grid_.At(step), row.values[step]); });
+    ForEachPresent(row.present, grid_.steps, [&](size_t step) {
+      if (row.IsHistogram(step)) {
+        series.samples.Add(grid_.At(step), row.histograms[step]);
+      } else {
+        series.samples.Add(grid_.At(step), row.values[step]);
+      }
+    });
     charged_ = series.samples.size();
     RETURN_IF_ERROR(context_.budget.Charge(charged_));
     return true;

@@ -129,7 +129,7 @@ class Enrichment {
         }
         out = &output_.Add(*std::move(labels), row.drop_name);
       }
-      out->Set(step, row.values[step]);
+      out->SetFrom(row, step, steps_);
     });
     return status;
   }
@@ -141,7 +141,7 @@ class Enrichment {
 
   base::Status Copy(const Row& row) {
     Row& out = output_.Add(row.labels, row.drop_name);
-    ForEachPresent(row.present, steps_, [&](size_t step) { out.Set(step, row.values[step]); });
+    ForEachPresent(row.present, steps_, [&](size_t step) { out.SetFrom(row, step, steps_); });
     return {};
   }
 

@@ -14,6 +14,7 @@
 #include "promql/functions/function.h"
 #include "promql/parser/lexer.h"
 #include "promql/parser/printer.h"
+#include "promql/testing/classic_histograms.h"
 #include "promql/testing/series_notation.h"
 #include "storage/testing/memory_storage.h"
 
@@ -46,6 +47,42 @@ bool AlmostEqual(double a, double b) {
   const double difference = std::fabs(a - b);
   if (a == 0 || b == 0 || sum < kNormalMin) return difference < kTolerance * kNormalMin;
   return difference / std::min(sum, std::numeric_limits<double>::max()) < kTolerance;
+}
+
+// The populated buckets with their indices.
+std::vector<model::IndexedCount> Populated(const std::vector<model::BucketSpan>& spans,
+                                           const std::vector<double>& counts) {
+  auto buckets = model::Unpack(spans, counts);
+  std::erase_if(buckets, [](const model::IndexedCount& bucket) { return bucket.count == 0; });
+  return buckets;
+}
+
+bool AlmostEqual(const ScriptValue& want, const model::FloatHistogram& got) {
+  const model::FloatHistogram& h = *want.histogram;
+  if (want.hint_given && h.hint != got.hint) return false;
+  if (h.schema != got.schema || !AlmostEqual(h.count, got.count) || !AlmostEqual(h.sum, got.sum) ||
+      h.custom_bounds != got.custom_bounds) {
+    return false;
+  }
+  if (h.zero_threshold != got.zero_threshold || !AlmostEqual(h.zero_count, got.zero_count)) {
+    return false;
+  }
+  const auto same = [](const std::vector<model::IndexedCount>& a,
+                       const std::vector<model::IndexedCount>& b) {
+    return std::ranges::equal(a, b, [](const auto& x, const auto& y) {
+      return x.index == y.index && AlmostEqual(x.count, y.count);
+    });
+  };
+  return same(Populated(h.positive_spans, h.positive),
+              Populated(got.positive_spans, got.positive)) &&
+         same(Populated(h.negative_spans, h.negative), Populated(got.negative_spans, got.negative));
+}
+
+bool AlmostEqual(const ScriptValue& want, const model::SampleColumns& got, size_t i) {
+  if (want.histogram != nullptr) {
+    return got.IsHistogram(i) && AlmostEqual(want, *got.histograms[i]);
+  }
+  return !got.IsHistogram(i) && AlmostEqual(want.number, got.v[i]);
 }
 
 // One `expect warn …` line: any text, this text, or a pattern.
@@ -186,16 +223,29 @@ class Runner {
     std::string_view rest = lines_[next_];
     const std::string_view command = TakeWord(rest);
     const auto step = model::ParseDuration(rest);
-    if (command != "load" || !step) {
+    const bool with_nhcb = command == "load_with_nhcb";
+    if ((command != "load" && !with_nhcb) || !step) {
       report_.failures.push_back(fmt::format("line {}: cannot do: {}", next_ + 1, lines_[next_]));
     }
+    std::vector<SeriesLine> block;
     for (++next_; next_ < lines_.size() && !lines_[next_].empty(); ++next_) {
-      const auto series = ParseSeriesLine(lines_[next_]);
+      auto series = ParseSeriesLine(lines_[next_]);
       // What cannot be stored shows in the queries that ask for it.
-      if (!series || !step) continue;
-      for (size_t i = 0; i < series->values.size(); ++i) {
-        if (!series->values[i]) continue;
-        storage_.Put(series->labels, static_cast<int64_t>(i) * *step, *series->values[i]);
+      if (series && step) block.push_back(*std::move(series));
+    }
+    for (const SeriesLine& series : block) Store(series, *step);
+    if (!with_nhcb) return;
+    for (const SeriesLine& series : ConvertClassicHistograms(block)) Store(series, *step);
+  }
+
+  void Store(const SeriesLine& series, int64_t step) {
+    for (size_t i = 0; i < series.values.size(); ++i) {
+      if (!series.values[i]) continue;
+      const model::Timestamp t = static_cast<int64_t>(i) * step;
+      if (series.values[i]->histogram != nullptr) {
+        storage_.PutHistogram(series.labels, t, *series.values[i]->histogram);
+      } else {
+        storage_.Put(series.labels, t, series.values[i]->number);
       }
     }
   }
@@ -401,7 +451,7 @@ class Runner {
   }
 
   static std::string JudgeSamples(const Eval& eval, const SeriesLine& want, const ResultRow& row) {
-    std::map<model::Timestamp, double> wanted;
+    std::map<model::Timestamp, ScriptValue> wanted;
     const bool steps = !eval.instant || eval.matrix;
     const Engine::Range range = eval.matrix.value_or(eval.range);
     for (size_t i = 0; i < want.values.size(); ++i) {
@@ -412,7 +462,7 @@ class Runner {
     bool same = wanted.size() == row.samples.size();
     size_t i = 0;
     for (const auto& [t, value] : wanted) {
-      same = same && row.samples.t[i] == t && AlmostEqual(row.samples.v[i], value);
+      same = same && row.samples.t[i] == t && AlmostEqual(value, row.samples, i);
       ++i;
     }
     return same ? std::string() : "other values: " + Print(row);
@@ -437,7 +487,7 @@ class Runner {
       if (at == row.samples.t.end()) continue;
       ResultRow& only = middle.rows.emplace_back();
       only.labels = row.labels;
-      only.samples.Add(eval.at, row.samples.v[static_cast<size_t>(at - row.samples.t.begin())]);
+      only.samples.AddFrom(row.samples, static_cast<size_t>(at - row.samples.t.begin()));
     }
     const std::string wrong = JudgeResult(eval, middle);
     return wrong.empty() ? wrong : "as a range query: " + wrong;
@@ -446,8 +496,16 @@ class Runner {
   static std::string Print(const ResultRow& row) {
     std::string text = row.labels.ToString();
     for (size_t i = 0; i < row.samples.size(); ++i) {
-      text += fmt::format(" {}@{}", model::FormatFloat(row.samples.v[i]),
-                          model::FormatDuration(row.samples.t[i]));
+      const bool is_histogram = row.samples.IsHistogram(i);
+      text +=
+          fmt::format(" {}@{}",
+                      is_histogram ? fmt::format("{} schema:{} z_bucket_w:{} hint:{}",
+                                                 row.samples.histograms[i]->ToString(),
+                                                 row.samples.histograms[i]->schema,
+                                                 row.samples.histograms[i]->zero_threshold,
+                                                 static_cast<int>(row.samples.histograms[i]->hint))
+                                   : model::FormatFloat(row.samples.v[i]),
+                      model::FormatDuration(row.samples.t[i]));
     }
     return text;
   }

@@ -92,23 +92,160 @@ size_t FindStep(std::string_view text) {
   return std::string_view::npos;
 }
 
-base::Status AddItem(std::string_view item, std::vector<std::optional<double>>& values) {
+using Values = std::vector<std::optional<ScriptValue>>;
+
+std::optional<std::vector<double>> ParseList(std::string_view text) {
+  if (!text.starts_with('[') || !text.ends_with(']')) return std::nullopt;
+  text = text.substr(1, text.size() - 2);
+  std::vector<double> numbers;
+  while (true) {
+    const size_t begin = text.find_first_not_of(" \t");
+    if (begin == std::string_view::npos) return numbers;
+    text.remove_prefix(begin);
+    const size_t end = std::min(text.find_first_of(" \t"), text.size());
+    const auto number = ParseScriptNumber(text.substr(0, end));
+    if (!number) return std::nullopt;
+    numbers.push_back(*number);
+    text.remove_prefix(end);
+  }
+}
+
+std::optional<model::ResetHint> ParseHint(std::string_view text) {
+  if (text == "unknown") return model::ResetHint::kUnknown;
+  if (text == "reset") return model::ResetHint::kReset;
+  if (text == "not_reset") return model::ResetHint::kNotReset;
+  if (text == "gauge") return model::ResetHint::kGauge;
+  return std::nullopt;
+}
+
+// The inside of `{{schema:1 buckets:[1 2]}}`.
+base::Result<ScriptValue> ParseHistogram(std::string_view text) {
+  model::FloatHistogram h;
+  ScriptValue value;
+  int32_t offset = 0;
+  int32_t negative_offset = 0;
+  while (true) {
+    const size_t begin = text.find_first_not_of(" \t");
+    if (begin == std::string_view::npos) break;
+    text.remove_prefix(begin);
+    const size_t colon = text.find(':');
+    if (colon == std::string_view::npos) return Fail(Code::kInvalidArgument, "bad histogram");
+    const std::string_view key = text.substr(0, colon);
+    text.remove_prefix(colon + 1);
+    const bool is_list = text.starts_with('[');
+    const size_t end = is_list ? std::min(text.find(']'), text.size() - 1) + 1
+                               : std::min(text.find_first_of(" \t"), text.size());
+    const std::string_view what = text.substr(0, end);
+    text.remove_prefix(end);
+    if (key == "counter_reset_hint") {
+      const auto hint = ParseHint(what);
+      if (!hint) return Fail(Code::kInvalidArgument, "bad hint {}", what);
+      h.hint = *hint;
+      value.hint_given = true;
+      continue;
+    }
+    if (is_list) {
+      auto list = ParseList(what);
+      if (!list) return Fail(Code::kInvalidArgument, "bad list {}", what);
+      if (key == "buckets") {
+        h.positive = *std::move(list);
+      } else if (key == "n_buckets") {
+        h.negative = *std::move(list);
+      } else if (key == "custom_values") {
+        h.custom_bounds = *std::move(list);
+      } else {
+        return Fail(Code::kInvalidArgument, "bad key {}", key);
+      }
+      continue;
+    }
+    const auto number = ParseScriptNumber(what);
+    if (!number) return Fail(Code::kInvalidArgument, "bad value {}", what);
+    if (key == "schema") {
+      h.schema = static_cast<int32_t>(*number);
+    } else if (key == "count") {
+      h.count = *number;
+    } else if (key == "sum") {
+      h.sum = *number;
+    } else if (key == "z_bucket") {
+      h.zero_count = *number;
+    } else if (key == "z_bucket_w") {
+      h.zero_threshold = *number;
+    } else if (key == "offset") {
+      offset = static_cast<int32_t>(*number);
+    } else if (key == "n_offset") {
+      negative_offset = static_cast<int32_t>(*number);
+    } else {
+      return Fail(Code::kInvalidArgument, "bad key {}", key);
+    }
+  }
+  if (!h.positive.empty()) h.positive_spans = {{offset, static_cast<uint32_t>(h.positive.size())}};
+  if (!h.negative.empty()) {
+    h.negative_spans = {{negative_offset, static_cast<uint32_t>(h.negative.size())}};
+  }
+  value.histogram = std::make_shared<const model::FloatHistogram>(std::move(h));
+  return value;
+}
+
+// `{{…}}`, `{{…}}x3`, `{{…}}+{{…}}x3`.
+base::Status AddHistograms(std::string_view item, Values& values) {
+  const size_t end = item.find("}}");
+  if (end == std::string_view::npos) return Fail(Code::kInvalidArgument, "bad histogram {}", item);
+  ASSIGN_OR_RETURN(ScriptValue value, ParseHistogram(item.substr(2, end - 2)));
+  std::string_view rest = item.substr(end + 2);
+  if (rest.empty()) {
+    values.push_back(std::move(value));
+    return {};
+  }
+  const char sign = rest[0];
+  std::optional<ScriptValue> step;
+  if (sign == '+' || sign == '-') {
+    const size_t step_end = rest.find("}}");
+    if (!rest.substr(1).starts_with("{{") || step_end == std::string_view::npos) {
+      return Fail(Code::kInvalidArgument, "bad histogram {}", item);
+    }
+    ASSIGN_OR_RETURN(step, ParseHistogram(rest.substr(3, step_end - 3)));
+    rest.remove_prefix(step_end + 2);
+  }
+  size_t times = 0;
+  if (!rest.starts_with('x') ||
+      std::from_chars(rest.data() + 1, rest.data() + rest.size(), times).ec != std::errc()) {
+    return Fail(Code::kInvalidArgument, "bad repetition {}", item);
+  }
+  for (size_t i = 0; i <= times; ++i) {
+    values.push_back(value);
+    if (!step) continue;
+    model::FloatHistogram next = *value.histogram;
+    const model::ResetHint hint = next.hint;
+    if (next.custom() != step->histogram->custom()) {
+      return Fail(Code::kInvalidArgument, "incompatible histograms in {}", item);
+    }
+    if (sign == '+') {
+      model::Add(next, *step->histogram);
+    } else {
+      model::Subtract(next, *step->histogram);
+    }
+    next.hint = hint;
+    value.histogram = std::make_shared<const model::FloatHistogram>(std::move(next));
+  }
+  return {};
+}
+
+base::Status AddItem(std::string_view item, Values& values) {
+  const auto add = [&values](double number) { values.push_back(ScriptValue{number, nullptr}); };
   if (item == "_") {
     values.push_back(std::nullopt);
     return {};
   }
   if (item == "stale") {
-    values.push_back(model::StaleNan());
+    add(model::StaleNan());
     return {};
   }
-  if (item.starts_with("{{")) {
-    return Fail(Code::kUnimplemented, "native histograms cannot be stored yet");
-  }
+  if (item.starts_with("{{")) return AddHistograms(item, values);
   const auto repetition = SplitRepetition(item);
   if (!repetition) {
     const auto value = ParseScriptNumber(item);
     if (!value) return Fail(Code::kInvalidArgument, "bad value {}", item);
-    values.push_back(*value);
+    add(*value);
     return {};
   }
   if (repetition->what == "_") {
@@ -123,7 +260,7 @@ base::Status AddItem(std::string_view item, std::vector<std::optional<double>>& 
   if (!first || !step) return Fail(Code::kInvalidArgument, "bad value {}", item);
   double value = *first;
   for (size_t i = 0; i <= repetition->times; ++i) {
-    values.push_back(value);
+    add(value);
     value += *step;
   }
   return {};
@@ -133,8 +270,9 @@ base::Status AddItem(std::string_view item, std::vector<std::optional<double>>& 
 std::string_view TakeItem(std::string_view& rest) {
   while (!rest.empty() && IsBlank(rest[0])) rest.remove_prefix(1);
   size_t length = 0;
-  if (rest.starts_with("{{")) {
-    length = std::min(rest.find("}}"), rest.size() - 2) + 2;
+  while (rest.substr(length).starts_with("{{")) {
+    length = std::min(rest.find("}}", length), rest.size() - 2) + 2;
+    if (length + 2 < rest.size() && rest.substr(length + 1).starts_with("{{")) ++length;
   }
   while (length < rest.size() && !IsBlank(rest[length])) ++length;
   const std::string_view item = rest.substr(0, length);

@@ -5,15 +5,23 @@
 #include <vector>
 
 #include "base/result.h"
+#include "model/histogram.h"
 #include "model/labels.h"
 
 namespace narthex::promql {
 
-// `metric{a="b"} 1 2+1x3 _ stale` of test scripts: labels and one value per step, nullopt where
-// there is no sample. Error: kInvalidArgument; kUnimplemented for native histograms.
+// One value of a script: a number, or a native histogram.
+struct ScriptValue {
+  double number = 0;
+  model::HistogramPtr histogram;  // Null for numbers.
+  bool hint_given = false;        // The notation names a counter reset hint.
+};
+
+// `metric{a="b"} 1 2+1x3 _ stale {{count:1 buckets:[1]}}` of test scripts: labels and one value per
+// step, nullopt where there is no sample. Error: kInvalidArgument.
 struct SeriesLine {
   model::Labels labels;
-  std::vector<std::optional<double>> values;
+  std::vector<std::optional<ScriptValue>> values;
 };
 base::Result<SeriesLine> ParseSeriesLine(std::string_view line);
 

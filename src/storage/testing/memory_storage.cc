@@ -11,34 +11,66 @@ using model::Matcher;
 using model::TimeRange;
 using model::Timestamp;
 
+using Histograms = std::map<Timestamp, model::HistogramPtr>;
+
+struct MemorySeries {
+  Labels labels;
+  std::map<Timestamp, double> samples;
+  Histograms histograms;
+};
+
 class MemorySeriesSet final : public SeriesSet {
  public:
-  explicit MemorySeriesSet(std::vector<std::pair<Labels, std::map<Timestamp, double>>> series)
-      : series_(std::move(series)) {}
+  explicit MemorySeriesSet(std::vector<MemorySeries> series) : series_(std::move(series)) {}
   size_t size() const override { return series_.size(); }
-  Labels labels(size_t i) const override { return series_[i].first; }
+  Labels labels(size_t i) const override { return series_[i].labels; }
   base::Status Read(size_t i, TimeRange range, model::SampleColumns& out) const override {
     out.clear();
-    for (const auto& [t, v] : series_[i].second) {
-      if (range.Contains(t)) out.Add(t, v);
+    const Histograms& histograms = series_[i].histograms;
+    for (const auto& [t, v] : series_[i].samples) {
+      if (!range.Contains(t)) continue;
+      const auto histogram = histograms.find(t);
+      if (histogram == histograms.end()) {
+        out.Add(t, v);
+      } else {
+        out.Add(t, histogram->second);
+      }
     }
     return {};
   }
 
  private:
-  std::vector<std::pair<Labels, std::map<Timestamp, double>>> series_;
+  std::vector<MemorySeries> series_;
 };
+
+// The hint that a chunk would give `now`: its first sample has none, and one that cannot follow
+// `before` begins a chunk.
+model::ResetHint HintAfter(const model::FloatHistogram* before, model::FloatHistogram now) {
+  using model::ResetHint;
+  if (now.hint == ResetHint::kGauge) return ResetHint::kGauge;
+  if (before == nullptr || before->hint == ResetHint::kGauge || now.hint == ResetHint::kReset) {
+    return ResetHint::kUnknown;
+  }
+  const bool same_layout = now.schema == before->schema &&
+                           now.zero_threshold == before->zero_threshold &&
+                           now.custom_bounds == before->custom_bounds;
+  now.hint = ResetHint::kUnknown;
+  return same_layout && !now.DetectReset(*before) ? ResetHint::kNotReset : ResetHint::kUnknown;
+}
 
 class MemoryQuerier final : public Querier {
  public:
-  MemoryQuerier(MemoryStorage::Content content, TimeRange range)
-      : content_(std::move(content)), range_(range) {}
+  MemoryQuerier(MemoryStorage::Content content, MemoryStorage::Histograms histograms,
+                TimeRange range)
+      : content_(std::move(content)), histograms_(std::move(histograms)), range_(range) {}
 
   base::Result<std::unique_ptr<SeriesSet>> Select(const std::vector<Matcher>& matchers) override {
-    std::vector<std::pair<Labels, std::map<Timestamp, double>>> found;
+    std::vector<MemorySeries> found;
     for (const auto& [labels, samples] : content_) {
-      if (InRange(samples) && model::AllMatch(matchers, labels))
-        found.emplace_back(labels, samples);
+      if (!InRange(samples) || !model::AllMatch(matchers, labels)) continue;
+      found.push_back({labels, samples, {}});
+      const auto histograms = histograms_.find(labels);
+      if (histograms != histograms_.end()) found.back().histograms = histograms->second;
     }
     return std::make_unique<MemorySeriesSet>(std::move(found));
   }
@@ -69,6 +101,7 @@ class MemoryQuerier final : public Querier {
   }
 
   MemoryStorage::Content content_;
+  MemoryStorage::Histograms histograms_;
   TimeRange range_;
 };
 
@@ -117,11 +150,31 @@ class MemoryAppender final : public Appender {
 void MemoryStorage::Put(const Labels& labels, Timestamp t, double v) {
   base::MutexLock lock(mutex_);
   content_[labels][t] = v;
+  const auto histograms = histograms_.find(labels);
+  if (histograms != histograms_.end()) histograms->second.erase(t);
+}
+
+void MemoryStorage::PutHistogram(const Labels& labels, Timestamp t,
+                                 const model::FloatHistogram& histogram) {
+  base::MutexLock lock(mutex_);
+  auto& samples = content_[labels];
+  auto& histograms = histograms_[labels];
+  const model::FloatHistogram* before = nullptr;
+  const auto next = samples.lower_bound(t);
+  if (next != samples.begin()) {
+    const auto found = histograms.find(std::prev(next)->first);
+    if (found != histograms.end()) before = found->second.get();
+  }
+  model::FloatHistogram stored = histogram;
+  stored.hint = HintAfter(before, histogram);
+  samples[t] = histogram.sum;
+  histograms[t] = std::make_shared<const model::FloatHistogram>(std::move(stored));
 }
 
 void MemoryStorage::Clear() {
   base::MutexLock lock(mutex_);
   content_.clear();
+  histograms_.clear();
 }
 
 MemoryStorage::Content MemoryStorage::content() const {
@@ -130,7 +183,8 @@ MemoryStorage::Content MemoryStorage::content() const {
 }
 
 base::Result<std::unique_ptr<Querier>> MemoryStorage::OpenQuerier(TimeRange range) {
-  return std::make_unique<MemoryQuerier>(content(), range);
+  base::MutexLock lock(mutex_);
+  return std::make_unique<MemoryQuerier>(content_, histograms_, range);
 }
 
 std::unique_ptr<Appender> MemoryStorage::OpenAppender() {

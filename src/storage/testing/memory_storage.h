@@ -9,13 +9,20 @@
 namespace narthex::storage {
 
 // The slow, obvious twin of every storage: maps of labels to maps of time to value. Takes samples
-// in any order, the last one at a time wins. Thread-safe.
+// in any order, the last one at a time wins; native histograms stand beside their sums.
+// Thread-safe.
 class MemoryStorage final : public Queryable, public Appendable {
  public:
   using Content = std::map<model::Labels, std::map<model::Timestamp, double>>;
 
+  using Histograms = std::map<model::Labels, std::map<model::Timestamp, model::HistogramPtr>>;
+
   // Outside of any batch.
   void Put(const model::Labels& labels, model::Timestamp t, double v);
+  // Hints become what a storage of chunks would give back: gauge, or no reset where the sample
+  // continues the one before, else unknown. REQUIRES: time order.
+  void PutHistogram(const model::Labels& labels, model::Timestamp t,
+                    const model::FloatHistogram& histogram);
   void Clear();
   Content content() const;
 
@@ -26,7 +33,8 @@ class MemoryStorage final : public Queryable, public Appendable {
   friend class MemoryAppender;
 
   mutable base::Mutex mutex_;
-  Content content_ GUARDED_BY(mutex_);
+  Content content_ GUARDED_BY(mutex_);  // Of a histogram, its sum.
+  Histograms histograms_ GUARDED_BY(mutex_);
   std::vector<model::Labels> refs_ GUARDED_BY(mutex_);  // Reference - 1 to labels.
 };
 

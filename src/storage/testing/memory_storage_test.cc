@@ -26,5 +26,29 @@ TEST(MemoryStorage, ShowsABatchOnlyAfterCommit) {
   EXPECT_EQ((*querier->LabelValues("job", {})), std::vector<std::string>{"a"});
 }
 
+TEST(MemoryStorage, GivesHistogramsBesideNumbers) {
+  MemoryStorage storage;
+  const auto labels = *model::Labels::From({{"__name__", "h"}});
+  model::FloatHistogram histogram;
+  histogram.count = 2;
+  histogram.sum = 5;
+  storage.Put(labels, 1, 1.5);
+  storage.PutHistogram(labels, 2, histogram);
+  histogram.count = 3;
+  storage.PutHistogram(labels, 3, histogram);
+  histogram.count = 1;
+  storage.PutHistogram(labels, 4, histogram);
+
+  const auto querier = *storage.OpenQuerier({0, 100});
+  const auto set = *querier->Select({model::Matcher::Equal("__name__", "h")});
+  model::SampleColumns samples;
+  ASSERT_TRUE(set->Read(0, {0, 10}, samples).has_value());
+  ASSERT_EQ(samples.v, (std::vector<double>{1.5, 5, 5, 5}));
+  EXPECT_FALSE(samples.IsHistogram(0));
+  EXPECT_EQ(samples.histograms[1]->hint, model::ResetHint::kUnknown);
+  EXPECT_EQ(samples.histograms[2]->hint, model::ResetHint::kNotReset);
+  EXPECT_EQ(samples.histograms[3]->hint, model::ResetHint::kUnknown);
+}
+
 }  // namespace
 }  // namespace narthex::storage
