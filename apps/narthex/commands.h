@@ -18,6 +18,7 @@ int RunCollector(int argc, char** argv);
 int RunDemo(int argc, char** argv);
 int RunServer(int argc, char** argv);
 int RunLoad(int argc, char** argv);
+int RunTool(int argc, char** argv);
 
 // Every command there is, in the order of the short help.
 std::span<const Command> Commands();
