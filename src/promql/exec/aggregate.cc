@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "promql/exec/group_key.h"
+#include "promql/functions/histogram_window.h"
 #include "promql/functions/kernels.h"
 
 namespace narthex::promql {
@@ -175,12 +176,63 @@ class Accumulator {
   std::vector<Columns> groups_;
 };
 
+// The native histograms of one group for sum and avg, a compensated sum or mean per step. A step
+// that mixed what does not go together has no result.
+class HistogramGroup {
+ public:
+  HistogramGroup(AggregateOp op, size_t steps)
+      : means_(op == AggregateOp::kAvg ? steps : 0),
+        sums_(op == AggregateOp::kSum ? steps : 0),
+        seen_(steps) {}
+
+  void Add(QueryContext& context, Position at, const Row& row, size_t step) {
+    const model::FloatHistogram& h = *row.histograms[step];
+    const bool fits = means_.empty() ? Fits(sums_[step], h) : Fits(means_[step], h);
+    if (!fits) {
+      WarnOfMixedSchemas(context.annotations, at, row.labels.Get(model::kMetricName));
+      seen_[step] |= kBroken;
+      return;
+    }
+    model::CombineRemarks remarks = means_.empty() ? sums_[step].Add(h) : means_[step].Add(h);
+    if (h.hint == model::ResetHint::kReset) seen_[step] |= kReset;
+    if (h.hint == model::ResetHint::kNotReset) seen_[step] |= kNotReset;
+    remarks.reset_conflict = (seen_[step] & (kReset | kNotReset)) == (kReset | kNotReset);
+    RemarkOnCombination(context.annotations, at, remarks, "aggregation");
+    seen_[step] |= kAny;
+  }
+
+  bool Has(size_t step) const { return (seen_[step] & kAny) != 0; }
+  // Null where the step is broken.
+  model::HistogramPtr Result(size_t step) const {
+    if ((seen_[step] & kBroken) != 0) return nullptr;
+    return std::make_shared<const model::FloatHistogram>(means_.empty() ? sums_[step].Total()
+                                                                        : means_[step].Mean());
+  }
+
+ private:
+  static constexpr uint8_t kAny = 1;
+  static constexpr uint8_t kReset = 2;
+  static constexpr uint8_t kNotReset = 4;
+  static constexpr uint8_t kBroken = 8;
+
+  template <class Sum>
+  static bool Fits(const Sum& sum, const model::FloatHistogram& h) {
+    return sum.empty() || sum.custom() == h.custom();
+  }
+
+  std::vector<model::HistogramMean> means_;
+  std::vector<model::HistogramSum> sums_;
+  std::vector<uint8_t> seen_;
+};
+
 // Streams its input through the accumulators: memory is groups x steps, however many series.
 class AggregateOperator final : public VectorOperator {
  public:
   AggregateOperator(QueryContext& context, const Aggregate& node, VectorOperatorPtr input,
                     size_t steps)
       : context_(context),
+        node_(node),
+        steps_(steps),
         input_(std::move(input)),
         ids_(GroupingOf(node)),
         accumulator_(node.op, steps) {
@@ -196,7 +248,9 @@ class AggregateOperator final : public VectorOperator {
     }
     tile.Clear();
     for (; next_ < labels_.size() && !tile.full(); ++next_) {
-      accumulator_.Finish(next_, tile.Add(std::move(labels_[next_]), false));
+      Row& row = tile.Add(std::move(labels_[next_]), false);
+      accumulator_.Finish(next_, row);
+      if (next_ < histograms_.size() && histograms_[next_]) FinishHistograms(row);
     }
     return !tile.empty();
   }
@@ -207,7 +261,11 @@ class AggregateOperator final : public VectorOperator {
       RETURN_IF_ERROR(context_.budget.Check());
       ASSIGN_OR_RETURN(const bool more, input_->Next(tile));
       if (!more) return {};
-      for (const Row& row : tile) {
+      for (Row& row : tile) {
+        if (row.HasHistograms() && NumbersOnly() && row.DropHistograms()) {
+          context_.annotations.Inform(node_.expr->position, "ignored histogram in {} aggregation",
+                                      AggregateOpText(node_.op));
+        }
         if (IsEmpty(row, tile.steps())) continue;
         const size_t group = ids_.Of(row.labels);
         if (group == accumulator_.size()) {
@@ -215,15 +273,52 @@ class AggregateOperator final : public VectorOperator {
           accumulator_.AddGroup();
           labels_.push_back(ids_.subset().Select(row.labels));
         }
+        if (row.HasHistograms()) TakeHistograms(group, row, tile.steps());
         accumulator_.Add(group, row);
       }
     }
   }
 
+  bool NumbersOnly() const {
+    return node_.op == AggregateOp::kMin || node_.op == AggregateOp::kMax ||
+           node_.op == AggregateOp::kStddev || node_.op == AggregateOp::kStdvar;
+  }
+
+  // Leaves the numbers of a row; count and group do not care.
+  void TakeHistograms(size_t group, Row& row, size_t steps) {
+    if (node_.op != AggregateOp::kSum && node_.op != AggregateOp::kAvg) return;
+    if (histograms_.size() <= group) histograms_.resize(group + 1);
+    if (!histograms_[group]) histograms_[group] = std::make_unique<HistogramGroup>(node_.op, steps);
+    ForEachPresent(row.present, steps, [&](size_t step) {
+      if (!row.IsHistogram(step)) return;
+      histograms_[group]->Add(context_, node_.expr->position, row, step);
+    });
+    row.DropHistograms();
+  }
+
+  // The row has the numbers already.
+  void FinishHistograms(Row& row) {
+    const HistogramGroup& group = *histograms_[next_];
+    for (size_t step = 0; step < steps_; ++step) {
+      if (!group.Has(step)) continue;
+      if (row.Has(step)) {
+        context_.annotations.Warn(node_.expr->position,
+                                  "encountered a mix of histograms and floats for aggregation");
+        row.Clear(step);
+      } else if (model::HistogramPtr result = group.Result(step)) {
+        row.SetHistogram(step, std::move(result), steps_);
+      }
+    }
+    histograms_[next_].reset();
+  }
+
   QueryContext& context_;
+  const Aggregate& node_;
+  const size_t steps_;
   const VectorOperatorPtr input_;
   GroupIds ids_;
   Accumulator accumulator_;
+  std::vector<std::unique_ptr<HistogramGroup>> histograms_;  // Null for groups of numbers.
   std::vector<model::Labels> labels_;
   bool done_ = false;
   size_t next_ = 0;

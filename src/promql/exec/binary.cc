@@ -2,6 +2,7 @@
 
 #include "promql/exec/arithmetic.h"
 #include "promql/exec/group_key.h"
+#include "promql/exec/mixed_arithmetic.h"
 
 namespace narthex::promql {
 namespace {
@@ -23,14 +24,15 @@ void ApplyRow(const Binary& node, const std::vector<double>& scalars, bool scala
 
 class VectorScalarOperator final : public VectorOperator {
  public:
-  VectorScalarOperator(const Binary& node, VectorOperatorPtr input, std::vector<double> scalars,
-                       bool scalar_left, bool delayed_name_removal)
-      : node_(node),
+  VectorScalarOperator(QueryContext& context, const Binary& node, VectorOperatorPtr input,
+                       std::vector<double> scalars, bool scalar_left)
+      : context_(context),
+        node_(node),
         input_(std::move(input)),
         scalars_(std::move(scalars)),
         scalar_left_(scalar_left),
-        drop_at_once_(DropsName(node) && !delayed_name_removal),
-        drop_later_(DropsName(node) && delayed_name_removal) {
+        drop_at_once_(DropsName(node) && !context.delayed_name_removal),
+        drop_later_(DropsName(node) && context.delayed_name_removal) {
     one_name = input_->one_name;
   }
 
@@ -52,6 +54,8 @@ class VectorScalarOperator final : public VectorOperator {
 
  private:
   void Apply(size_t steps, Row& row) const {
+    if (row.HasHistograms() || IsTrim(node_.op)) [[unlikely]]
+      return ApplyToMixedRow(steps, row);
     const auto apply = [&](auto f) { ApplyRow(node_, scalars_, scalar_left_, steps, row, f); };
     switch (node_.op) {
       case BinaryOp::kAdd:
@@ -67,6 +71,30 @@ class VectorScalarOperator final : public VectorOperator {
     }
   }
 
+  void ApplyToMixedRow(size_t steps, Row& row) const {
+    const bool filters = IsComparison(node_.op) && !node_.return_bool;
+    ForEachPresent(row.present, steps, [&](size_t step) {
+      const Operand value = Operand::Of(row, step);
+      const Operand scalar{scalars_[step], nullptr};
+      const Operand& left = scalar_left_ ? scalar : value;
+      const Operand& right = scalar_left_ ? value : scalar;
+      std::optional<Operand> result;
+      if (value.histogram == nullptr && !IsTrim(node_.op)) {
+        result = Operand{promql::Apply(node_.op, left.number, right.number), nullptr};
+      } else {
+        result = ApplyMixed(context_.annotations, node_, left, right);
+      }
+      if (!result || (filters && result->number == 0)) return row.Clear(step);
+      if (filters) return;
+      if (result->histogram != nullptr) {
+        row.SetHistogram(step, std::move(result->histogram), steps);
+      } else {
+        row.SetNumber(step, result->number);
+      }
+    });
+  }
+
+  QueryContext& context_;
   const Binary& node_;
   const VectorOperatorPtr input_;
   const std::vector<double> scalars_;
@@ -86,8 +114,8 @@ base::Result<VectorOperatorPtr> MakeVectorScalar(Planner& planner, const Binary&
   ASSIGN_OR_RETURN(std::vector<double> scalars, planner.Scalar(scalar, grid));
   ASSIGN_OR_RETURN(auto input, planner.Vector(vector, grid));
   const bool may_clash = DropsName(node) && !context.delayed_name_removal && !input->one_name;
-  auto made = std::make_unique<VectorScalarOperator>(node, std::move(input), std::move(scalars),
-                                                     scalar_left, context.delayed_name_removal);
+  auto made = std::make_unique<VectorScalarOperator>(context, node, std::move(input),
+                                                     std::move(scalars), scalar_left);
   if (!may_clash) return made;
   ASSIGN_OR_RETURN(Rows rows, ReadAll(*made, grid.steps, context.budget));
   ASSIGN_OR_RETURN(rows, MergeEqualRows(std::move(rows), grid.steps));

@@ -5,6 +5,7 @@
 #include "promql/exec/arithmetic.h"
 #include "promql/exec/binary.h"
 #include "promql/exec/group_key.h"
+#include "promql/exec/mixed_arithmetic.h"
 
 namespace narthex::promql {
 namespace {
@@ -134,7 +135,10 @@ class Join {
     // Counts even where a filter leaves nothing of either match.
     if (matching_.cardinality == Cardinality::kOneToOne && !TakeMatch(group, steps)) return;
     Row* out = nullptr;  // Made with the first value: a filter may leave nothing.
+    const bool mixed = (many != nullptr && many->HasHistograms()) ||
+                       (one != nullptr && one->HasHistograms()) || IsTrim(node_.op);
     ForEachPresent(steps.data(), steps_, [&](size_t step) {
+      if (mixed) return PairMixed(many, one, group, step, out);
       const double many_value = many != nullptr ? many->values[step] : *FillMany();
       const double one_value = one != nullptr ? one->values[step] : *FillOne();
       const double left = many_is_left_ ? many_value : one_value;
@@ -148,6 +152,33 @@ class Join {
       if (out->Has(step)) return Conflict(*out, group);
       out->Set(step, result);
     });
+  }
+
+  // Pair for one step where a histogram may be involved.
+  void PairMixed(const Row* many, const Row* one, size_t group, size_t step, Row*& out) {
+    const Operand many_value =
+        many != nullptr ? Operand::Of(*many, step) : Operand{*FillMany(), {}};
+    const Operand one_value = one != nullptr ? Operand::Of(*one, step) : Operand{*FillOne(), {}};
+    const Operand& left = many_is_left_ ? many_value : one_value;
+    const Operand& right = many_is_left_ ? one_value : many_value;
+    std::optional<Operand> result;
+    if (left.histogram == nullptr && right.histogram == nullptr && !IsTrim(node_.op)) {
+      result = Operand{Apply(node_.op, left.number, right.number), nullptr};
+    } else {
+      result = ApplyMixed(context_.annotations, node_, left, right);
+    }
+    if (!result) return;
+    if (IsComparison(node_.op) && !node_.return_bool) {
+      if (result->number == 0) return;
+      result = left;
+    }
+    if (out == nullptr) out = &OutputOf(many, one, group);
+    if (out->Has(step)) return Conflict(*out, group);
+    if (result->histogram != nullptr) {
+      out->SetHistogram(step, std::move(result->histogram), steps_);
+    } else {
+      out->SetNumber(step, result->number);
+    }
   }
 
   bool TakeMatch(size_t group, const std::vector<uint64_t>& steps) {

@@ -19,8 +19,13 @@ namespace {
 // Applies a function to the values of each row.
 class ElementOperator final : public VectorOperator {
  public:
-  ElementOperator(VectorOperatorPtr input, ElementFn fn, ScalarArgs args, bool drop_at_once)
-      : input_(std::move(input)), fn_(fn), args_(std::move(args)), drop_at_once_(drop_at_once) {
+  ElementOperator(VectorOperatorPtr input, ElementFn fn, ScalarArgs args, bool drop_at_once,
+                  KeepHistograms keep)
+      : input_(std::move(input)),
+        fn_(fn),
+        args_(std::move(args)),
+        drop_at_once_(drop_at_once),
+        keep_(keep) {
     one_name = input_->one_name;
   }
 
@@ -33,7 +38,7 @@ class ElementOperator final : public VectorOperator {
   base::Result<bool> Next(Tile& tile) override {
     ASSIGN_OR_RETURN(const bool more, input_->Next(tile));
     for (Row& row : tile) {
-      row.DropHistograms();
+      if (keep_ == KeepHistograms::kNo) row.DropHistograms();
       fn_(args_, tile.steps(), row);
       if (drop_at_once_) {
         row.labels = DropName(row.labels);
@@ -49,6 +54,7 @@ class ElementOperator final : public VectorOperator {
   const ElementFn fn_;
   const ScalarArgs args_;
   bool drop_at_once_;
+  const KeepHistograms keep_;
 };
 
 // Repeats rows of a single step at every step.
@@ -150,6 +156,14 @@ base::Status CheckSmoothingFactors(const ScalarArgs& scalars) {
   return {};
 }
 
+WindowCall::Extension ExtensionOf(const Expr& arg) {
+  const Expr& inner = Unwrap(arg);
+  if (inner.kind != Expr::Kind::kMatrixSelector) return WindowCall::Extension::kNone;
+  const VectorSelector& selector = *As<MatrixSelector>(inner).vector;
+  if (selector.anchored) return WindowCall::Extension::kAnchored;
+  return selector.smoothed ? WindowCall::Extension::kSmoothed : WindowCall::Extension::kNone;
+}
+
 // The variant of a function that its argument asks for: only some know windows that reach beyond
 // their range.
 base::Result<WindowFn> VariantFor(const Function& function, WindowFn fn, const Expr& arg) {
@@ -237,15 +251,23 @@ base::Result<VectorOperatorPtr> Planner::UnaryNode(const Unary& node, const Grid
   if (!node.negate) return input;
   const auto negate = [](const ScalarArgs&, size_t steps, Row& row) {
     for (size_t step = 0; step < steps; ++step) row.values[step] = -row.values[step];
+    for (model::HistogramPtr& histogram : row.histograms) {
+      if (histogram == nullptr) continue;
+      model::FloatHistogram negated = *histogram;
+      negated.Multiply(-1);
+      histogram = std::make_shared<const model::FloatHistogram>(std::move(negated));
+    }
   };
-  return Elementwise(std::move(input), negate, {}, grid);
+  return Elementwise(std::move(input), negate, {}, grid, KeepHistograms::kYes);
 }
 
 base::Result<VectorOperatorPtr> Planner::Elementwise(VectorOperatorPtr input, ElementFn fn,
-                                                     ScalarArgs args, const Grid& grid) {
+                                                     ScalarArgs args, const Grid& grid,
+                                                     KeepHistograms keep) {
   const bool one_name = input->one_name;
   const bool drop = !context_.delayed_name_removal;
-  auto mapped = std::make_unique<ElementOperator>(std::move(input), fn, std::move(args), drop);
+  auto mapped =
+      std::make_unique<ElementOperator>(std::move(input), fn, std::move(args), drop, keep);
   if (!drop || one_name) return mapped;
   ASSIGN_OR_RETURN(Rows rows, ReadAll(*mapped, grid.steps, context_.budget));
   ASSIGN_OR_RETURN(rows, MergeEqualRows(std::move(rows), grid.steps));
@@ -290,10 +312,14 @@ base::Result<VectorOperatorPtr> Planner::WindowNode(const Call& node, WindowFn f
   WindowCall call;
   WindowFn variant = fn;
   call.grid = grid;
+  call.base = fn;
+  call.annotations = &context_.annotations;
   call.lookback_ms = context_.lookback_ms;
   for (const ExprPtr& arg : node.args) {
     if (arg->type == ValueType::kMatrix) {
       ASSIGN_OR_RETURN(variant, VariantFor(*node.function, fn, *arg));
+      call.at = arg->position;
+      call.extension = ExtensionOf(*arg);
       ASSIGN_OR_RETURN(input, Matrix(*arg, grid));
       if (fn == &Rate || fn == &Increase) {
         input = std::make_unique<CounterCheck>(context_, std::move(input), arg->position);

@@ -10,6 +10,8 @@
 
 namespace narthex::promql {
 
+enum class KeepHistograms { kNo, kYes };
+
 // Turns a syntax tree into running operators, part by part. Scalars are evaluated while planning:
 // a scalar is one number per step. One thread at a time, one per query.
 class Planner {
@@ -25,9 +27,11 @@ class Planner {
   // REQUIRES: a string.
   static const std::string& Text(const Expr& expr);
 
-  // Applies `fn` to every row and drops its name; merges rows that became equal.
+  // Applies `fn` to every row and drops its name; merges rows that became equal. Functions of
+  // numbers leave nothing of histograms.
   base::Result<VectorOperatorPtr> Elementwise(VectorOperatorPtr input, ElementFn fn,
-                                              ScalarArgs args, const Grid& grid);
+                                              ScalarArgs args, const Grid& grid,
+                                              KeepHistograms keep = KeepHistograms::kNo);
   // The rows of an expression, all at once.
   base::Result<Rows> ReadVector(const Expr& expr, const Grid& grid);
   QueryContext& context() { return context_; }

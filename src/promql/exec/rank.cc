@@ -102,6 +102,16 @@ class RankAggregate {
     return {};
   }
 
+  // Order and quantiles are for numbers.
+  void DropHistograms() {
+    for (Row* row : rows_.rows) {
+      if (!row->DropHistograms()) continue;
+      context_.annotations.Inform(node_.expr->position, "ignored histogram in {} aggregation",
+                                  AggregateOpText(node_.op));
+    }
+    std::erase_if(rows_.rows, [this](const Row* row) { return IsEmpty(*row, steps_); });
+  }
+
   base::Result<Rows> TopOrBottom(const std::vector<double>& parameter) {
     const bool top = node_.op == AggregateOp::kTopk;
     std::vector<Row*> order;
@@ -200,7 +210,8 @@ class RankAggregate {
       model::LabelsBuilder builder(labels_[i]);
       for (const Row* row : groups_[i]) {
         ForEachPresent(row->present, steps_, [&](size_t step) {
-          builder.Set(label, FixedText(row->values[step]));
+          builder.Set(label, row->IsHistogram(step) ? row->histograms[step]->ToString()
+                                                    : FixedText(row->values[step]));
           model::Labels labels = builder.Build();
           Row*& out = by_labels[labels];
           if (out == nullptr) out = &output.Add(std::move(labels), false);
@@ -253,6 +264,10 @@ base::Result<VectorOperatorPtr> MakeRankAggregate(Planner& planner, const Aggreg
   }
   ASSIGN_OR_RETURN(Rows rows, planner.ReadVector(*node.expr, grid));
   RankAggregate aggregate(planner.context(), node, grid, std::move(rows));
+  if (node.op == AggregateOp::kTopk || node.op == AggregateOp::kBottomk ||
+      node.op == AggregateOp::kQuantile) {
+    aggregate.DropHistograms();
+  }
   RETURN_IF_ERROR(aggregate.Group());
   Rows result;
   switch (node.op) {

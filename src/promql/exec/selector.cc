@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "promql/functions/histogram_window.h"
+
 namespace narthex::promql {
 namespace {
 
@@ -38,7 +40,8 @@ void SelectNewest(const SampleColumns& samples, const Windows& windows, InstantV
 
 // The value at each step on the line between the samples around it; the newest one where none
 // follows within the look-back.
-void SelectSmoothed(const SampleColumns& samples, const Windows& windows, Row& row) {
+void SelectSmoothed(const SampleColumns& samples, const Windows& windows, QueryContext& context,
+                    Position at, Row& row) {
   const size_t count = samples.size();
   size_t next = 0;
   for (size_t step = 0; step < windows.steps; ++step) {
@@ -51,10 +54,33 @@ void SelectSmoothed(const SampleColumns& samples, const Windows& windows, Row& r
     const bool between = t < end && next < count && samples.t[next] <= end + windows.range &&
                          !model::IsStaleNan(samples.v[next]);
     if (!between) {
-      row.Set(step, value);
+      if (samples.IsHistogram(next - 1)) {
+        row.SetHistogram(step, samples.histograms[next - 1], windows.steps);
+      } else {
+        row.Set(step, value);
+      }
       continue;
     }
     const auto share = static_cast<double>(end - t) / static_cast<double>(samples.t[next] - t);
+    if (samples.IsHistogram(next - 1) || samples.IsHistogram(next)) {
+      const std::string_view name = row.labels.Get(model::kMetricName);
+      if (samples.IsHistogram(next - 1) != samples.IsHistogram(next)) {
+        WarnOfMixedTypes(context.annotations, at, name);
+        continue;
+      }
+      const model::FloatHistogram& before = *samples.histograms[next - 1];
+      const model::FloatHistogram& after = *samples.histograms[next];
+      if (before.custom() != after.custom()) {
+        WarnOfMixedSchemas(context.annotations, at, name);
+        continue;
+      }
+      const bool counter = after.hint != model::ResetHint::kGauge;
+      row.SetHistogram(
+          step,
+          std::make_shared<const model::FloatHistogram>(Interpolate(before, after, share, counter)),
+          windows.steps);
+      continue;
+    }
     row.Set(step, value + (samples.v[next] - value) * share);
   }
 }
@@ -62,12 +88,13 @@ void SelectSmoothed(const SampleColumns& samples, const Windows& windows, Row& r
 class InstantSelector final : public VectorOperator {
  public:
   InstantSelector(QueryContext& context, std::unique_ptr<storage::SeriesSet> series,
-                  Windows windows, InstantValue value, bool smoothed)
+                  Windows windows, InstantValue value, bool smoothed, Position at)
       : context_(context),
         series_(std::move(series)),
         windows_(windows),
         value_(value),
-        smoothed_(smoothed) {
+        smoothed_(smoothed),
+        at_(at) {
     span_ = windows.Span();
     if (smoothed) span_.max += windows.range;
   }
@@ -81,7 +108,7 @@ class InstantSelector final : public VectorOperator {
       if (samples_.size() == 0) continue;
       Row& row = tile.Add(series_->labels(next_), false);
       if (smoothed_) {
-        SelectSmoothed(samples_, windows_, row);
+        SelectSmoothed(samples_, windows_, context_, at_, row);
       } else {
         SelectNewest(samples_, windows_, value_, row);
       }
@@ -96,6 +123,7 @@ class InstantSelector final : public VectorOperator {
   const Windows windows_;
   const InstantValue value_;
   const bool smoothed_;
+  const Position at_;
   model::TimeRange span_;
   size_t next_ = 0;
   SampleColumns samples_;
@@ -169,7 +197,7 @@ base::Result<VectorOperatorPtr> MakeInstantSelector(QueryContext& context,
   ASSIGN_OR_RETURN(auto series, context.querier.Select(selector.matchers));
   const Windows windows = WindowsOf(grid, selector.offset, selector.at, context.lookback_ms);
   auto made = std::make_unique<InstantSelector>(context, std::move(series), windows, value,
-                                                selector.smoothed);
+                                                selector.smoothed, selector.position);
   made->one_name = PinsName(selector);
   return made;
 }

@@ -3,6 +3,7 @@
 #include <unordered_set>
 
 #include "promql/exec/group_key.h"
+#include "promql/functions/histogram_window.h"
 
 namespace narthex::promql {
 namespace {
@@ -28,9 +29,14 @@ class WindowOperator final : public VectorOperator {
     while (!tile.full()) {
       ASSIGN_OR_RETURN(const bool more, input_->Next(series_));
       if (!more) break;
-      Row& row = tile.Add(drop_at_once_ ? DropName(series_.labels) : std::move(series_.labels),
-                          drop_later_ || series_.drop_name);
-      fn_(call_, series_.samples, row);
+      Row& row = tile.Add({}, drop_later_ || series_.drop_name);
+      if (series_.samples.HasHistograms()) [[unlikely]] {
+        row.labels = drop_at_once_ ? DropName(series_.labels) : series_.labels;
+        ApplyToMixed(call_, fn_, series_, row);
+      } else {
+        row.labels = drop_at_once_ ? DropName(series_.labels) : std::move(series_.labels);
+        fn_(call_, series_.samples, row);
+      }
       if (IsEmpty(row, tile.steps())) {
         tile.RemoveLast();
       } else if (drop_at_once_ && !one_name && !seen_.insert(row.labels).second) {

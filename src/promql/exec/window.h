@@ -7,17 +7,26 @@
 
 namespace narthex::promql {
 
+struct WindowCall;
+
+// Writes the function's value of each window into a row; a step stays without value where the
+// function has none. The samples lie in time order and cover all windows; all are taken for
+// numbers.
+using WindowFn = void (*)(const WindowCall& call, const model::SampleColumns& samples, Row& row);
+
 // What a function over ranges knows besides the samples of one series.
 struct WindowCall {
+  enum class Extension { kNone, kAnchored, kSmoothed };
+
   Windows windows;
   Grid grid;                                 // Evaluation times, one per window.
   std::vector<std::vector<double>> scalars;  // Scalar arguments in order, per step.
   int64_t lookback_ms = 0;                   // How far anchored and smoothed windows look.
+  WindowFn base = nullptr;                   // As the function table has it.
+  Extension extension = Extension::kNone;    // Which variant of it runs.
+  Annotations* annotations = nullptr;
+  Position at;  // Of the range vector, for remarks about it.
 };
-
-// Writes the function's value of each window into a row; a step stays without value where the
-// function has none. The samples lie in time order and cover all windows.
-using WindowFn = void (*)(const WindowCall& call, const model::SampleColumns& samples, Row& row);
 
 // Calls visit(step, begin, end) for each window that holds samples [begin, end). Both ends only
 // move forward: O(samples + steps).

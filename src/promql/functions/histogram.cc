@@ -7,6 +7,7 @@
 #include "promql/exec/group_key.h"
 #include "promql/exec/planner.h"
 #include "promql/functions/kernels.h"
+#include "promql/functions/native_histogram.h"
 
 namespace narthex::promql {
 namespace {
@@ -129,13 +130,39 @@ struct Histogram {
   model::Labels labels;  // Without `le`; the name is still there.
   bool drop_name;
   std::vector<BoundRow> buckets;
+  Row* native = nullptr;  // A native histogram with the same labels, if any.
 };
 
-std::vector<Histogram> GatherHistograms(QueryContext& context, const Rows& rows, Position at) {
+struct Contents {
+  bool numbers = false;
+  bool histograms = false;
+};
+Contents ContentsOf(const Row& row, size_t steps) {
+  if (!row.HasHistograms()) return {true, false};
+  Contents contents;
+  ForEachPresent(row.present, steps, [&](size_t step) {
+    (row.IsHistogram(step) ? contents.histograms : contents.numbers) = true;
+  });
+  return contents;
+}
+
+std::vector<Histogram> GatherHistograms(QueryContext& context, const Rows& rows, size_t steps,
+                                        Position at) {
   std::vector<Histogram> histograms;
   std::unordered_map<model::Labels, size_t> index;
   model::LabelsBuilder builder;
+  const auto find = [&](const Row& row) -> Histogram& {
+    builder.Reset(row.labels);
+    builder.Delete(model::kBucketLabel);
+    model::Labels labels = builder.Build();
+    const auto [it, is_new] = index.try_emplace(labels, histograms.size());
+    if (is_new) histograms.push_back({std::move(labels), row.drop_name, {}});
+    return histograms[it->second];
+  };
   for (Row* row : rows.rows) {
+    const Contents contents = ContentsOf(*row, steps);
+    if (contents.histograms) find(*row).native = row;
+    if (!contents.numbers) continue;
     const std::string_view le = row->labels.Get(model::kBucketLabel);
     const auto bound = model::ParseFloat(le);
     if (!bound) {
@@ -146,12 +173,7 @@ std::vector<Histogram> GatherHistograms(QueryContext& context, const Rows& rows,
           le, row->labels.Get(model::kMetricName));
       continue;
     }
-    builder.Reset(row->labels);
-    builder.Delete(model::kBucketLabel);
-    model::Labels labels = builder.Build();
-    const auto [it, is_new] = index.try_emplace(labels, histograms.size());
-    if (is_new) histograms.push_back({std::move(labels), row->drop_name, {}});
-    histograms[it->second].buckets.push_back({*bound, row});
+    find(*row).buckets.push_back({*bound, row});
   }
   for (Histogram& histogram : histograms) {
     std::ranges::stable_sort(histogram.buckets, {}, &BoundRow::bound);
@@ -159,11 +181,13 @@ std::vector<Histogram> GatherHistograms(QueryContext& context, const Rows& rows,
   return histograms;
 }
 
-// Adds a row of `of(buckets, step)` per histogram, wherever it has a bucket.
-template <class Of>
+// Adds a row per histogram: of `classic(histogram, buckets, step)` wherever it has a bucket, of
+// `native(histogram, value, step)` where it is a native one.
+template <class Classic, class Native>
 base::Status AddRows(QueryContext& context, const std::vector<Histogram>& histograms,
                      const Grid& grid, RowBuilder& output,
-                     const std::pair<std::string, std::string>* extra, Of&& of) {
+                     const std::pair<std::string, std::string>* extra, Position at,
+                     Classic&& classic, Native&& native) {
   std::vector<Bucket> buckets;
   for (const Histogram& histogram : histograms) {
     RETURN_IF_ERROR(context.budget.Check());
@@ -178,9 +202,22 @@ base::Status AddRows(QueryContext& context, const std::vector<Histogram>& histog
     for (size_t step = 0; step < grid.steps; ++step) {
       buckets.clear();
       for (const auto& [bound, row] : histogram.buckets) {
-        if (row->Has(step)) buckets.push_back({bound, row->values[step]});
+        if (row->Has(step) && !row->IsHistogram(step)) {
+          buckets.push_back({bound, row->values[step]});
+        }
       }
-      if (!buckets.empty()) out.Set(step, of(histogram, buckets, step));
+      const Row* const row = histogram.native;
+      if (row != nullptr && row->Has(step) && row->IsHistogram(step)) {
+        if (buckets.empty()) {
+          out.Set(step, native(histogram, *row->histograms[step], step));
+        } else {
+          context.annotations.Warn(
+              at, "vector contains a mix of classic and native histograms for metric name \"{}\"",
+              histogram.labels.Get(model::kMetricName));
+        }
+      } else if (!buckets.empty()) {
+        out.Set(step, classic(histogram, buckets, step));
+      }
     }
   }
   return {};
@@ -210,6 +247,48 @@ auto QuantileWithRemarks(QueryContext& context, const std::vector<double>& quant
   };
 }
 
+auto NativeQuantileWithRemarks(QueryContext& context, const std::vector<double>& quantiles,
+                               Position at) {
+  return [&context, &quantiles, at](const Histogram& histogram, const model::FloatHistogram& h,
+                                    size_t step) {
+    NanObservations nans = NanObservations::kNone;
+    const double value = NativeQuantile(quantiles[step], h, &nans);
+    if (nans != NanObservations::kNone) {
+      context.annotations.Inform(
+          at,
+          "input to histogram_quantile has NaN observations, result is {} for metric name \"{}\"",
+          nans == NanObservations::kSkewed ? "skewed higher" : "NaN",
+          histogram.labels.Get(model::kMetricName));
+    }
+    return value;
+  };
+}
+
+// Replaces each histogram of a row by a number; numbers go.
+template <double (*of)(const model::FloatHistogram&)>
+void ReplaceHistograms(const ScalarArgs&, size_t steps, Row& row) {
+  ForEachPresent(row.present, steps, [&](size_t step) {
+    if (row.IsHistogram(step)) {
+      row.values[step] = of(*row.histograms[step]);
+    } else {
+      row.Clear(step);
+    }
+  });
+  row.histograms.clear();
+}
+
+template <double (*of)(const model::FloatHistogram&)>
+base::Result<VectorOperatorPtr> PerHistogram(Planner& planner, const Call& call, const Grid& grid) {
+  ASSIGN_OR_RETURN(auto input, planner.Vector(*call.args[0], grid));
+  return planner.Elementwise(std::move(input), &ReplaceHistograms<of>, {}, grid,
+                             KeepHistograms::kYes);
+}
+
+double CountOf(const model::FloatHistogram& h) { return h.count; }
+double SumOf(const model::FloatHistogram& h) { return h.sum; }
+double MeanOf(const model::FloatHistogram& h) { return h.sum / h.count; }
+double StddevOf(const model::FloatHistogram& h) { return std::sqrt(NativeVariance(h)); }
+
 }  // namespace
 
 base::Result<VectorOperatorPtr> HistogramQuantile(Planner& planner, const Call& call,
@@ -220,8 +299,9 @@ base::Result<VectorOperatorPtr> HistogramQuantile(Planner& planner, const Call& 
   WarnOfQuantiles(context, quantiles, call.args[0]->position);
   const Position at = call.args[1]->position;
   RowBuilder output(grid.steps);
-  RETURN_IF_ERROR(AddRows(context, GatherHistograms(context, rows, at), grid, output, nullptr,
-                          QuantileWithRemarks(context, quantiles, at)));
+  RETURN_IF_ERROR(AddRows(context, GatherHistograms(context, rows, grid.steps, at), grid, output,
+                          nullptr, at, QuantileWithRemarks(context, quantiles, at),
+                          NativeQuantileWithRemarks(context, quantiles, at)));
   return Finish(output, grid);
 }
 
@@ -231,14 +311,15 @@ base::Result<VectorOperatorPtr> HistogramQuantiles(Planner& planner, const Call&
   ASSIGN_OR_RETURN(const Rows rows, planner.ReadVector(*call.args[0], grid));
   const std::string& label = Planner::Text(*call.args[1]);
   const Position at = call.args[0]->position;
-  const std::vector<Histogram> histograms = GatherHistograms(context, rows, at);
+  const std::vector<Histogram> histograms = GatherHistograms(context, rows, grid.steps, at);
   RowBuilder output(grid.steps);
   for (size_t i = 2; i < call.args.size(); ++i) {
     ASSIGN_OR_RETURN(const std::vector<double> quantiles, planner.Scalar(*call.args[i], grid));
     WarnOfQuantiles(context, quantiles, call.args[i]->position);
     const std::pair extra(label, model::FormatFloat(quantiles[0]));
-    RETURN_IF_ERROR(AddRows(context, histograms, grid, output, &extra,
-                            QuantileWithRemarks(context, quantiles, at)));
+    RETURN_IF_ERROR(AddRows(context, histograms, grid, output, &extra, at,
+                            QuantileWithRemarks(context, quantiles, at),
+                            NativeQuantileWithRemarks(context, quantiles, at)));
   }
   return Finish(output, grid);
 }
@@ -250,19 +331,44 @@ base::Result<VectorOperatorPtr> HistogramFraction(Planner& planner, const Call& 
   ASSIGN_OR_RETURN(const std::vector<double> upper, planner.Scalar(*call.args[1], grid));
   ASSIGN_OR_RETURN(const Rows rows, planner.ReadVector(*call.args[2], grid));
   RowBuilder output(grid.steps);
-  RETURN_IF_ERROR(AddRows(context, GatherHistograms(context, rows, call.args[2]->position), grid,
-                          output, nullptr,
-                          [&](const Histogram&, std::vector<Bucket>& buckets, size_t step) {
-                            return BucketFraction(lower[step], upper[step], buckets);
-                          }));
+  const Position at = call.args[2]->position;
+  const auto classic = [&](const Histogram&, std::vector<Bucket>& buckets, size_t step) {
+    return BucketFraction(lower[step], upper[step], buckets);
+  };
+  const auto native = [&](const Histogram& histogram, const model::FloatHistogram& h, size_t step) {
+    bool nans = false;
+    const double fraction = NativeFraction(lower[step], upper[step], h, &nans);
+    if (nans) {
+      context.annotations.Inform(at,
+                                 "input to histogram_fraction has NaN observations, which are "
+                                 "excluded from all fractions for metric name \"{}\"",
+                                 histogram.labels.Get(model::kMetricName));
+    }
+    return fraction;
+  };
+  RETURN_IF_ERROR(AddRows(context, GatherHistograms(context, rows, grid.steps, at), grid, output,
+                          nullptr, at, classic, native));
   return Finish(output, grid);
 }
 
-// Samples that are numbers, all there are so far, have no answer.
-base::Result<VectorOperatorPtr> OnlyNativeHistograms(Planner& planner, const Call& call,
-                                                     const Grid& grid) {
-  ASSIGN_OR_RETURN([[maybe_unused]] const Rows rows, planner.ReadVector(*call.args[0], grid));
-  return MakeRowsOperator({});
+base::Result<VectorOperatorPtr> HistogramAvg(Planner& planner, const Call& call, const Grid& grid) {
+  return PerHistogram<MeanOf>(planner, call, grid);
+}
+base::Result<VectorOperatorPtr> HistogramCount(Planner& planner, const Call& call,
+                                               const Grid& grid) {
+  return PerHistogram<CountOf>(planner, call, grid);
+}
+base::Result<VectorOperatorPtr> HistogramStddev(Planner& planner, const Call& call,
+                                                const Grid& grid) {
+  return PerHistogram<StddevOf>(planner, call, grid);
+}
+base::Result<VectorOperatorPtr> HistogramStdvar(Planner& planner, const Call& call,
+                                                const Grid& grid) {
+  return PerHistogram<NativeVariance>(planner, call, grid);
+}
+base::Result<VectorOperatorPtr> HistogramSumOf(Planner& planner, const Call& call,
+                                               const Grid& grid) {
+  return PerHistogram<SumOf>(planner, call, grid);
 }
 
 }  // namespace narthex::promql

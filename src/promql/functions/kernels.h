@@ -179,7 +179,11 @@ base::Result<VectorOperatorPtr> SortByLabelDesc(Planner&, const Call&, const Gri
 base::Result<VectorOperatorPtr> HistogramFraction(Planner&, const Call&, const Grid&);
 base::Result<VectorOperatorPtr> HistogramQuantile(Planner&, const Call&, const Grid&);
 base::Result<VectorOperatorPtr> HistogramQuantiles(Planner&, const Call&, const Grid&);
-base::Result<VectorOperatorPtr> OnlyNativeHistograms(Planner&, const Call&, const Grid&);
+base::Result<VectorOperatorPtr> HistogramAvg(Planner&, const Call&, const Grid&);
+base::Result<VectorOperatorPtr> HistogramCount(Planner&, const Call&, const Grid&);
+base::Result<VectorOperatorPtr> HistogramStddev(Planner&, const Call&, const Grid&);
+base::Result<VectorOperatorPtr> HistogramStdvar(Planner&, const Call&, const Grid&);
+base::Result<VectorOperatorPtr> HistogramSumOf(Planner&, const Call&, const Grid&);
 
 // info.cc
 base::Result<VectorOperatorPtr> InfoOf(Planner&, const Call&, const Grid&);

@@ -1,5 +1,6 @@
 #include <cmath>
 
+#include "promql/functions/extrapolate.h"
 #include "promql/functions/kernels.h"
 
 namespace narthex::promql {
@@ -18,29 +19,6 @@ std::vector<size_t> ResetPositions(const std::vector<double>& values) {
   return positions;
 }
 
-// How much of the range the samples stand for: extrapolated to each end that is no farther away
-// than 1.1 average spacings, else by half a spacing, and for counters never below zero.
-// Source: Prometheus documentation, query functions, rate(); upstream's extrapolatedRate.
-double ExtrapolationFactor(const SampleColumns& samples, size_t begin, size_t end,
-                           model::Timestamp range_start, model::Timestamp range_end, bool counter,
-                           double increase) {
-  const model::Timestamp first = samples.t[begin];
-  const model::Timestamp last = samples.t[end - 1];
-  double to_start = static_cast<double>(first - range_start) / 1000;
-  double to_end = static_cast<double>(range_end - last) / 1000;
-  const double sampled = static_cast<double>(last - first) / 1000;
-  const double spacing = sampled / static_cast<double>(end - begin - 1);
-  const double threshold = spacing * 1.1;
-  if (to_start >= threshold) to_start = spacing / 2;
-  if (counter) {
-    double to_zero = to_start;
-    if (increase > 0 && samples.v[begin] >= 0) to_zero = sampled * (samples.v[begin] / increase);
-    if (to_zero < to_start) to_start = to_zero;
-  }
-  if (to_end >= threshold) to_end = spacing / 2;
-  return (sampled + to_start + to_end) / sampled;
-}
-
 template <Kind kind>
 void Extrapolate(const WindowCall& call, const SampleColumns& samples, Row& row) {
   constexpr bool kCounter = kind != Kind::kDelta;
@@ -56,8 +34,14 @@ void Extrapolate(const WindowCall& call, const SampleColumns& samples, Row& row)
       increase += samples.v[resets[i] - 1];
     }
     const model::Timestamp range_end = call.windows.End(step);
-    double factor = ExtrapolationFactor(samples, begin, end, range_end - call.windows.range,
-                                        range_end, kCounter, increase);
+    double factor = ExtrapolationFactor({.first = samples.t[begin],
+                                         .last = samples.t[end - 1],
+                                         .count = end - begin,
+                                         .range_start = range_end - call.windows.range,
+                                         .range_end = range_end,
+                                         .counter = kCounter,
+                                         .first_value = samples.v[begin],
+                                         .increase = increase});
     if (kind == Kind::kRate) factor /= range_seconds;
     row.Set(step, increase * factor);
   });
@@ -92,6 +76,22 @@ void CountBetween(const WindowCall& call, const SampleColumns& samples, Row& row
 }
 
 }  // namespace
+
+double ExtrapolationFactor(const ExtrapolationInput& in) {
+  double to_start = static_cast<double>(in.first - in.range_start) / 1000;
+  double to_end = static_cast<double>(in.range_end - in.last) / 1000;
+  const double sampled = static_cast<double>(in.last - in.first) / 1000;
+  const double spacing = sampled / static_cast<double>(in.count - 1);
+  const double threshold = spacing * 1.1;
+  if (to_start >= threshold) to_start = spacing / 2;
+  if (in.counter) {
+    double to_zero = to_start;
+    if (in.increase > 0 && in.first_value >= 0) to_zero = sampled * (in.first_value / in.increase);
+    if (to_zero < to_start) to_start = to_zero;
+  }
+  if (to_end >= threshold) to_end = spacing / 2;
+  return (sampled + to_start + to_end) / sampled;
+}
 
 void Rate(const WindowCall& call, const SampleColumns& samples, Row& row) {
   Extrapolate<Kind::kRate>(call, samples, row);

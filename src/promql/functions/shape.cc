@@ -79,6 +79,7 @@ base::Result<std::vector<double>> ScalarOf(Planner& planner, const Call& call, c
     if (!more) break;
     for (const Row& row : tile) {
       ForEachPresent(row.present, grid.steps, [&](size_t step) {
+        if (row.IsHistogram(step)) return;
         if (count[step] < 2) ++count[step];
         values[step] =
             count[step] == 1 ? row.values[step] : std::numeric_limits<double>::quiet_NaN();

@@ -8,10 +8,12 @@
 namespace narthex::promql {
 namespace {
 
+enum class By { kValue, kLabels };
+
 // Only an instant query has an order of its own; ranges come sorted by labels.
 template <class Before>
 base::Result<VectorOperatorPtr> SortRows(Planner& planner, const Call& call, const Grid& grid,
-                                         Before&& before) {
+                                         By by, Before&& before) {
   if (!planner.context().instant) {
     planner.context().annotations.Warn(
         call.position,
@@ -21,6 +23,9 @@ base::Result<VectorOperatorPtr> SortRows(Planner& planner, const Call& call, con
   ASSIGN_OR_RETURN(auto input, planner.Vector(*call.args[0], grid));
   const bool one_name = input->one_name;
   ASSIGN_OR_RETURN(Rows rows, ReadAll(*input, grid.steps, planner.context().budget));
+  if (by == By::kValue) {
+    for (Row* row : rows.rows) row->DropHistograms();  // They have no order.
+  }
   std::erase_if(rows.rows, [&](const Row* row) { return IsEmpty(*row, grid.steps); });
   std::ranges::stable_sort(rows.rows, [&](const Row* a, const Row* b) { return before(*a, *b); });
   auto made = MakeRowsOperator(std::move(rows));
@@ -70,7 +75,7 @@ base::Result<VectorOperatorPtr> SortByLabels(Planner& planner, const Call& call,
                                              bool descending) {
   std::vector<std::string_view> names;
   for (size_t i = 1; i < call.args.size(); ++i) names.push_back(Planner::Text(*call.args[i]));
-  return SortRows(planner, call, grid, [&](const Row& first, const Row& second) {
+  return SortRows(planner, call, grid, By::kLabels, [&](const Row& first, const Row& second) {
     const model::Labels& a = descending ? second.labels : first.labels;
     const model::Labels& b = descending ? first.labels : second.labels;
     for (const std::string_view name : names) {
@@ -83,11 +88,11 @@ base::Result<VectorOperatorPtr> SortByLabels(Planner& planner, const Call& call,
 }  // namespace
 
 base::Result<VectorOperatorPtr> Sort(Planner& planner, const Call& call, const Grid& grid) {
-  return SortRows(planner, call, grid, Ascending);
+  return SortRows(planner, call, grid, By::kValue, Ascending);
 }
 
 base::Result<VectorOperatorPtr> SortDesc(Planner& planner, const Call& call, const Grid& grid) {
-  return SortRows(planner, call, grid, Descending);
+  return SortRows(planner, call, grid, By::kValue, Descending);
 }
 
 base::Result<VectorOperatorPtr> SortByLabel(Planner& planner, const Call& call, const Grid& grid) {

@@ -272,7 +272,9 @@ std::string_view TakeItem(std::string_view& rest) {
   size_t length = 0;
   while (rest.substr(length).starts_with("{{")) {
     length = std::min(rest.find("}}", length), rest.size() - 2) + 2;
-    if (length + 2 < rest.size() && rest.substr(length + 1).starts_with("{{")) ++length;
+    // The step of a sequence follows its sign at once.
+    const bool goes_on = length < rest.size() && (rest[length] == '+' || rest[length] == '-');
+    if (goes_on && rest.substr(length + 1).starts_with("{{")) ++length;
   }
   while (length < rest.size() && !IsBlank(rest[length])) ++length;
   const std::string_view item = rest.substr(0, length);

@@ -1,0 +1,23 @@
+#pragma once
+
+#include "model/sample.h"
+
+namespace narthex::promql {
+
+// How much of the range the samples [begin, end) stand for: extrapolated to each end that is no
+// farther away than 1.1 average spacings, else by half a spacing. A counter, whose value was
+// `first_value` and rose by `increase`, is never extrapolated below zero.
+// Source: Prometheus documentation, query functions, rate(); upstream's extrapolatedRate.
+struct ExtrapolationInput {
+  model::Timestamp first;
+  model::Timestamp last;
+  size_t count;
+  model::Timestamp range_start;
+  model::Timestamp range_end;
+  bool counter;
+  double first_value;
+  double increase;
+};
+double ExtrapolationFactor(const ExtrapolationInput& input);
+
+}  // namespace narthex::promql
