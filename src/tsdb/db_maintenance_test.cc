@@ -95,6 +95,16 @@ TEST_F(MaintenanceTest, CutsBlocksFromTheHeadAndAnswersTheSame) {
   EXPECT_EQ(db->head().statistics().series, 2u);
 }
 
+TEST_F(MaintenanceTest, StepsOverTimeWithoutSamples) {
+  const auto db = Open();
+  Fill(*db, {1}, 0, 10 * kStep);  // Fifty years before the rest.
+  Fill(*db, {1}, kStart, kStart + kRange);
+  ASSERT_TRUE(db->Maintain().has_value());
+  EXPECT_EQ(db->blocks()->size(), 1u);
+  EXPECT_LT(wal::ListSegments(disk_, "/data/wal")->size(), 10u);
+  EXPECT_EQ(Read(*db), model_);
+}
+
 TEST_F(MaintenanceTest, KeepsTheLogShort) {
   const auto db = Open();
   for (int i = 0; i < 12; ++i) {

@@ -281,6 +281,7 @@ void Head::RaiseValidTime(Timestamp t) {
 size_t Head::Truncate(Timestamp mint, bool empty_too) {
   std::vector<std::move_only_function<void()>> frees;
   size_t dropped = 0;
+  Timestamp oldest = model::kTimestampMax;  // Of what stays.
   {
     base::MutexLock lock(mutex_);
     RaiseValidTime(mint);
@@ -290,8 +291,10 @@ size_t Head::Truncate(Timestamp mint, bool empty_too) {
       if (series.removed) continue;
       // The list is newest first: everything behind the first chunk that is too old goes.
       std::atomic<SealedChunk*>* link = &series.sealed;
+      Timestamp first = series.open.count() > 0 ? series.open_min : model::kTimestampMax;
       while (SealedChunk* const chunk = *link) {
         if (chunk->max < mint) break;
+        first = chunk->min;
         link = &chunk->older;
       }
       if (SealedChunk* const old = link->exchange(nullptr)) {
@@ -304,7 +307,10 @@ size_t Head::Truncate(Timestamp mint, bool empty_too) {
       const bool empty = series.open.count() == 0;
       const bool ended = !empty && series.last_time < mint;
       const bool never_used = empty && (empty_too || std::exchange(series.seen_empty, true));
-      if (!ended && !never_used) continue;
+      if (!ended && !never_used) {
+        oldest = std::min(oldest, first);
+        continue;
+      }
       if (ended) --chunks_;
       series.removed = true;
       gone.push_back(slot);
@@ -327,7 +333,8 @@ size_t Head::Truncate(Timestamp mint, bool empty_too) {
     }
     std::erase_if(deleted_, [](const auto& item) { return item.second->empty(); });
     GiveBlocksBack(frees);
-    if (min_time_ < mint) min_time_ = std::min(mint, max_time_.load());
+    // Not just `mint`: where nothing was written for long, the next cut is far from this one.
+    if (min_time_ < mint) min_time_ = std::max(mint, std::min(oldest, max_time_.load()));
     ++truncations_;
   }
   epochs_.Retire(std::move(frees));
