@@ -25,6 +25,8 @@ constexpr Tool kTools[] = {
     {"tsdb", "analyze", "which labels make a block large", &RunTsdbAnalyze},
     {"tsdb", "dump", "the samples of the blocks", &RunTsdbDump},
     {"tsdb", "dump-openmetrics", "the same in the OpenMetrics format", &RunTsdbDumpOpenMetrics},
+    {"tsdb", "create-blocks-from", "openmetrics FILE: blocks of samples with timestamps",
+     &RunTsdbCreateBlocks},
 };
 
 std::string Help() {
@@ -32,7 +34,7 @@ std::string Help() {
       "Looks into files without a server: stands in for promtool.\n\n"
       "Usage: narthex tool GROUP COMMAND [flags]\n\nCommands:\n";
   for (const Tool& tool : kTools) {
-    out += fmt::format("  {} {:<18} {}\n", tool.group, tool.name, tool.summary);
+    out += fmt::format("  {} {:<19} {}\n", tool.group, tool.name, tool.summary);
   }
   return out + "\n`narthex tool GROUP COMMAND --help` shows a command's flags.\n";
 }

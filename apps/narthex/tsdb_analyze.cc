@@ -39,7 +39,9 @@ struct Count {
 
 void PrintLargest(const char* title, std::vector<Count> counts, size_t limit) {
   fmt::print("\n{}:\n", title);
-  std::ranges::stable_sort(counts, std::greater<>(), &Count::count);
+  std::ranges::sort(counts, [](const Count& a, const Count& b) {
+    return a.count != b.count ? a.count > b.count : a.name < b.name;
+  });
   for (size_t i = 0; i < std::min(limit, counts.size()); ++i) {
     fmt::print("{} {}\n", counts[i].count, counts[i].name);
   }
@@ -88,8 +90,9 @@ base::Status PrintFullness(const tsdb::Block& block, const std::vector<tsdb::Ser
         block.chunks().Read(series.chunks, [&](size_t, tsdb::RawChunk chunk) -> base::Status {
           uint64_t samples = 0;
           if (chunk.bytes.size() >= 2) samples = base::LoadBigEndian<uint16_t>(chunk.bytes.data());
-          samples = std::min(samples, kSamplesOfFullChunk);
-          ++steps[std::min(samples * kFullnessSteps / kSamplesOfFullChunk, kFullnessSteps - 1)];
+          // Rounded up: half full is "50%", one sample "10%".
+          samples = std::clamp<uint64_t>(samples, 1, kSamplesOfFullChunk);
+          ++steps[(samples * kFullnessSteps - 1) / kSamplesOfFullChunk];
           ++chunks;
           return {};
         }));

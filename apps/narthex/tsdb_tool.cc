@@ -111,19 +111,7 @@ int Report(const CommandHelp& help, const base::Status& status) {
 base::Status List(const Flags& flags) {
   ASSIGN_OR_RETURN(const std::string directory, DirectoryOf(flags));
   ASSIGN_OR_RETURN(const auto blocks, OpenBlocks(directory));
-  const bool readable = flags.Bool("human-readable") || flags.Bool("r");
-  std::vector<Row> rows = {{"BLOCK ULID", "MIN TIME", "MAX TIME", "DURATION", "NUM SAMPLES",
-                            "NUM CHUNKS", "NUM SERIES", "SIZE"}};
-  const auto time = [&](int64_t ms) { return readable ? FormatGoTime(ms) : std::to_string(ms); };
-  for (const auto& block : blocks) {
-    const tsdb::BlockMeta meta = block->meta();
-    rows.push_back({meta.ulid.ToString(), time(meta.min_time), time(meta.max_time),
-                    FormatGoDuration(meta.max_time - meta.min_time),
-                    std::to_string(meta.stats.samples), std::to_string(meta.stats.chunks),
-                    std::to_string(meta.stats.series),
-                    readable ? FormatGoBytes(block->bytes()) : std::to_string(block->bytes())});
-  }
-  PrintTable(rows);
+  PrintBlocks(blocks, flags.Bool("human-readable") || flags.Bool("r"));
   return {};
 }
 
@@ -233,8 +221,26 @@ base::Result<std::vector<std::shared_ptr<tsdb::Block>>> OpenBlocks(const std::st
   for (const std::string& path : paths) {
     ASSIGN_OR_RETURN(blocks.emplace_back(), tsdb::Block::Open(files, path));
   }
-  std::ranges::stable_sort(blocks, {}, [](const auto& block) { return block->meta().min_time; });
+  std::ranges::sort(blocks, {}, [](const auto& block) {
+    const tsdb::BlockMeta meta = block->meta();
+    return std::pair(meta.min_time, meta.ulid);
+  });
   return blocks;
+}
+
+void PrintBlocks(const std::vector<std::shared_ptr<tsdb::Block>>& blocks, bool readable) {
+  std::vector<Row> rows = {{"BLOCK ULID", "MIN TIME", "MAX TIME", "DURATION", "NUM SAMPLES",
+                            "NUM CHUNKS", "NUM SERIES", "SIZE"}};
+  const auto time = [&](int64_t ms) { return readable ? FormatGoTime(ms) : std::to_string(ms); };
+  for (const auto& block : blocks) {
+    const tsdb::BlockMeta meta = block->meta();
+    rows.push_back({meta.ulid.ToString(), time(meta.min_time), time(meta.max_time),
+                    FormatGoDuration(meta.max_time - meta.min_time),
+                    std::to_string(meta.stats.samples), std::to_string(meta.stats.chunks),
+                    std::to_string(meta.stats.series),
+                    readable ? FormatGoBytes(block->bytes()) : std::to_string(block->bytes())});
+  }
+  PrintTable(rows);
 }
 
 std::string FormatGoDuration(int64_t ms) {

@@ -15,9 +15,12 @@ int RunTsdbList(int argc, char** argv);
 int RunTsdbAnalyze(int argc, char** argv);
 int RunTsdbDump(int argc, char** argv);
 int RunTsdbDumpOpenMetrics(int argc, char** argv);
+int RunTsdbCreateBlocks(int argc, char** argv);
 
 // The blocks of a data directory, oldest first. Nothing is written.
 base::Result<std::vector<std::shared_ptr<tsdb::Block>>> OpenBlocks(const std::string& directory);
+// The table of `tsdb list`; `readable` for people.
+void PrintBlocks(const std::vector<std::shared_ptr<tsdb::Block>>& blocks, bool readable);
 // As Go prints a time.Duration: "1h59m59.966s", "0s".
 std::string FormatGoDuration(int64_t ms);
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "storage/merge.h"
+
 namespace narthex::tsdb {
 
 using base::Code;
@@ -17,15 +19,16 @@ bool Overlap(const ChunkMeta& chunk, TimeRange range) {
   return chunk.min <= range.max && range.min <= chunk.max;
 }
 
-// Chunks of one series do not overlap in a healthy block. Where they do the first one wins.
-void RestoreOrder(model::SampleColumns& samples) {
-  std::vector<model::Sample> sorted(samples.size());
-  for (size_t i = 0; i < sorted.size(); ++i) sorted[i] = {samples.t[i], samples.v[i]};
-  std::ranges::stable_sort(sorted, {}, &model::Sample::t);
-  samples.clear();
-  for (const model::Sample& sample : sorted) {
-    if (samples.size() == 0 || samples.t.back() < sample.t) samples.Add(sample.t, sample.v);
-  }
+// Chunks of one series do not overlap in a healthy block. Where the samples from `begin` on reach
+// back, they are merged with those before, which win.
+void RestoreOrder(model::SampleColumns& samples, size_t begin) {
+  if (begin == 0 || begin == samples.size() || samples.t[begin - 1] < samples.t[begin]) return;
+  const auto split = static_cast<ptrdiff_t>(begin);
+  const model::SampleColumns tail{{samples.t.begin() + split, samples.t.end()},
+                                  {samples.v.begin() + split, samples.v.end()}};
+  samples.t.resize(begin);
+  samples.v.resize(begin);
+  storage::MergeSamples(samples, tail);
 }
 
 }  // namespace
@@ -53,7 +56,6 @@ class BlockSeriesSet final : public storage::SeriesSet {
     for (const ChunkMeta& chunk : series.chunks) {
       if (Overlap(chunk, range)) wanted.push_back(chunk);
     }
-    bool ordered = true;
     RETURN_IF_ERROR(block_->chunks_->Read(wanted, [&](size_t, RawChunk chunk) -> base::Status {
       if (chunk.encoding != chunk::Encoding::kXor) {
         ++block_->unread_chunks_;
@@ -62,10 +64,9 @@ class BlockSeriesSet final : public storage::SeriesSet {
       const size_t begin = out.size();
       base::Status decoded = chunk::DecodeXor(chunk.bytes, range, out);
       if (!decoded) return std::unexpected(std::move(decoded).error().In(block_->directory_));
-      if (begin > 0 && out.size() > begin && out.t[begin] <= out.t[begin - 1]) ordered = false;
+      RestoreOrder(out, begin);
       return {};
     }));
-    if (!ordered) RestoreOrder(out);
     if (deleted != nullptr) deleted->RemoveFrom(out, 0);
     return {};
   }

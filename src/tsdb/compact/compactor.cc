@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 #include <queue>
+#include <tuple>
 
 #include "base/bytes.h"
 #include "base/check.h"
@@ -92,7 +93,9 @@ class SeriesMerge {
 
   // The chunks of the new block; views that live until Clear.
   base::Result<std::span<const EncodedChunk>> Finish() {
-    std::ranges::stable_sort(sources_, {}, [](const Source& s) { return s.meta.min; });
+    std::ranges::sort(sources_, {}, [](const Source& source) {
+      return std::tuple(source.meta.min, source.cursor, source.meta.ref);
+    });
     for (size_t begin = 0; begin < sources_.size();) {
       model::Timestamp max = sources_[begin].meta.max;
       size_t end = begin + 1;
@@ -126,7 +129,9 @@ class SeriesMerge {
   }
 
   base::Status EncodeAnew(std::span<Source> group) {
-    std::ranges::stable_sort(group, {}, &Source::cursor);
+    std::ranges::sort(group, {}, [](const Source& source) {
+      return std::tuple(source.cursor, source.meta.min, source.meta.ref);
+    });
     model::SampleColumns merged;
     model::SampleColumns of_cursor;
     model::SampleColumns of_chunk;

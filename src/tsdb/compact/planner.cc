@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 namespace narthex::tsdb {
 namespace {
@@ -98,7 +99,7 @@ std::vector<size_t> PlanCompaction(std::span<const BlockMeta> blocks,
                                    std::span<const int64_t> ranges) {
   Plan plan{.blocks = blocks, .ranges = ranges, .order = std::vector<size_t>(blocks.size())};
   std::iota(plan.order.begin(), plan.order.end(), size_t{0});
-  std::ranges::stable_sort(plan.order, {}, [&](size_t i) { return blocks[i].min_time; });
+  std::ranges::sort(plan.order, {}, [&](size_t i) { return std::pair(blocks[i].min_time, i); });
 
   if (std::vector<size_t> chosen = Overlapping(plan); !chosen.empty()) return chosen;
   if (blocks.size() < 2) return {};
