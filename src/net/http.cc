@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <charconv>
 
 namespace narthex::net {
 namespace {
@@ -256,6 +257,15 @@ std::string BasicAuthorization(std::string_view username, std::string_view passw
     for (size_t k = 0; k < 4; ++k) value += k <= bytes ? kAlphabet[bits >> (18 - 6 * k) & 63] : '=';
   }
   return value;
+}
+
+std::chrono::seconds RetryAfter(const Headers& headers) {
+  constexpr int64_t kSecondsMax = 3600;
+  const std::string_view text = headers.Get("Retry-After");
+  int64_t seconds = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  if (error != std::errc() || end != text.data() + text.size() || seconds < 0) return {};
+  return std::chrono::seconds(std::min(seconds, kSecondsMax));
 }
 
 }  // namespace narthex::net

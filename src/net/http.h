@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -70,6 +71,8 @@ std::string MediaType(std::string_view content_type);
 std::string MediaTypeParameter(std::string_view content_type, std::string_view name);
 // The value of an Authorization header for basic authentication. Source: RFC 7617.
 std::string BasicAuthorization(std::string_view username, std::string_view password);
+// The whole seconds of a Retry-After header, at most an hour; 0 when absent or a date.
+std::chrono::seconds RetryAfter(const Headers& headers);
 std::string_view StatusText(int status);  // "Not Found"
 
 }  // namespace narthex::net

@@ -1,5 +1,7 @@
 #include "otlp/response.h"
 
+#include <algorithm>
+
 #include "json/reader.h"
 #include "json/writer.h"
 #include "otlp/internal/wire.h"
@@ -130,6 +132,57 @@ std::string DecodeStatusMessage(std::string_view bytes, Encoding encoding) {
     }
   }
   return cursor.ok() ? std::string(message) : std::string();
+}
+
+namespace {
+
+// A google.protobuf.Duration. Nothing below zero, nothing over a day.
+std::chrono::nanoseconds DecodeDuration(std::string_view bytes) {
+  constexpr int64_t kSecondsMax = 86'400;
+  int64_t seconds = 0, nanos = 0;
+  Cursor cursor(bytes);
+  while (const uint32_t tag = cursor.NextTag()) {
+    if (tag == Tag(1, WireType::kVarint)) {
+      seconds = static_cast<int64_t>(cursor.ReadVarint());
+    } else if (tag == Tag(2, WireType::kVarint)) {
+      nanos = static_cast<int64_t>(cursor.ReadVarint());
+    } else {
+      cursor.Skip(tag);
+    }
+  }
+  return std::chrono::seconds(std::clamp<int64_t>(seconds, 0, kSecondsMax)) +
+         std::chrono::nanoseconds(std::clamp<int64_t>(nanos, 0, 999'999'999));
+}
+
+// The last field of that tag in a message; empty when absent.
+std::string_view FindBytes(std::string_view message, uint32_t wanted) {
+  std::string_view found;
+  Cursor cursor(message);
+  while (const uint32_t tag = cursor.NextTag()) {
+    if (tag == wanted) {
+      found = cursor.ReadBytes();
+    } else {
+      cursor.Skip(tag);
+    }
+  }
+  return found;
+}
+
+}  // namespace
+
+std::optional<std::chrono::nanoseconds> DecodeRetryDelay(std::string_view bytes) {
+  Cursor cursor(bytes);
+  while (const uint32_t tag = cursor.NextTag()) {
+    if (tag != Tag(3, WireType::kBytes)) {
+      cursor.Skip(tag);
+      continue;
+    }
+    const std::string_view any = cursor.ReadBytes();
+    if (!FindBytes(any, Tag(1, WireType::kBytes)).ends_with("/google.rpc.RetryInfo")) continue;
+    return DecodeDuration(
+        FindBytes(FindBytes(any, Tag(2, WireType::kBytes)), Tag(1, WireType::kBytes)));
+  }
+  return std::nullopt;
 }
 
 bool IsRetryable(base::Code code) {

@@ -33,6 +33,8 @@ std::string EncodeStatus(const base::Error& error, Encoding encoding,
                          std::optional<std::chrono::seconds> retry_after = {});
 // The message of a Status, empty if there is none in it.
 std::string DecodeStatusMessage(std::string_view bytes, Encoding encoding);
+// The RetryInfo of a Status in protobuf; nullopt if there is none in it.
+std::optional<std::chrono::nanoseconds> DecodeRetryDelay(std::string_view bytes);
 
 // Whether the sender should try again.
 bool IsRetryable(base::Code code);

@@ -52,5 +52,13 @@ TEST(Response, CodesMapAsTheOfficialCollectorDoes) {
   EXPECT_FALSE(IsRetryable(Code::kInvalidArgument));
 }
 
+TEST(Response, RetryDelayOfAStatus) {
+  const base::Error error{Code::kUnavailable, "busy"};
+  EXPECT_EQ(DecodeRetryDelay(EncodeStatus(error, Encoding::kProtobuf, std::chrono::seconds(7))),
+            std::chrono::seconds(7));
+  EXPECT_EQ(DecodeRetryDelay(EncodeStatus(error, Encoding::kProtobuf)), std::nullopt);
+  EXPECT_EQ(DecodeRetryDelay("no protobuf"), std::nullopt);
+}
+
 }  // namespace
 }  // namespace narthex::otlp

@@ -24,6 +24,13 @@ Instruments::Instruments(sdk::Meter& meter)
       exporter_send_failed(meter.CreateUInt64Counter(
           "otelcol_exporter_send_failed_metric_points",
           "Number of metric points in failed attempts to send to destination.", "{datapoints}")),
+      exporter_enqueue_failed(meter.CreateUInt64Counter(
+          "otelcol_exporter_enqueue_failed_metric_points",
+          "Number of metric points failed to be added to the sending queue.", "{datapoints}")),
+      exporter_queue_size(meter.CreateInt64UpDownCounter(
+          "otelcol_exporter_queue_size", "Current size of the retry queue.", "{batches}")),
+      exporter_queue_capacity(meter.CreateInt64UpDownCounter(
+          "otelcol_exporter_queue_capacity", "Fixed capacity of the retry queue.", "{batches}")),
       points_in(meter.CreateUInt64Counter("narthex_points_in",
                                           "Data points that came into the component.")),
       points_out(meter.CreateUInt64Counter("narthex_points_out",

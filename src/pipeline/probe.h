@@ -24,6 +24,9 @@ class Instruments {
   std::unique_ptr<sdk::Counter<uint64_t>> processor_outgoing;
   std::unique_ptr<sdk::Counter<uint64_t>> exporter_sent;
   std::unique_ptr<sdk::Counter<uint64_t>> exporter_send_failed;
+  std::unique_ptr<sdk::Counter<uint64_t>> exporter_enqueue_failed;
+  std::unique_ptr<sdk::UpDownCounter<int64_t>> exporter_queue_size;
+  std::unique_ptr<sdk::UpDownCounter<int64_t>> exporter_queue_capacity;
   std::unique_ptr<sdk::Counter<uint64_t>> points_in;
   std::unique_ptr<sdk::Counter<uint64_t>> points_out;
   std::unique_ptr<sdk::UpDownCounter<int64_t>> points_waiting;

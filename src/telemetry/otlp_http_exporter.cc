@@ -1,7 +1,6 @@
 #include "telemetry/otlp_http_exporter.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include "compress/compress.h"
 #include "otlp/decode.h"
@@ -19,15 +18,6 @@ constexpr size_t kResponseBytesMax = 4 << 20;
 
 bool IsRetryableStatus(int status) {
   return status == 429 || status == 502 || status == 503 || status == 504;
-}
-
-// Whole seconds; a date is rare enough to count as unsaid.
-milliseconds RetryAfter(const net::Headers& headers) {
-  const std::string_view text = headers.Get("Retry-After");
-  int64_t seconds = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
-  if (error != std::errc() || end != text.data() + text.size() || seconds < 0) return {};
-  return std::chrono::seconds(std::min<int64_t>(seconds, 3600));
 }
 
 }  // namespace
@@ -102,7 +92,7 @@ OtlpHttpExporter::Attempt OtlpHttpExporter::Judge(const net::HttpClientResponse&
                          config_.url, response.status, net::StatusText(response.status),
                          message.empty() ? "" : ": ", message),
           .is_retryable = IsRetryableStatus(response.status),
-          .retry_after = RetryAfter(response.headers)};
+          .retry_after = net::RetryAfter(response.headers)};
 }
 
 bool OtlpHttpExporter::Wait(milliseconds delay) {

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/reader.h"
+#include "otlp/edit.h"
+
+namespace re2 {
+class RE2;
+}
+
+namespace narthex::attributes {
+
+// A list of changes to attributes, as configuration files write them: `insert`, `update`, `upsert`,
+// `delete`, `hash`, `extract` and `convert`, done in order. Immutable, and so thread-safe.
+// Source: OpenTelemetry Collector, attributesprocessor.
+class Actions {
+ public:
+  // `reader.key` holds the list. What is wrong is reported.
+  static Actions Read(config::MapReader& reader, std::string_view key,
+                      config::Diagnostics& diagnostics);
+
+  void Apply(otlp::AttributeEditor& attributes) const;
+
+ private:
+  enum class Kind { kInsert, kUpdate, kUpsert, kDelete, kHash, kExtract, kConvert };
+  enum class Type { kInt, kDouble, kString };
+  struct Action {
+    Kind kind = Kind::kInsert;
+    std::string key;
+    std::string value;           // The bytes of an AnyValue.
+    std::string from_attribute;  // Instead of `value`, where not empty.
+    std::shared_ptr<const re2::RE2> pattern;
+    Type type = Type::kString;
+  };
+
+  static Action ReadAction(const config::Node& node, config::Diagnostics& diagnostics);
+  static void ReadSource(config::MapReader& reader, Action& action);
+  static void ApplyOne(const Action& action, otlp::AttributeEditor& attributes);
+  static void Put(const Action& action, otlp::AttributeEditor& attributes);
+  static void Extract(const Action& action, otlp::AttributeEditor& attributes);
+  static void Convert(const Action& action, otlp::AttributeEditor& attributes);
+
+  std::vector<Action> actions_;
+};
+
+}  // namespace narthex::attributes

@@ -1,0 +1,110 @@
+#include "exporters/otlp_grpc/otlp_grpc_exporter.h"
+
+#include <future>
+
+#include "otlp/encode.h"
+#include "otlp/response.h"
+
+namespace narthex::exporters {
+namespace {
+
+using base::Code;
+
+constexpr std::string_view kExportMethod =
+    "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
+
+void ReadTarget(config::MapReader& reader, OtlpGrpcExporter::Config& config) {
+  constexpr std::string_view kHttp = "http://";
+  std::string_view endpoint = config.client.endpoint;
+  bool is_clear = config.client.is_insecure;
+  if (endpoint.empty()) return reader.Report("endpoint", "requires a non-empty \"endpoint\"");
+  if (endpoint.starts_with("https://")) {
+    return reader.Report("endpoint", "TLS is not supported by this exporter");
+  }
+  if (endpoint.starts_with(kHttp)) {
+    endpoint.remove_prefix(kHttp.size());
+    is_clear = true;
+  } else if (endpoint.starts_with("dns://")) {
+    endpoint.remove_prefix(endpoint.rfind('/') + 1);
+  } else if (endpoint.find("://") != std::string_view::npos) {
+    return reader.Report("endpoint", "only http:// and dns:/// are supported by this exporter");
+  }
+  while (endpoint.ends_with('/')) endpoint.remove_suffix(1);
+  if (endpoint.rfind(':') == std::string_view::npos || endpoint.ends_with(':')) {
+    return reader.Report("endpoint", "must be host:port");
+  }
+  if (!is_clear) {
+    return reader.Report("endpoint",
+                         "TLS is not supported by this exporter; tls: {insecure: true} sends in "
+                         "the clear");
+  }
+  config.target = fmt::format("{}{}", kHttp, endpoint);
+}
+
+// Source: OTLP specification 1.11, "Failures"; RESOURCE_EXHAUSTED only where the server says when.
+bool IsRetryableAnswer(Code code, bool has_delay) {
+  return code == Code::kResourceExhausted ? has_delay : otlp::IsRetryable(code);
+}
+
+}  // namespace
+
+std::unique_ptr<pipeline::Exporter> OtlpGrpcExporter::Create(
+    const pipeline::CreateContext& context) {
+  Config config;
+  config::MapReader reader(context.config, context.diagnostics);
+  pipeline::ReadClientConfig(reader, context, {"gzip"}, config.client);
+  pipeline::ReadSendingConfig(reader, context, config.sending);
+  ReadTarget(reader, config);
+  reader.Finish();
+  return std::make_unique<OtlpGrpcExporter>(std::move(config), context.id.ToString(), context.host);
+}
+
+OtlpGrpcExporter::OtlpGrpcExporter(Config config, const std::string& name, pipeline::Host& host)
+    : config_(std::move(config)),
+      name_(name),
+      logger_(host.logger),
+      queue_(config_.sending, name, host, *this) {}
+
+base::Status OtlpGrpcExporter::Start() {
+  queue_.Start();
+  return {};
+}
+
+pipeline::Encoded OtlpGrpcExporter::Encode(const otlp::Batch& batch) {
+  return {.payloads = {{.bytes = otlp::EncodeMetrics(batch), .points = batch.point_count()}}};
+}
+
+pipeline::Attempt OtlpGrpcExporter::Send(const pipeline::Payload& payload,
+                                         std::chrono::milliseconds timeout) {
+  net::GrpcCall call{.target = config_.target,
+                     .method = std::string(kExportMethod),
+                     .message = payload.bytes,
+                     .timeout = timeout,
+                     .gzip = config_.client.compression == "gzip"};
+  for (const auto& [name, value] : config_.client.headers) call.metadata.Set(name, value);
+  std::promise<net::GrpcAnswer> promise;
+  net::CallGrpc(client_, std::move(call),
+                [&promise](net::GrpcAnswer answer) { promise.set_value(std::move(answer)); });
+  return Judge(promise.get_future().get());
+}
+
+pipeline::Attempt OtlpGrpcExporter::Judge(const net::GrpcAnswer& answer) const {
+  if (!answer.message.has_value()) {
+    const auto delay = otlp::DecodeRetryDelay(answer.status_details);
+    return {.status = std::unexpected(base::Error(answer.message.error()).In(config_.target)),
+            .is_retryable = IsRetryableAnswer(answer.message.error().code, delay.has_value()),
+            .retry_after = delay.value_or(std::chrono::nanoseconds(0))};
+  }
+  // An answer that cannot be read does not undo that the data was taken.
+  const auto partial = otlp::DecodeExportResponse(*answer.message, otlp::Encoding::kProtobuf);
+  if (!partial.has_value()) return {};
+  if (partial->rejected_points > 0 || !partial->message.empty()) {
+    logger_.Warn("otlp_grpc", "Partial success response",
+                 {{"exporter", name_},
+                  {"dropped_data_points", partial->rejected_points},
+                  {"message", partial->message}});
+  }
+  return {.rejected_points = static_cast<size_t>(std::max<int64_t>(partial->rejected_points, 0))};
+}
+
+}  // namespace narthex::exporters

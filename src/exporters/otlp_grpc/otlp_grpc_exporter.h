@@ -1,0 +1,45 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "net/grpc_client.h"
+#include "pipeline/client_config.h"
+#include "pipeline/export_queue.h"
+
+namespace narthex::exporters {
+
+// Sends metrics over OTLP/gRPC, in the clear. What no processor has touched leaves with the bytes
+// it came with. Thread-safe. Source: OTLP specification 1.11, OTLP/gRPC.
+class OtlpGrpcExporter final : public pipeline::Exporter, private pipeline::Transport {
+ public:
+  struct Config {
+    pipeline::ClientConfig client;
+    std::string target;  // "http://host:port"
+    pipeline::SendingConfig sending;
+  };
+  static std::unique_ptr<pipeline::Exporter> Create(const pipeline::CreateContext& context);
+
+  OtlpGrpcExporter(Config config, const std::string& name, pipeline::Host& host);
+
+  base::Status Start() override;
+  void Stop() override { queue_.Stop(); }
+  base::Status Consume(otlp::Batch batch) override { return queue_.Consume(std::move(batch)); }
+
+ private:
+  pipeline::Encoded Encode(const otlp::Batch& batch) override;
+  pipeline::Attempt Send(const pipeline::Payload& payload,
+                         std::chrono::milliseconds timeout) override;
+  pipeline::Attempt Judge(const net::GrpcAnswer& answer) const;
+
+  const Config config_;
+  const std::string name_;
+  base::Logger& logger_;
+  net::HttpClient client_;
+  pipeline::ExportQueue queue_;  // Uses everything above.
+};
+
+inline constexpr pipeline::ExporterFactory kOtlpGrpcExporter = {"otlp_grpc", "otlp",
+                                                                &OtlpGrpcExporter::Create};
+
+}  // namespace narthex::exporters

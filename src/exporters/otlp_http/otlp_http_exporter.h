@@ -1,0 +1,47 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "net/http_client.h"
+#include "otlp/response.h"
+#include "pipeline/client_config.h"
+#include "pipeline/export_queue.h"
+
+namespace narthex::exporters {
+
+// Sends metrics over OTLP/HTTP. What no processor has touched leaves with the bytes it came with.
+// Thread-safe. Source: OTLP specification 1.11, OTLP/HTTP.
+class OtlpHttpExporter final : public pipeline::Exporter, private pipeline::Transport {
+ public:
+  struct Config {
+    pipeline::ClientConfig client;
+    std::string url;  // Of the metrics.
+    otlp::Encoding encoding = otlp::Encoding::kProtobuf;
+    pipeline::SendingConfig sending{.timeout = std::chrono::seconds(30)};
+  };
+  static std::unique_ptr<pipeline::Exporter> Create(const pipeline::CreateContext& context);
+
+  OtlpHttpExporter(Config config, const std::string& name, pipeline::Host& host);
+
+  base::Status Start() override;
+  void Stop() override { queue_.Stop(); }
+  base::Status Consume(otlp::Batch batch) override { return queue_.Consume(std::move(batch)); }
+
+ private:
+  pipeline::Encoded Encode(const otlp::Batch& batch) override;
+  pipeline::Attempt Send(const pipeline::Payload& payload,
+                         std::chrono::milliseconds timeout) override;
+  pipeline::Attempt Judge(const net::HttpClientResponse& response) const;
+
+  const Config config_;
+  const std::string name_;
+  base::Logger& logger_;
+  net::HttpClient client_;
+  pipeline::ExportQueue queue_;  // Uses everything above.
+};
+
+inline constexpr pipeline::ExporterFactory kOtlpHttpExporter = {"otlp_http", "otlphttp",
+                                                                &OtlpHttpExporter::Create};
+
+}  // namespace narthex::exporters

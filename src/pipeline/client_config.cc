@@ -1,0 +1,86 @@
+#include "pipeline/client_config.h"
+
+#include <algorithm>
+
+namespace narthex::pipeline {
+namespace {
+
+void AddHeader(config::MapReader& reader, std::string_view name, const config::Node& value,
+               ClientConfig& config) {
+  const bool has_control = std::ranges::any_of(
+      value.scalar, [](char c) { return static_cast<unsigned char>(c) < 0x20 && c != '\t'; });
+  if (name.empty() || name.find_first_of(" \t\r\n:") != std::string_view::npos || has_control ||
+      value.is_list() || value.is_map()) {
+    return reader.Report("headers", fmt::format("\"{}\" is not a header", name));
+  }
+  config.headers.emplace_back(name, value.scalar);
+}
+
+// A map, or the newer list of `name` and `value`.
+void ReadHeaders(config::MapReader& reader, const CreateContext& context, ClientConfig& config) {
+  const config::Node* headers = reader.Take("headers");
+  if (headers == nullptr) return;
+  if (headers->is_list()) {
+    for (const config::Node& item : headers->items) {
+      std::string name;
+      config::MapReader item_reader(item, context.diagnostics);
+      item_reader.Read("name", name);
+      const config::Node* value = item_reader.Take("value");
+      item_reader.Finish();
+      AddHeader(reader, name, value != nullptr ? *value : config::Node(), config);
+    }
+    return;
+  }
+  if (!headers->is_map()) return reader.Report("headers", "must be a map");
+  for (const auto& [key, value] : headers->members) AddHeader(reader, key.scalar, value, config);
+}
+
+void ReadCompression(config::MapReader& reader, const std::vector<std::string_view>& compressions,
+                     ClientConfig& config) {
+  std::string compression;
+  if (!reader.Read("compression", compression)) return;
+  if (compression.empty() || compression == "none") {
+    config.compression.clear();
+  } else if (std::ranges::find(compressions, compression) != compressions.end()) {
+    config.compression = compression;
+  } else {
+    reader.Report("compression", fmt::format("unsupported compression type \"{}\"", compression));
+  }
+}
+
+void ReadTls(const config::Node& node, const CreateContext& context, ClientConfig& config) {
+  config::MapReader reader(node, context.diagnostics);
+  reader.Read("insecure", config.is_insecure);
+  for (const char* key :
+       {"insecure_skip_verify", "ca_file", "ca_pem", "cert_file", "cert_pem", "key_file", "key_pem",
+        "include_system_ca_certs_pool", "min_version", "max_version", "cipher_suites",
+        "curve_preferences", "reload_interval", "server_name_override", "tpm"}) {
+    if (reader.Take(key) != nullptr) reader.Report(key, "is not supported by this exporter");
+  }
+  reader.Finish();
+}
+
+}  // namespace
+
+void ReadClientConfig(config::MapReader& reader, const CreateContext& context,
+                      const std::vector<std::string_view>& compressions, ClientConfig& config) {
+  reader.Read("endpoint", config.endpoint);
+  ReadHeaders(reader, context, config);
+  ReadCompression(reader, compressions, config);
+  if (const config::Node* node = reader.Take("tls")) ReadTls(*node, context, config);
+  for (const char* key : {"auth", "proxy_url"}) {
+    if (reader.Take(key) != nullptr) reader.Report(key, "is not supported by this exporter");
+  }
+  for (const char* key :
+       {"compression_params", "max_idle_conns", "max_idle_conns_per_host", "max_conns_per_host",
+        "idle_conn_timeout", "disable_keep_alives", "force_attempt_http2",
+        "http2_read_idle_timeout", "http2_ping_timeout", "cookies", "middlewares",
+        "read_buffer_size", "write_buffer_size", "keepalive", "balancer_name", "wait_for_ready",
+        "authority", "user_agent"}) {
+    if (reader.Take(key) == nullptr) continue;
+    context.host.logger.Warn("exporter", "configuration key has no effect",
+                             {{"exporter", context.id.ToString()}, {"key", key}});
+  }
+}
+
+}  // namespace narthex::pipeline

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "pipeline/factory.h"
+
+namespace narthex::pipeline {
+
+// What exporters that talk over HTTP or gRPC have in common in their configuration. A value.
+struct ClientConfig {
+  std::string endpoint;
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string compression = "gzip";  // Empty for none.
+  bool is_insecure = false;          // `tls: {insecure: true}`.
+};
+
+// Reads `endpoint`, `headers`, `compression` and `tls`. `compressions`: the codecs that the
+// exporter can do. Keys that would make a connection safer than ours are errors; those that only
+// tune it are accepted and said to have no effect.
+void ReadClientConfig(config::MapReader& reader, const CreateContext& context,
+                      const std::vector<std::string_view>& compressions, ClientConfig& config);
+
+}  // namespace narthex::pipeline

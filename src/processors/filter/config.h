@@ -1,0 +1,23 @@
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "attributes/metric_gate.h"
+#include "ottl/condition.h"
+#include "pipeline/factory.h"
+
+namespace narthex::processors {
+
+// What the filter drops. A value.
+struct FilterConfig {
+  // The older way: what `include` and `exclude` do not let pass.
+  attributes::MetricGate gate;
+  // Conditions by the level they are asked at. Each drops what it holds for.
+  std::vector<ottl::Condition> resource, scope, metric, datapoint;
+};
+
+// What is wrong goes into the context's diagnostics.
+FilterConfig ReadFilterConfig(const pipeline::CreateContext& context);
+
+}  // namespace narthex::processors
