@@ -180,7 +180,15 @@ base::Status Db::CompactBlockList() {
     const auto written = plan.size() == 1
                              ? tsdb::CleanTombstones(env_.files, inputs.front(), options)
                              : tsdb::CompactBlocks(env_.files, inputs, options);
-    if (!written) return std::unexpected(base::Error(written.error()).In("compaction"));
+    if (!written) {
+      const base::Code code = written.error().code;
+      // Full disks pass; damage and chunks that cannot be taken apart stay, and must not keep the
+      // blocks behind them waiting.
+      if (code == base::Code::kDataLoss || code == base::Code::kUnimplemented) {
+        for (const auto& block : gone) RETURN_IF_ERROR(block->MarkCompactionFailed());
+      }
+      return std::unexpected(base::Error(written.error()).In("compaction"));
+    }
     std::shared_ptr<Block> added;
     if (*written) {
       ASSIGN_OR_RETURN(added, Block::Open(env_.files, base::JoinPath(options_.directory,
