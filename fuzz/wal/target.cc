@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/testing/memory_file_system.h"
+#include "wal/histogram_records.h"
 #include "wal/reader.h"
 #include "wal/records.h"
 
@@ -18,6 +19,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::vector<wal::SampleEntry> samples;
   std::ignore = wal::DecodeSeries(bytes, series);
   std::ignore = wal::DecodeSamples(bytes, samples);
+  std::vector<wal::HistogramEntry> histograms;
+  std::vector<wal::FloatHistogramEntry> float_histograms;
+  std::ignore = wal::DecodeHistograms(bytes, histograms);
+  std::ignore = wal::DecodeFloatHistograms(bytes, float_histograms);
 
   base::MemoryFileSystem disk;
   std::ignore = disk.CreateDirectories("/wal");

@@ -74,6 +74,28 @@ TEST_F(ApiTest, AnswersInstantQueries) {
             R"({"status":"success","data":{"resultType":"string","result":[3,"x"]}})");
 }
 
+TEST_F(ApiTest, ShowsNativeHistograms) {
+  model::FloatHistogram h;
+  h.count = 4;
+  h.sum = 5.5;
+  h.zero_threshold = 0.5;
+  h.zero_count = 1;
+  h.positive_spans = {{1, 1}};
+  h.positive = {2};
+  h.negative_spans = {{1, 1}};
+  h.negative = {1};
+  const model::Labels labels = LabelsOf({{"__name__", "h"}});
+  storage_.PutHistogram(labels, 60'000, h);
+  storage_.Put(labels, 120'000, 7);
+  const std::string histogram =
+      R"([60,{"count":"4","sum":"5.5","buckets":[[1,"-2","-1","1"],[3,"-0.5","0.5","1"],)"
+      R"([0,"1","2","2"]]}])";
+  EXPECT_THAT(Get("query", "query=h&time=60").body,
+              HasSubstr(R"({"metric":{"__name__":"h"},"histogram":)" + histogram + "}"));
+  EXPECT_THAT(Get("query_range", "query=h&start=60&end=120&step=60").body,
+              HasSubstr(R"("values":[[120,"7"]],"histograms":[)" + histogram + "]}"));
+}
+
 TEST_F(ApiTest, AnswersRangeQueries) {
   EXPECT_EQ(Get("query_range", "query=sum(up)&start=60&end=1970-01-01T00:02:00Z&step=1m").body,
             R"({"status":"success","data":{"resultType":"matrix","result":[)"

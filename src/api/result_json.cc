@@ -16,21 +16,71 @@ void AppendSample(std::string& out, model::Timestamp t, double value) {
   out += "\"]";
 }
 
+void AppendQuotedFloat(std::string& out, double value) {
+  out += '"';
+  model::AppendJsonFloat(out, value);
+  out += '"';
+}
+
+// Empty buckets are left out, and all of them where none has a count.
+void AppendHistogram(std::string& out, model::Timestamp t, const model::FloatHistogram& h) {
+  out += '[';
+  AppendTimestamp(out, t);
+  out += ",{\"count\":";
+  AppendQuotedFloat(out, h.count);
+  out += ",\"sum\":";
+  AppendQuotedFloat(out, h.sum);
+  bool any = false;
+  for (const model::HistogramBucket& bucket : h.Buckets()) {
+    if (bucket.count == 0) continue;
+    out += any ? ",[" : ",\"buckets\":[[";
+    any = true;
+    // 0: open at the left, 1: at the right, 2: at both, 3: at none.
+    constexpr char kRules[2][2] = {{'2', '0'}, {'1', '3'}};
+    out += kRules[bucket.lower_inclusive ? 1 : 0][bucket.upper_inclusive ? 1 : 0];
+    for (const double value : {bucket.lower, bucket.upper, bucket.count}) {
+      out += ',';
+      AppendQuotedFloat(out, value);
+    }
+    out += ']';
+  }
+  out += any ? "]}]" : "}]";
+}
+
+// The samples of one kind as a member of a row; nothing where there is none.
+void AppendSeries(std::string& out, const model::SampleColumns& samples, bool histograms) {
+  bool any = false;
+  for (size_t i = 0; i < samples.size(); ++i) {
+    if (samples.IsHistogram(i) != histograms) continue;
+    if (any) {
+      out += ',';
+    } else {
+      out += histograms ? ",\"histograms\":[" : ",\"values\":[";
+    }
+    any = true;
+    if (histograms) {
+      AppendHistogram(out, samples.t[i], *samples.histograms[i]);
+    } else {
+      AppendSample(out, samples.t[i], samples.v[i]);
+    }
+  }
+  if (any) out += ']';
+}
+
 void AppendRow(std::string& out, const promql::ResultRow& row, bool many) {
   out += "{\"metric\":";
   AppendLabels(out, row.labels);
-  if (!many) {
+  if (many) {
+    AppendSeries(out, row.samples, false);
+    if (row.samples.HasHistograms()) AppendSeries(out, row.samples, true);
+  } else if (row.samples.IsHistogram(0)) {
+    out += ",\"histogram\":";
+    AppendHistogram(out, row.samples.t[0], *row.samples.histograms[0]);
+  } else {
     out += ",\"value\":";
     AppendSample(out, row.samples.t[0], row.samples.v[0]);
-    out += '}';
-    return;
   }
-  out += ",\"values\":[";
-  for (size_t i = 0; i < row.samples.size(); ++i) {
-    if (i > 0) out += ',';
-    AppendSample(out, row.samples.t[i], row.samples.v[i]);
-  }
-  out += "]}";
+  out += '}';
 }
 
 void AppendStats(std::string& out, const promql::QueryStats& stats) {

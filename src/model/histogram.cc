@@ -460,10 +460,10 @@ std::vector<HistogramBucket> FloatHistogram::Buckets() const {
     for (const auto& [index, bucket_count] : sides.positive) {
       if (bucket_count == 0) continue;
       const auto i = static_cast<size_t>(std::max(index, 0));
-      const double lower = i == 0 ? -kInf : custom_bounds[std::min(i, custom_bounds.size()) - 1];
+      const bool first = i == 0 || custom_bounds.empty();
+      const double lower = first ? -kInf : custom_bounds[std::min(i, custom_bounds.size()) - 1];
       const double upper = i < custom_bounds.size() ? custom_bounds[i] : kInf;
-      buckets.push_back(
-          {i > 0 && custom_bounds.empty() ? -kInf : lower, upper, bucket_count, i == 0, true});
+      buckets.push_back({lower, upper, bucket_count, i == 0, true});
     }
     return buckets;
   }

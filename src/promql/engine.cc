@@ -171,6 +171,7 @@ base::Result<QueryResult> Engine::Run(storage::Queryable& storage, std::string_v
                       ValueTypeText(expr->type));
   }
   RETURN_IF_ERROR(ResolveTimes(*expr, times));
+  MarkResetDetection(*expr);
   result.type = instant ? expr->type : ValueType::kMatrix;
   if (expr->type == ValueType::kString) {
     result.text = Planner::Text(*expr);

@@ -103,6 +103,44 @@ base::Status ResolveNode(Expr& expr, const QueryTimes& times) {
   return {};
 }
 
+void MarkNode(Expr& expr, bool detect) {
+  switch (expr.kind) {
+    case Expr::Kind::kNumber:
+    case Expr::Kind::kString:
+      return;
+    case Expr::Kind::kVectorSelector:
+      As<VectorSelector>(expr).detect_resets = detect;
+      return;
+    case Expr::Kind::kMatrixSelector:
+      As<MatrixSelector>(expr).vector->detect_resets = detect;
+      return;
+    case Expr::Kind::kSubquery:
+      return MarkNode(*As<Subquery>(expr).expr, false);
+    case Expr::Kind::kUnary:
+      return MarkNode(*As<Unary>(expr).expr, detect);
+    case Expr::Kind::kParen:
+      return MarkNode(*As<Paren>(expr).expr, detect);
+    case Expr::Kind::kBinary:
+      MarkNode(*As<Binary>(expr).left, detect);
+      return MarkNode(*As<Binary>(expr).right, detect);
+    case Expr::Kind::kCall: {
+      const std::string_view name = As<Call>(expr).function->name;
+      if (name == "histogram_count" || name == "histogram_sum" || name == "histogram_avg") {
+        detect = true;
+      } else if (name.starts_with("histogram_")) {
+        detect = false;
+      }
+      for (const ExprPtr& arg : As<Call>(expr).args) MarkNode(*arg, detect);
+      return;
+    }
+    case Expr::Kind::kAggregate: {
+      auto& node = As<Aggregate>(expr);
+      if (node.parameter) MarkNode(*node.parameter, detect);
+      return MarkNode(*node.expr, detect);
+    }
+  }
+}
+
 // Evaluation times of a node as an interval, moved by its offset and `@`.
 model::TimeRange Moved(model::TimeRange evaluated, const std::optional<Duration>& offset,
                        const AtModifier& at, int64_t range_ms) {
@@ -163,6 +201,8 @@ void Touch(const Expr& expr, model::TimeRange evaluated, int64_t lookback_ms,
 }  // namespace
 
 base::Status ResolveTimes(Expr& expr, const QueryTimes& times) { return ResolveNode(expr, times); }
+
+void MarkResetDetection(Expr& expr) { MarkNode(expr, false); }
 
 model::TimeRange TouchedTimes(const Expr& expr, const Grid& grid, int64_t lookback_ms) {
   model::TimeRange touched{model::kTimestampMax, model::kTimestampMin};

@@ -12,6 +12,9 @@ namespace narthex::promql {
 // not positive.
 base::Status ResolveTimes(Expr& expr, const QueryTimes& times);
 
+// Tells selectors whose native histograms are asked for count and sum only to look for resets.
+void MarkResetDetection(Expr& expr);
+
 // The times whose samples an expression can touch. REQUIRES: resolved.
 model::TimeRange TouchedTimes(const Expr& expr, const Grid& grid, int64_t lookback_ms);
 

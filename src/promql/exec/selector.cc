@@ -85,18 +85,34 @@ void SelectSmoothed(const SampleColumns& samples, const Windows& windows, QueryC
   }
 }
 
+// Gives samples without a hint the one that a comparison with the sample before yields.
+void DetectResets(SampleColumns& samples) {
+  const model::FloatHistogram* before = nullptr;
+  for (model::HistogramPtr& histogram : samples.histograms) {
+    if (histogram == nullptr) continue;
+    if (before != nullptr && histogram->hint == model::ResetHint::kUnknown) {
+      model::FloatHistogram hinted = *histogram;
+      hinted.hint =
+          hinted.DetectReset(*before) ? model::ResetHint::kReset : model::ResetHint::kNotReset;
+      histogram = std::make_shared<const model::FloatHistogram>(std::move(hinted));
+    }
+    before = histogram.get();
+  }
+}
+
 class InstantSelector final : public VectorOperator {
  public:
   InstantSelector(QueryContext& context, std::unique_ptr<storage::SeriesSet> series,
-                  Windows windows, InstantValue value, bool smoothed, Position at)
+                  Windows windows, InstantValue value, const VectorSelector& selector)
       : context_(context),
         series_(std::move(series)),
         windows_(windows),
         value_(value),
-        smoothed_(smoothed),
-        at_(at) {
+        smoothed_(selector.smoothed),
+        detect_resets_(selector.detect_resets),
+        at_(selector.position) {
     span_ = windows.Span();
-    if (smoothed) span_.max += windows.range;
+    if (smoothed_) span_.max += windows.range;
   }
 
   base::Result<bool> Next(Tile& tile) override {
@@ -106,6 +122,7 @@ class InstantSelector final : public VectorOperator {
       RETURN_IF_ERROR(series_->Read(next_, span_, samples_));
       context_.budget.Read(samples_.size());
       if (samples_.size() == 0) continue;
+      if (detect_resets_) DetectResets(samples_);
       Row& row = tile.Add(series_->labels(next_), false);
       if (smoothed_) {
         SelectSmoothed(samples_, windows_, context_, at_, row);
@@ -123,6 +140,7 @@ class InstantSelector final : public VectorOperator {
   const Windows windows_;
   const InstantValue value_;
   const bool smoothed_;
+  const bool detect_resets_;
   const Position at_;
   model::TimeRange span_;
   size_t next_ = 0;
@@ -148,8 +166,8 @@ class RangeSelector final : public MatrixOperator {
  public:
   // `span`: what to read, which can be more than the windows.
   RangeSelector(QueryContext& context, std::unique_ptr<storage::SeriesSet> series,
-                Windows selector_windows, model::TimeRange span)
-      : context_(context), series_(std::move(series)), span_(span) {
+                Windows selector_windows, model::TimeRange span, bool detect_resets)
+      : context_(context), series_(std::move(series)), span_(span), detect_resets_(detect_resets) {
     windows = selector_windows;
   }
 
@@ -160,6 +178,7 @@ class RangeSelector final : public MatrixOperator {
       charged_ = 0;
       RETURN_IF_ERROR(series_->Read(next_, span_, series.samples));
       DropStaleMarkers(series.samples);
+      if (detect_resets_) DetectResets(series.samples);
       const size_t count = series.samples.size();
       if (count == 0) continue;
       context_.budget.Read(count);
@@ -178,6 +197,7 @@ class RangeSelector final : public MatrixOperator {
   QueryContext& context_;
   const std::unique_ptr<storage::SeriesSet> series_;
   const model::TimeRange span_;
+  const bool detect_resets_;
   size_t next_ = 0;
   size_t charged_ = 0;
 };
@@ -196,8 +216,8 @@ base::Result<VectorOperatorPtr> MakeInstantSelector(QueryContext& context,
                                                     const Grid& grid, InstantValue value) {
   ASSIGN_OR_RETURN(auto series, context.querier.Select(selector.matchers));
   const Windows windows = WindowsOf(grid, selector.offset, selector.at, context.lookback_ms);
-  auto made = std::make_unique<InstantSelector>(context, std::move(series), windows, value,
-                                                selector.smoothed, selector.position);
+  auto made =
+      std::make_unique<InstantSelector>(context, std::move(series), windows, value, selector);
   made->one_name = PinsName(selector);
   return made;
 }
@@ -211,7 +231,8 @@ base::Result<MatrixOperatorPtr> MakeRangeSelector(QueryContext& context,
   model::TimeRange span = windows.Span();
   if (selector.vector->anchored || selector.vector->smoothed) span.min -= context.lookback_ms;
   if (selector.vector->smoothed) span.max += context.lookback_ms;
-  auto made = std::make_unique<RangeSelector>(context, std::move(series), windows, span);
+  auto made = std::make_unique<RangeSelector>(context, std::move(series), windows, span,
+                                              selector.vector->detect_resets);
   made->one_name = PinsName(*selector.vector);
   return made;
 }

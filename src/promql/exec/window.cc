@@ -57,6 +57,15 @@ class WindowOperator final : public VectorOperator {
   std::unordered_set<model::Labels> seen_;
 };
 
+// A hint speaks of the sample before, which the steps of a subquery may have passed over.
+model::HistogramPtr WithoutHint(const model::HistogramPtr& histogram) {
+  if (histogram->hint == model::ResetHint::kGauge) return histogram;
+  if (histogram->hint == model::ResetHint::kUnknown) return histogram;
+  model::FloatHistogram plain = *histogram;
+  plain.hint = model::ResetHint::kUnknown;
+  return std::make_shared<const model::FloatHistogram>(std::move(plain));
+}
+
 class SubqueryOperator final : public MatrixOperator {
  public:
   SubqueryOperator(QueryContext& context, VectorOperatorPtr inner, Grid inner_grid,
@@ -81,7 +90,7 @@ class SubqueryOperator final : public MatrixOperator {
     series.samples.clear();
     ForEachPresent(row.present, grid_.steps, [&](size_t step) {
       if (row.IsHistogram(step)) {
-        series.samples.Add(grid_.At(step), row.histograms[step]);
+        series.samples.Add(grid_.At(step), WithoutHint(row.histograms[step]));
       } else {
         series.samples.Add(grid_.At(step), row.values[step]);
       }

@@ -109,7 +109,9 @@ double BucketFraction(double lower, double upper, std::vector<Bucket>& buckets) 
       const double start = i > 0 ? buckets[i - 1].bound : end > 0 ? 0 : -kInf;
       if (start >= value) return below;
       if (end > value) {
-        if (end == kInf || start == -kInf) return i == 0 ? below : buckets[i - 1].count;
+        // Nothing is known of how observations lie in a bucket without end.
+        if (start == -kInf) return buckets[i].count;
+        if (end == kInf) return below;
         return below + (buckets[i].count - below) * (value - start) / (end - start);
       }
       below = buckets[i].count;
@@ -247,6 +249,14 @@ auto QuantileWithRemarks(QueryContext& context, const std::vector<double>& quant
   };
 }
 
+// As OpenMetrics writes it: whole numbers with a fraction.
+std::string LabelOf(double quantile) {
+  std::string text = model::FormatFloat(quantile);
+  const bool digits = text.find_first_not_of("-0123456789") == std::string::npos;
+  if (digits) text += ".0";
+  return text;
+}
+
 auto NativeQuantileWithRemarks(QueryContext& context, const std::vector<double>& quantiles,
                                Position at) {
   return [&context, &quantiles, at](const Histogram& histogram, const model::FloatHistogram& h,
@@ -316,7 +326,7 @@ base::Result<VectorOperatorPtr> HistogramQuantiles(Planner& planner, const Call&
   for (size_t i = 2; i < call.args.size(); ++i) {
     ASSIGN_OR_RETURN(const std::vector<double> quantiles, planner.Scalar(*call.args[i], grid));
     WarnOfQuantiles(context, quantiles, call.args[i]->position);
-    const std::pair extra(label, model::FormatFloat(quantiles[0]));
+    const std::pair extra(label, LabelOf(quantiles[0]));
     RETURN_IF_ERROR(AddRows(context, histograms, grid, output, &extra, at,
                             QuantileWithRemarks(context, quantiles, at),
                             NativeQuantileWithRemarks(context, quantiles, at)));

@@ -181,7 +181,8 @@ double NativeFraction(double lower, double upper, const FloatHistogram& h, bool*
       if (bucket.lower >= value) return rank;
       if (bucket.upper > value) {
         // Nothing is known of how observations lie in a bucket without end.
-        if (bucket.lower == -kInf || bucket.upper == kInf) return rank;
+        if (bucket.lower == -kInf) return value == -kInf ? rank : rank + bucket.count;
+        if (bucket.upper == kInf) return rank;
         const bool linear = h.custom() || HasZeroInside(bucket);
         return rank + bucket.count * ShareBelow(bucket, value, linear);
       }

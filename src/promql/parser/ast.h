@@ -136,6 +136,9 @@ struct VectorSelector final : Expr {
   AtModifier at;
   bool anchored = false;
   bool smoothed = false;
+  // Only count and sum of native histograms are asked for: samples that say nothing of resets are
+  // compared with those before them, as upstream does on this way.
+  bool detect_resets = false;
 };
 
 struct MatrixSelector final : Expr {
