@@ -33,7 +33,6 @@ narthex_dependency(simdjson simdjson.h simdjson)
 narthex_dependency(protozero protozero/pbf_reader.hpp)
 narthex_dependency(boost boost/version.hpp)
 narthex_dependency(nghttp2 nghttp2/nghttp2.h nghttp2)
-narthex_dependency(cli11 CLI/CLI.hpp)
 narthex_dependency(mimalloc mimalloc.h mimalloc)
 narthex_dependency(openssl openssl/ssl.h ssl crypto)
 # Debian's static libcurl needs Kerberos, LDAP and more: the shared one is the smaller burden.

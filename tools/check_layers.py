@@ -21,7 +21,6 @@ HOMES = {
     r"curl/": {"net"},
     r"yaml-cpp/": {"config"},
     r"simdjson": {"json"},
-    r"CLI/": set(),
 }
 
 
