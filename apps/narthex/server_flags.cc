@@ -110,7 +110,7 @@ constexpr FlagSpec kFlags[] = {
     {"query.timeout", K::kDuration, "2m", "Longest time of a query."},
     {"query.max-concurrency", K::kInt, "20", "Queries at once."},
     {"query.max-samples", K::kInt, "50000000", "Most samples that a query may hold."},
-    {"enable-feature", K::kRepeated, "", "Comma-separated features.", kShown, kNoEffect},
+    {"enable-feature", K::kRepeated, "", "Comma-separated features."},
     {"agent", K::kBool, "false", "Only scrape and forward.", kShown, kNoEffect},
     {"scrape.adjust-timestamps", K::kBool, "true", "Align timestamps to the schedule.", kHidden,
      kNoEffect},
