@@ -14,7 +14,7 @@ build_packages=(
 )
 test_packages=(
   libgtest-dev libgmock-dev libbenchmark-dev libprotobuf-dev protobuf-compiler
-  clang-19 clang-format-19 libclang-rt-19-dev python3 curl
+  clang-19 clang-format-19 libclang-rt-19-dev python3 curl procps
 )
 
 packages=("${build_packages[@]}")
