@@ -170,17 +170,27 @@ base::Result<std::string> StorageAdmin::Snapshot(bool skip_head) {
 std::string MaskSecrets(std::string_view yaml) {
   static constexpr std::array<std::string_view, 7> kKeys = {
       "password", "credentials", "bearer_token", "client_secret", "secret_key", "secrets", "key"};
+  const auto is_word = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+  };
   std::string masked;
   while (!yaml.empty()) {
     const size_t end = std::min(yaml.find('\n'), yaml.size());
     const std::string_view line = yaml.substr(0, end);
     yaml.remove_prefix(std::min(end + 1, yaml.size()));
-    const size_t colon = line.find(": ");
-    const size_t begin = line.find_first_not_of(" -{");
-    const bool secret = colon != std::string_view::npos && begin < colon &&
-                        std::ranges::find(kKeys, line.substr(begin, colon - begin)) != kKeys.end();
-    masked += secret ? line.substr(0, colon) : line;
-    masked += secret ? ": <secret>\n" : "\n";
+    // Anywhere in the line, since `{username: u, password: p}` is one. What follows a secret on its
+    // line goes with it: a value may contain whatever would end it.
+    size_t cut = line.size();
+    for (const std::string_view key : kKeys) {
+      for (size_t at = line.find(key); at != std::string_view::npos; at = line.find(key, at + 1)) {
+        const size_t colon = at + key.size();
+        const bool whole = (at == 0 || !is_word(line[at - 1])) && colon < line.size() &&
+                           (line[colon] == ':' || line[colon] == '"' || line[colon] == '\'');
+        if (whole) cut = std::min(cut, line.find(':', colon));
+      }
+    }
+    masked += line.substr(0, cut);
+    masked += cut < line.size() ? ": <secret>\n" : "\n";
   }
   return masked;
 }

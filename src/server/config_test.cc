@@ -49,6 +49,10 @@ alertin: {}
 TEST(Config, MasksSecrets) {
   EXPECT_EQ(MaskSecrets("a:\n  password: hunter2\n  username: me\n  - credentials: x\n"),
             "a:\n  password: <secret>\n  username: me\n  - credentials: <secret>\n");
+  EXPECT_EQ(MaskSecrets("basic_auth: {username: u, password: p, x: y}\n\"password\": q\n"),
+            "basic_auth: {username: u, password: <secret>\n\"password\": <secret>\n");
+  EXPECT_EQ(MaskSecrets("my_password_file: /run/x\nkeys: [a]\n"),
+            "my_password_file: /run/x\nkeys: [a]\n");
 }
 
 }  // namespace
