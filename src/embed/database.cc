@@ -111,8 +111,8 @@ Outcome<Database> Database::Open(std::string directory, Options options) {
   auto state = std::make_unique<State>(options);
   tsdb::Db::Options db_options;
   db_options.directory = std::move(directory);
-  db_options.head.retention_ms = options.retention.count();
-  db_options.retention_bytes = options.retention_bytes;
+  db_options.retention.time_ms = options.retention.count();
+  db_options.retention.bytes = options.retention_bytes;
   db_options.fsync = options.sync == Sync::kNever         ? tsdb::FsyncPolicy::kNone
                      : options.sync == Sync::kEverySecond ? tsdb::FsyncPolicy::kInterval
                                                           : tsdb::FsyncPolicy::kCommit;

@@ -139,7 +139,9 @@ Db::Db(base::Env env, base::Logger& log, Options options)
       log_(log),
       options_(std::move(options)),
       head_(options_.head),
-      random_(base::RandomSeed()) {}
+      random_(base::RandomSeed()) {
+  SetRetention(options_.retention);
+}
 
 base::Result<std::unique_ptr<Db>> Db::Open(base::Env env, base::Logger& log, Options options) {
   std::unique_ptr<Db> db(new Db(env, log, std::move(options)));
@@ -432,7 +434,8 @@ Db::Statistics Db::statistics() const {
   result.commits_failed = commits_failed_;
   result.compactions = compactions_;
   result.compactions_failed = compactions_failed_;
-  result.retention_deletions = retention_deletions_;
+  result.time_retentions = time_retentions_;
+  result.size_retentions = size_retentions_;
   result.checkpoints = checkpoints_;
   result.checkpoints_failed = checkpoints_failed_;
   base::MutexLock lock(commit_mutex_);
