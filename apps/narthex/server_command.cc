@@ -112,6 +112,8 @@ void ApplyFeatures(const std::vector<std::string>& lists, promql::Engine::Option
         engine.parse.fill_modifiers = true;
       } else if (name == "promql-delayed-name-removal") {
         engine.delayed_name_removal = true;
+      } else if (name == "use-start-timestamps") {
+        engine.use_start_timestamps = true;
       } else if (!name.empty()) {
         fmt::print(stderr, "narthex server: warning: feature {} has no effect here\n", name);
       }

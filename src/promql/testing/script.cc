@@ -228,12 +228,18 @@ class Runner {
       report_.failures.push_back(fmt::format("line {}: cannot do: {}", next_ + 1, lines_[next_]));
     }
     std::vector<SeriesLine> block;
+    std::vector<SeriesLine> starts;
     for (++next_; next_ < lines_.size() && !lines_[next_].empty(); ++next_) {
-      auto series = ParseSeriesLine(lines_[next_]);
-      // What cannot be stored shows in the queries that ask for it.
-      if (series && step) block.push_back(*std::move(series));
+      const bool is_start = IsStartLine(lines_[next_]);
+      auto series = is_start ? ParseStartLine(lines_[next_]) : ParseSeriesLine(lines_[next_]);
+      if (!series) {
+        report_.failures.push_back(fmt::format("line {}: {}", next_ + 1, series.error().message));
+      } else if (step) {
+        (is_start ? starts : block).push_back(*std::move(series));
+      }
     }
     for (const SeriesLine& series : block) Store(series, *step);
+    for (const SeriesLine& series : starts) StoreStarts(series, *step);
     if (!with_nhcb) return;
     for (const SeriesLine& series : ConvertClassicHistograms(block)) Store(series, *step);
   }
@@ -247,6 +253,14 @@ class Runner {
       } else {
         storage_.Put(series.labels, t, series.values[i]->number);
       }
+    }
+  }
+
+  void StoreStarts(const SeriesLine& series, int64_t step) {
+    for (size_t i = 0; i < series.values.size(); ++i) {
+      if (!series.values[i]) continue;
+      const model::Timestamp t = static_cast<int64_t>(i) * step;
+      storage_.PutStart(series.labels, t, t + static_cast<int64_t>(series.values[i]->number));
     }
   }
 
@@ -524,6 +538,7 @@ Engine::Options ScriptEngineOptions() {
   options.timeout_ms = 100'000;
   options.samples_max = 10'000;
   options.delayed_name_removal = true;
+  options.use_start_timestamps = true;
   options.parse.experimental_functions = true;
   options.parse.extended_range_selectors = true;
   options.parse.fill_modifiers = true;

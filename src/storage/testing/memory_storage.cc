@@ -17,6 +17,7 @@ struct MemorySeries {
   Labels labels;
   std::map<Timestamp, double> samples;
   Histograms histograms;
+  std::map<Timestamp, Timestamp> starts;
 };
 
 class MemorySeriesSet final : public SeriesSet {
@@ -35,6 +36,8 @@ class MemorySeriesSet final : public SeriesSet {
       } else {
         out.Add(t, histogram->second);
       }
+      const auto start = series_[i].starts.find(t);
+      if (start != series_[i].starts.end()) out.SetLastStart(start->second);
     }
     return {};
   }
@@ -61,16 +64,21 @@ model::ResetHint HintAfter(const model::FloatHistogram* before, model::FloatHist
 class MemoryQuerier final : public Querier {
  public:
   MemoryQuerier(MemoryStorage::Content content, MemoryStorage::Histograms histograms,
-                TimeRange range)
-      : content_(std::move(content)), histograms_(std::move(histograms)), range_(range) {}
+                MemoryStorage::Starts starts, TimeRange range)
+      : content_(std::move(content)),
+        histograms_(std::move(histograms)),
+        starts_(std::move(starts)),
+        range_(range) {}
 
   base::Result<std::unique_ptr<SeriesSet>> Select(const std::vector<Matcher>& matchers) override {
     std::vector<MemorySeries> found;
     for (const auto& [labels, samples] : content_) {
       if (!InRange(samples) || !model::AllMatch(matchers, labels)) continue;
-      found.push_back({labels, samples, {}});
+      found.push_back({labels, samples, {}, {}});
       const auto histograms = histograms_.find(labels);
       if (histograms != histograms_.end()) found.back().histograms = histograms->second;
+      const auto starts = starts_.find(labels);
+      if (starts != starts_.end()) found.back().starts = starts->second;
     }
     return std::make_unique<MemorySeriesSet>(std::move(found));
   }
@@ -102,6 +110,7 @@ class MemoryQuerier final : public Querier {
 
   MemoryStorage::Content content_;
   MemoryStorage::Histograms histograms_;
+  MemoryStorage::Starts starts_;
   TimeRange range_;
 };
 
@@ -154,6 +163,11 @@ void MemoryStorage::Put(const Labels& labels, Timestamp t, double v) {
   if (histograms != histograms_.end()) histograms->second.erase(t);
 }
 
+void MemoryStorage::PutStart(const Labels& labels, Timestamp t, Timestamp start) {
+  base::MutexLock lock(mutex_);
+  starts_[labels][t] = start;
+}
+
 void MemoryStorage::PutHistogram(const Labels& labels, Timestamp t,
                                  const model::FloatHistogram& histogram) {
   base::MutexLock lock(mutex_);
@@ -175,6 +189,7 @@ void MemoryStorage::Clear() {
   base::MutexLock lock(mutex_);
   content_.clear();
   histograms_.clear();
+  starts_.clear();
 }
 
 MemoryStorage::Content MemoryStorage::content() const {
@@ -184,7 +199,7 @@ MemoryStorage::Content MemoryStorage::content() const {
 
 base::Result<std::unique_ptr<Querier>> MemoryStorage::OpenQuerier(TimeRange range) {
   base::MutexLock lock(mutex_);
-  return std::make_unique<MemoryQuerier>(content_, histograms_, range);
+  return std::make_unique<MemoryQuerier>(content_, histograms_, starts_, range);
 }
 
 std::unique_ptr<Appender> MemoryStorage::OpenAppender() {
