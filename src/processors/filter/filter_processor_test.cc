@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "otlp/json.h"
+#include "pipeline/testing/contract.h"
 #include "pipeline/testing/fake_consumer.h"
 #include "pipeline/testing/test_host.h"
 
@@ -93,6 +94,12 @@ TEST_F(FilterProcessorTest, MistakesInItsConfiguration) {
               HasSubstr("together with conditions"));
   EXPECT_THAT(Errors("error_mode: loud"), HasSubstr("ignore, propagate or silent"));
   EXPECT_THAT(Errors("metric_condition: []"), HasSubstr("did you mean"));
+}
+
+TEST(FilterProcessor, KeepsTheContract) {
+  pipeline::ExpectProcessorContract(
+      &FilterProcessor::Create,
+      "metric_conditions: ['datapoint.attributes[\"series\"] == \"1\"', 'metric.name == \"x\"']");
 }
 
 }  // namespace
