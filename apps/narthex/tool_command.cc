@@ -27,6 +27,7 @@ constexpr Tool kTools[] = {
     {"tsdb", "dump-openmetrics", "the same in the OpenMetrics format", &RunTsdbDumpOpenMetrics},
     {"tsdb", "create-blocks-from", "openmetrics FILE: blocks of samples with timestamps",
      &RunTsdbCreateBlocks},
+    {"tsdb", "bench", "write [FILE]: how fast samples are written", &RunTsdbBench},
 };
 
 std::string Help() {

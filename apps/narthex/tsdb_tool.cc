@@ -9,6 +9,7 @@
 #include "base/time_format.h"
 #include "flags.h"
 #include "json/writer.h"
+#include "model/byte_size.h"
 #include "model/number.h"
 #include "promql/parser/parser.h"
 #include "storage/merge.h"
@@ -59,20 +60,6 @@ std::string FormatGoTime(int64_t ms) {
   std::string text = base::FormatRfc3339(ms);
   text[10] = ' ';
   return text.substr(0, 19) + " +0000 UTC";
-}
-
-// 4KiB386B: each unit with what is left over for it.
-std::string FormatGoBytes(uint64_t bytes) {
-  constexpr std::array<const char*, 7> kUnits = {"EiB", "PiB", "TiB", "GiB", "MiB", "KiB", "B"};
-  if (bytes == 0) return "0B";
-  std::string text;
-  unsigned shift = 60;
-  for (const char* unit : kUnits) {
-    const uint64_t part = bytes >> shift & (shift == 60 ? 0xf : 0x3ff);
-    if (part != 0) text += fmt::format("{}{}", part, unit);
-    shift -= 10;
-  }
-  return text;
 }
 
 using Row = std::array<std::string, 8>;
@@ -234,11 +221,11 @@ void PrintBlocks(const std::vector<std::shared_ptr<tsdb::Block>>& blocks, bool r
   const auto time = [&](int64_t ms) { return readable ? FormatGoTime(ms) : std::to_string(ms); };
   for (const auto& block : blocks) {
     const tsdb::BlockMeta meta = block->meta();
-    rows.push_back({meta.ulid.ToString(), time(meta.min_time), time(meta.max_time),
-                    FormatGoDuration(meta.max_time - meta.min_time),
-                    std::to_string(meta.stats.samples), std::to_string(meta.stats.chunks),
-                    std::to_string(meta.stats.series),
-                    readable ? FormatGoBytes(block->bytes()) : std::to_string(block->bytes())});
+    rows.push_back(
+        {meta.ulid.ToString(), time(meta.min_time), time(meta.max_time),
+         FormatGoDuration(meta.max_time - meta.min_time), std::to_string(meta.stats.samples),
+         std::to_string(meta.stats.chunks), std::to_string(meta.stats.series),
+         readable ? model::FormatBytes(block->bytes()) : std::to_string(block->bytes())});
   }
   PrintTable(rows);
 }

@@ -16,6 +16,7 @@ int RunTsdbAnalyze(int argc, char** argv);
 int RunTsdbDump(int argc, char** argv);
 int RunTsdbDumpOpenMetrics(int argc, char** argv);
 int RunTsdbCreateBlocks(int argc, char** argv);
+int RunTsdbBench(int argc, char** argv);
 
 // The blocks of a data directory, oldest first. Nothing is written.
 base::Result<std::vector<std::shared_ptr<tsdb::Block>>> OpenBlocks(const std::string& directory);
