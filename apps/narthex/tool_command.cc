@@ -7,12 +7,14 @@
 
 #include "commands.h"
 #include "flags.h"
+#include "promql_tool.h"
 #include "tsdb_tool.h"
 
 namespace narthex::apps {
 namespace {
 
-// A tool is two words: a group and what to do with it.
+// A tool is two words: a group and what to do with it. One without a name takes what no other of
+// its group does.
 struct Tool {
   const char* group;
   const char* name;
@@ -28,6 +30,8 @@ constexpr Tool kTools[] = {
     {"tsdb", "create-blocks-from", "openmetrics FILE: blocks of samples with timestamps",
      &RunTsdbCreateBlocks},
     {"tsdb", "bench", "write [FILE]: how fast samples are written", &RunTsdbBench},
+    {"query", "", "--data=DIR EXPR: PromQL over a data directory", &RunQuery},
+    {"test", "promql", "FILE…: runs PromQL test scripts", &RunTestPromql},
 };
 
 std::string Help() {
@@ -35,7 +39,7 @@ std::string Help() {
       "Looks into files without a server: stands in for promtool.\n\n"
       "Usage: narthex tool GROUP COMMAND [flags]\n\nCommands:\n";
   for (const Tool& tool : kTools) {
-    out += fmt::format("  {} {:<19} {}\n", tool.group, tool.name, tool.summary);
+    out += fmt::format("  {:<24} {}\n", fmt::format("{} {}", tool.group, tool.name), tool.summary);
   }
   return out + "\n`narthex tool GROUP COMMAND --help` shows a command's flags.\n";
 }
@@ -55,6 +59,9 @@ int RunTool(int argc, char** argv) {
   const std::string_view name = argc > 2 ? argv[2] : "";
   for (const Tool& tool : kTools) {
     if (group == tool.group && name == tool.name) return tool.run(argc - 2, argv + 2);
+  }
+  for (const Tool& tool : kTools) {
+    if (group == tool.group && *tool.name == 0) return tool.run(argc - 1, argv + 1);
   }
   std::vector<std::string> candidates;
   for (const Tool& tool : kTools) candidates.push_back(fmt::format("{} {}", tool.group, tool.name));

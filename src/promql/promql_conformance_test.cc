@@ -4,7 +4,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "promql/testing/script.h"
+#include "promql/script/script.h"
 
 namespace narthex::promql {
 namespace {
@@ -25,7 +25,9 @@ TEST_P(Conformance, Holds) {
   ASSERT_FALSE(script.empty());
   const ScriptReport report = RunScript(script);
   EXPECT_GT(report.evals, 0u);
-  for (const std::string& failure : report.failures) ADD_FAILURE() << failure;
+  for (const ScriptReport::Failure& failure : report.failures) {
+    ADD_FAILURE() << "line " << failure.line << ": " << failure.text;
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -132,6 +132,10 @@ namespace {
 
 std::string WalDirectory(const std::string& directory) { return base::JoinPath(directory, "wal"); }
 
+base::Status ReadOnlyError() {
+  return base::Fail(base::Code::kFailedPrecondition, "the directory is open for reading only");
+}
+
 }  // namespace
 
 Db::Db(base::Env env, base::Logger& log, Options options)
@@ -146,6 +150,11 @@ Db::Db(base::Env env, base::Logger& log, Options options)
 base::Result<std::unique_ptr<Db>> Db::Open(base::Env env, base::Logger& log, Options options) {
   std::unique_ptr<Db> db(new Db(env, log, std::move(options)));
   const std::string& directory = db->options_.directory;
+  if (db->options_.read_only) {
+    RETURN_IF_ERROR(db->OpenBlocks());
+    RETURN_IF_ERROR(db->Replay());
+    return db;
+  }
   RETURN_IF_ERROR(env.files.CreateDirectories(directory));
   if (db->options_.lock) {
     ASSIGN_OR_RETURN(db->lock_, env.files.Lock(base::JoinPath(directory, "lock")));
@@ -184,7 +193,9 @@ std::shared_ptr<const Db::Blocks> Db::blocks() const {
 }
 
 base::Status Db::OpenBlocks() {
-  RETURN_IF_ERROR(RemoveTemporaryBlocks(env_.files, options_.directory));
+  if (!options_.read_only) {
+    RETURN_IF_ERROR(RemoveTemporaryBlocks(env_.files, options_.directory));
+  }
   ASSIGN_OR_RETURN(const std::vector<std::string> directories,
                    ListBlocks(env_.files, options_.directory));
   auto blocks = std::make_shared<Blocks>();
@@ -322,6 +333,7 @@ std::unique_ptr<storage::Appender> Db::OpenAppender() {
 }
 
 base::Status Db::DeleteSeries(const std::vector<Matcher>& matchers, TimeRange range) {
+  if (options_.read_only) return ReadOnlyError();
   base::MutexLock maintenance(maintenance_mutex_);
   for (const auto& block : *blocks()) {
     const BlockMeta meta = block->meta();
@@ -366,6 +378,7 @@ void Db::Count(Appended verdict) {
 }
 
 base::Status Db::Commit(std::vector<Head::Entry>& batch, uint64_t judged_at) {
+  if (options_.read_only) return ReadOnlyError();
   base::MutexLock lock(commit_mutex_);
   const std::vector<Slot> created = head_.TakeUnlogged();
   bool series_gone = false;
@@ -439,6 +452,7 @@ Db::Statistics Db::statistics() const {
   result.checkpoints = checkpoints_;
   result.checkpoints_failed = checkpoints_failed_;
   base::MutexLock lock(commit_mutex_);
+  if (wal_ == nullptr) return result;
   result.wal_bytes_written = wal_->bytes_written();
   result.wal_segment = wal_->segment();
   return result;

@@ -39,6 +39,9 @@ class Db final : public storage::Queryable, public storage::Appendable {
     wal::Writer::Options wal;
     FsyncPolicy fsync = FsyncPolicy::kInterval;
     bool lock = true;
+    // For a look into a directory, also of a running server: nothing is locked, written or removed,
+    // and commits fail. It has to be there.
+    bool read_only = false;
     Retention retention;
     int64_t max_block_ms = 0;  // Longest block; 0: a tenth of the retention, at most 31 days.
     int64_t maintenance_ms = 60'000;  // Between two rounds of Maintain; 0: only when called.

@@ -76,6 +76,26 @@ TEST_F(DbTest, ShowsACommittedBatchAsAWholeAndKeepsItOverARestart) {
   EXPECT_EQ(Read(*db), (Content{{R"(m{i="1"})", {{10, 1}}}, {R"(m{i="2"})", {{10, 2}}}}));
 }
 
+TEST_F(DbTest, ReadsADirectoryThatAnotherProcessHas) {
+  const auto owner = Open();
+  Put(*owner, Series(1), 10, 1);
+  const auto files = [&] { return disk_.List(kDirectory)->size(); };
+  const size_t before = files();
+  const auto reader =
+      *Db::Open({disk_, clock_}, base::NullLogger(), {.directory = kDirectory, .read_only = true});
+  EXPECT_EQ(Read(*reader), Read(*owner));
+  EXPECT_EQ(files(), before);
+  const auto appender = reader->OpenAppender();
+  appender->Append(*appender->Resolve(Series(1)), 20, 1);
+  EXPECT_EQ(appender->Commit().error().code, base::Code::kFailedPrecondition);
+  EXPECT_FALSE(reader->DeleteSeries({}, {}).has_value());
+  Put(*owner, Series(1), 20, 2);
+  EXPECT_EQ(Read(*owner).begin()->second.size(), 2u);
+  EXPECT_FALSE(
+      Db::Open({disk_, clock_}, base::NullLogger(), {.directory = "/nowhere", .read_only = true})
+          .has_value());
+}
+
 TEST_F(DbTest, RollsBack) {
   const auto db = Open();
   {

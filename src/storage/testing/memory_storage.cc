@@ -46,21 +46,6 @@ class MemorySeriesSet final : public SeriesSet {
   std::vector<MemorySeries> series_;
 };
 
-// The hint that a chunk would give `now`: its first sample has none, and one that cannot follow
-// `before` begins a chunk.
-model::ResetHint HintAfter(const model::FloatHistogram* before, model::FloatHistogram now) {
-  using model::ResetHint;
-  if (now.hint == ResetHint::kGauge) return ResetHint::kGauge;
-  if (before == nullptr || before->hint == ResetHint::kGauge || now.hint == ResetHint::kReset) {
-    return ResetHint::kUnknown;
-  }
-  const bool same_layout = now.schema == before->schema &&
-                           now.zero_threshold == before->zero_threshold &&
-                           now.custom_bounds == before->custom_bounds;
-  now.hint = ResetHint::kUnknown;
-  return same_layout && !now.DetectReset(*before) ? ResetHint::kNotReset : ResetHint::kUnknown;
-}
-
 class MemoryQuerier final : public Querier {
  public:
   MemoryQuerier(MemoryStorage::Content content, MemoryStorage::Histograms histograms,
@@ -180,7 +165,7 @@ void MemoryStorage::PutHistogram(const Labels& labels, Timestamp t,
     if (found != histograms.end()) before = found->second.get();
   }
   model::FloatHistogram stored = histogram;
-  stored.hint = HintAfter(before, histogram);
+  stored.hint = model::HintInChunk(before, histogram);
   samples[t] = histogram.sum;
   histograms[t] = std::make_shared<const model::FloatHistogram>(std::move(stored));
 }

@@ -1,4 +1,4 @@
-#include "promql/testing/series_notation.h"
+#include "promql/script/series_notation.h"
 
 #include <charconv>
 

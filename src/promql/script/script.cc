@@ -1,4 +1,4 @@
-#include "promql/testing/script.h"
+#include "promql/script/script.h"
 
 #include <fmt/core.h>
 #include <re2/re2.h>
@@ -14,9 +14,9 @@
 #include "promql/functions/function.h"
 #include "promql/parser/lexer.h"
 #include "promql/parser/printer.h"
-#include "promql/testing/classic_histograms.h"
-#include "promql/testing/series_notation.h"
-#include "storage/testing/memory_storage.h"
+#include "promql/script/classic_histograms.h"
+#include "promql/script/script_storage.h"
+#include "promql/script/series_notation.h"
 
 namespace narthex::promql {
 namespace {
@@ -208,10 +208,10 @@ class Runner {
         if (wrong.empty()) {
           ++report_.passed;
         } else {
-          report_.failures.push_back(fmt::format("line {}: {}: {}", eval.line, eval.query, wrong));
+          report_.failures.push_back({eval.line, fmt::format("{}: {}", eval.query, wrong)});
         }
       } else {
-        report_.failures.push_back(fmt::format("line {}: unknown command: {}", next_ + 1, line));
+        report_.failures.push_back({next_ + 1, fmt::format("unknown command: {}", line)});
         ++next_;
       }
     }
@@ -225,43 +225,41 @@ class Runner {
     const auto step = model::ParseDuration(rest);
     const bool with_nhcb = command == "load_with_nhcb";
     if ((command != "load" && !with_nhcb) || !step) {
-      report_.failures.push_back(fmt::format("line {}: cannot do: {}", next_ + 1, lines_[next_]));
+      report_.failures.push_back({next_ + 1, fmt::format("cannot do: {}", lines_[next_])});
     }
     std::vector<SeriesLine> block;
-    std::vector<SeriesLine> starts;
+    std::optional<SeriesLine> starts;  // Of the line that follows.
     for (++next_; next_ < lines_.size() && !lines_[next_].empty(); ++next_) {
       const bool is_start = IsStartLine(lines_[next_]);
       auto series = is_start ? ParseStartLine(lines_[next_]) : ParseSeriesLine(lines_[next_]);
       if (!series) {
-        report_.failures.push_back(fmt::format("line {}: {}", next_ + 1, series.error().message));
+        report_.failures.push_back({next_ + 1, series.error().message});
+      } else if (is_start) {
+        starts = *std::move(series);
       } else if (step) {
-        (is_start ? starts : block).push_back(*std::move(series));
+        Store(*series, starts ? &*starts : nullptr, *step);
+        starts.reset();
+        block.push_back(*std::move(series));
       }
     }
-    for (const SeriesLine& series : block) Store(series, *step);
-    for (const SeriesLine& series : starts) StoreStarts(series, *step);
-    if (!with_nhcb) return;
-    for (const SeriesLine& series : ConvertClassicHistograms(block)) Store(series, *step);
+    if (!with_nhcb || !step) return;
+    for (const SeriesLine& series : ConvertClassicHistograms(block)) Store(series, nullptr, *step);
   }
 
-  void Store(const SeriesLine& series, int64_t step) {
+  void Store(const SeriesLine& series, const SeriesLine* starts, int64_t step) {
+    model::SampleColumns samples;
     for (size_t i = 0; i < series.values.size(); ++i) {
       if (!series.values[i]) continue;
       const model::Timestamp t = static_cast<int64_t>(i) * step;
       if (series.values[i]->histogram != nullptr) {
-        storage_.PutHistogram(series.labels, t, *series.values[i]->histogram);
+        samples.Add(t, series.values[i]->histogram);
       } else {
-        storage_.Put(series.labels, t, series.values[i]->number);
+        samples.Add(t, series.values[i]->number);
       }
+      if (starts == nullptr || i >= starts->values.size() || !starts->values[i]) continue;
+      samples.SetLastStart(t + static_cast<int64_t>(starts->values[i]->number));
     }
-  }
-
-  void StoreStarts(const SeriesLine& series, int64_t step) {
-    for (size_t i = 0; i < series.values.size(); ++i) {
-      if (!series.values[i]) continue;
-      const model::Timestamp t = static_cast<int64_t>(i) * step;
-      storage_.PutStart(series.labels, t, t + static_cast<int64_t>(series.values[i]->number));
-    }
+    storage_.Put(series.labels, samples);
   }
 
   static int64_t Time(std::string_view text) {
@@ -524,7 +522,7 @@ class Runner {
     return text;
   }
 
-  storage::MemoryStorage storage_;
+  ScriptStorage storage_;
   const Engine engine_;
   std::vector<std::string_view> lines_;
   size_t next_ = 0;
