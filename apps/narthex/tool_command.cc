@@ -25,7 +25,7 @@ struct Tool {
 constexpr Tool kTools[] = {
     {"tsdb", "list", "the blocks of a data directory", &RunTsdbList},
     {"tsdb", "analyze", "which labels make a block large", &RunTsdbAnalyze},
-    {"tsdb", "dump", "the samples of the blocks", &RunTsdbDump},
+    {"tsdb", "dump", "the samples of blocks and log", &RunTsdbDump},
     {"tsdb", "dump-openmetrics", "the same in the OpenMetrics format", &RunTsdbDumpOpenMetrics},
     {"tsdb", "create-blocks-from", "openmetrics FILE: blocks of samples with timestamps",
      &RunTsdbCreateBlocks},

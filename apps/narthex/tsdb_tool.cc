@@ -6,13 +6,13 @@
 #include <array>
 #include <cstdio>
 
+#include "base/env.h"
 #include "base/time_format.h"
 #include "flags.h"
 #include "json/writer.h"
 #include "model/byte_size.h"
 #include "model/number.h"
 #include "promql/parser/parser.h"
-#include "storage/merge.h"
 
 namespace narthex::apps {
 namespace {
@@ -34,7 +34,7 @@ constexpr FlagSpec kListFlags[] = {
 constexpr CommandHelp kDumpHelp = {
     .name = "narthex tool tsdb dump",
     .summary =
-        "Prints the samples of a data directory's blocks, one a line: stands in for "
+        "Prints the samples of a data directory, one a line: stands in for "
         "promtool tsdb dump.",
     .examples = "  narthex tool tsdb dump --match='up' --min-time=1700000000000 data\n",
     .positional = "[DIR]",
@@ -184,15 +184,14 @@ base::Status Dump(const Flags& flags, Format format) {
     ASSIGN_OR_RETURN(selections.emplace_back(), promql::ParseSelector(text));
   }
   if (selections.empty()) selections.emplace_back();
-  ASSIGN_OR_RETURN(const auto blocks, OpenBlocks(directory));
-  std::vector<std::unique_ptr<storage::Querier>> queriers;
-  for (const auto& block : blocks) queriers.push_back(block->OpenQuerier(range));
-  const auto querier = storage::MergeQueriers(std::move(queriers));
+  base::Logger log(base::LogLevel::kWarn, base::LogFormat::kLogfmt);
+  ASSIGN_OR_RETURN(const auto db, OpenForReading(directory, log));
+  ASSIGN_OR_RETURN(const auto querier, db->OpenQuerier(range));
   for (const auto& matchers : selections) {
     RETURN_IF_ERROR(DumpSeries(*querier, matchers, range, format));
   }
   uint64_t unread = 0;
-  for (const auto& block : blocks) unread += block->unread_chunks();
+  for (const auto& block : *db->blocks()) unread += block->unread_chunks();
   if (unread > 0) {
     fmt::print(stderr, "{} chunks of an encoding that is not read were passed over\n", unread);
   }
@@ -213,6 +212,19 @@ base::Result<std::vector<std::shared_ptr<tsdb::Block>>> OpenBlocks(const std::st
     return std::pair(meta.min_time, meta.ulid);
   });
   return blocks;
+}
+
+// The files of a running server may go while they are opened: cut into a block, or compacted.
+base::Result<std::unique_ptr<tsdb::Db>> OpenForReading(const std::string& directory,
+                                                       base::Logger& log) {
+  constexpr int kAttempts = 3;
+  tsdb::Db::Options options{.directory = directory};
+  options.read_only = true;
+  auto db = tsdb::Db::Open(base::RealEnv(), log, options);
+  for (int i = 1; i < kAttempts && !db && db.error().code == base::Code::kNotFound; ++i) {
+    db = tsdb::Db::Open(base::RealEnv(), log, options);
+  }
+  return db;
 }
 
 void PrintBlocks(const std::vector<std::shared_ptr<tsdb::Block>>& blocks, bool readable) {

@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <iterator>
 #include <mutex>
+#include <set>
 
 #include "base/check.h"
 #include "base/fault_points.h"
@@ -210,6 +211,7 @@ base::Status Db::OpenBlocks() {
     }
     blocks->push_back(*std::move(block));
   }
+  DropReplaced(*blocks);
   std::ranges::sort(*blocks, {}, [](const auto& block) { return block->meta().min_time; });
   for (const auto& block : *blocks) {
     const BlockMeta meta = block->meta();
@@ -221,6 +223,27 @@ base::Status Db::OpenBlocks() {
   base::MutexLock lock(blocks_mutex_);
   blocks_ = std::move(blocks);
   return {};
+}
+
+// A crash between writing a block and deleting what it replaces leaves both.
+void Db::DropReplaced(Blocks& blocks) {
+  std::set<Ulid> replaced;
+  for (const auto& block : blocks) {
+    const BlockMeta meta = block->meta();
+    for (const BlockParent& parent : meta.compaction.parents) replaced.insert(parent.ulid);
+    if (meta.compaction.deletable) replaced.insert(meta.ulid);
+  }
+  std::erase_if(blocks, [&](const auto& block) {
+    if (!replaced.contains(block->meta().ulid)) return false;
+    if (options_.read_only) return true;
+    log_.Info("tsdb", "deleting a block that another has replaced",
+              {{"block", block->directory()}});
+    if (const base::Status deleted = DeleteBlock(env_.files, block->directory()); !deleted) {
+      log_.Error("tsdb", "a replaced block could not be removed",
+                 {{"block", block->directory()}, {"err", deleted.error().message}});
+    }
+    return true;
+  });
 }
 
 void Db::ReportDamage(const wal::Damage& damage) {

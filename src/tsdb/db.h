@@ -111,6 +111,7 @@ class Db final : public storage::Queryable, public storage::Appendable {
   friend class DbQuerier;
 
   base::Status OpenBlocks();
+  void DropReplaced(Blocks& blocks);
   base::Status Replay();
   void ReportDamage(const wal::Damage& damage);
   // Logs and publishes one batch. `judged_at` is the change count when its first entry was judged:

@@ -240,6 +240,31 @@ TEST_F(MaintenanceTest, SnapshotsOpenAsDatabases) {
             model_.begin()->second.size());
 }
 
+TEST_F(MaintenanceTest, DropsWhatACrashLeftOfReplacedBlocks) {
+  std::string replaced;
+  {
+    const auto db = Open();
+    Fill(*db, {1, 2}, kStart, kStart + 3 * kRange);
+    ASSERT_TRUE(db->Maintain().has_value());
+    replaced = db->blocks()->front()->directory();
+    ASSERT_TRUE(db->DeleteSeries({model::Matcher::Equal("i", "2")}, {}).has_value());
+    // The deletion of the old block fails, as if we had been killed before it.
+    disk_.SetPlan([&](const MemoryFileSystem::Call& call) {
+      return call.path.starts_with(replaced) &&
+                     (call.operation == "remove" || call.operation == "rename")
+                 ? MemoryFileSystem::Fate::kFail
+                 : MemoryFileSystem::Fate::kSucceed;
+    });
+    ASSERT_TRUE(db->CleanTombstones().has_value());
+  }
+  disk_.SetPlan(nullptr);
+  ASSERT_TRUE(*disk_.Exists(replaced));
+  model_.erase(Series(2).ToString());
+  const auto db = Open();
+  EXPECT_FALSE(*disk_.Exists(replaced));
+  EXPECT_EQ(Read(*db), model_);
+}
+
 TEST_F(MaintenanceTest, StartsWithoutADamagedBlock) {
   std::string damaged;
   {
