@@ -183,7 +183,7 @@ void ExpectProcessorContract(Create create, std::string_view yaml,
   // Nothing is lost without being counted, nothing is held back, nothing counted that did not come.
   EXPECT_EQ(host.Imbalance(), 0);
   EXPECT_EQ(host.Count("narthex_points_waiting"), 0);
-  EXPECT_LE(host.Count("narthex_points_in"), sent);
+  EXPECT_LE(host.Count("otelcol_processor_incoming_items"), sent);
   EXPECT_EQ(next.points(), host.Count("narthex_points_out"));
   (void)processor->Consume(GaugeBatch(1));  // Too late, and harmless.
   EXPECT_EQ(host.Count("narthex_points_waiting"), 0);
