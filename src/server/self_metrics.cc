@@ -56,6 +56,9 @@ void AddStorage(Page& page, const tsdb::Db& db) {
                        "Samples refused as older than the newest of their series.");
   page.writer().Sample("prometheus_tsdb_out_of_order_samples_total", Labels({{"type", "float"}}),
                        D(log.out_of_order));
+  page.Counter("prometheus_tsdb_head_out_of_order_samples_appended_total",
+               "Samples taken although they are older than the newest of their series.",
+               D(head.late_samples_appended));
   page.writer().Family("prometheus_tsdb_too_old_samples_total", MetricType::kCounter,
                        "Samples refused as older than the storage takes.");
   page.writer().Sample("prometheus_tsdb_too_old_samples_total", Labels({{"type", "float"}}),

@@ -96,6 +96,7 @@ class Server::State {
     ASSIGN_OR_RETURN(Config config, LoadConfig(env_.files, options_.config_file));
     flag_retention_ = options_.db.retention;
     options_.db.retention = RetentionUnder(config);
+    options_.db.late_window_ms = config.late_window_ms;
     MakeStatus();
     RETURN_IF_ERROR(Listen());
     ASSIGN_OR_RETURN(db_, tsdb::Db::Open(env_, log_, options_.db));
@@ -180,6 +181,7 @@ class Server::State {
     }
     scrape_.Set(std::move(manager));
     db_->SetRetention(RetentionUnder(config));
+    db_->SetLateWindow(config.late_window_ms);
     status_->NoteReload(true, env_.clock.WallMs(), config.text);
     return {};
   }
