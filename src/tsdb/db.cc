@@ -62,6 +62,15 @@ class DbAppender final : public storage::Appender {
     return verdict;
   }
 
+  Appended AppendHistogram(SeriesRef, Timestamp, const model::IntegerHistogram&) override {
+    return Appended::kNotKept;
+  }
+  Appended AppendHistogram(SeriesRef, Timestamp, const model::FloatHistogram&) override {
+    return Appended::kNotKept;
+  }
+  Appended AppendExemplar(SeriesRef, const model::Exemplar&) override { return Appended::kNotKept; }
+  void SetMetadata(SeriesRef, const model::Metadata&) override {}
+
   base::Status Commit() override {
     base::Status status = db_.Commit(batch_, late_, judged_at_);
     Rollback();
