@@ -384,6 +384,18 @@ std::vector<std::string_view> SeriesIndex::SymbolsOf(std::span<const Slot> slots
   return texts;
 }
 
+SeriesIndex::Memory SeriesIndex::memory() const {
+  Memory result;
+  result.records = records_.capacity() + uint64_t{rows_.size() - first_row_} * sizeof(Row);
+  result.identity = identity_->slots.bucket_count() * (sizeof(Slot) + 1);
+  result.postings = postings_->series.bucket_count() * 33;
+  for (const auto& [key, list] : postings_->series) {
+    result.postings += list.capacity() * sizeof(Slot);
+  }
+  result.symbols = symbols_.bytes() + symbols_.size() * 56;
+  return result;
+}
+
 SeriesIndex::Statistics SeriesIndex::Analyze(size_t limit) const {
   Statistics result;
   const auto keep_largest = [limit](std::vector<Count>& counts) {

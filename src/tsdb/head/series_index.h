@@ -61,6 +61,14 @@ class SeriesIndex {
     std::vector<Count> bytes_by_label;
     std::vector<Count> series_by_pair;
   };
+  // Bytes by purpose.
+  struct Memory {
+    uint64_t records = 0;
+    uint64_t identity = 0;
+    uint64_t postings = 0;
+    uint64_t symbols = 0;
+  };
+  Memory memory() const;
   // The `limit` largest of each kind, largest first.
   Statistics Analyze(size_t limit) const;
 
