@@ -508,6 +508,22 @@ Head::Statistics Head::statistics() const {
   return result;
 }
 
+Head::Memory Head::memory() const {
+  base::SharedLock lock(mutex_);
+  Memory result;
+  result.hot = uint64_t{hot_.size() - first_hot_} * sizeof(HotSeries);
+  for (Slot slot = first_hot_; slot < hot_.size(); ++slot) {
+    const HotSeries& series = hot_[slot];
+    result.open_chunks += series.open.capacity();
+    result.open_used += series.open.bytes().size();
+    for (const SealedChunk* at = series.sealed; at != nullptr; at = at->older) {
+      result.sealed += sizeof(SealedChunk) + at->size;
+    }
+  }
+  result.index = index_.memory();
+  return result;
+}
+
 SeriesIndex::Statistics Head::AnalyzeLabels(size_t limit) const {
   base::SharedLock lock(mutex_);
   return index_.Analyze(limit);

@@ -153,6 +153,15 @@ class Head {
     model::Timestamp max_time = model::kTimestampMin;
   };
   Statistics statistics() const;
+  // Bytes by purpose, without what the allocator adds. Walks over every series.
+  struct Memory {
+    uint64_t hot = 0;          // The state of each series.
+    uint64_t open_chunks = 0;  // Buffers of growing chunks,
+    uint64_t open_used = 0;    // and what is written in them.
+    uint64_t sealed = 0;       // Finished chunks, or where they are.
+    SeriesIndex::Memory index;
+  };
+  Memory memory() const EXCLUDES_LOCK(mutex_);
   SeriesIndex::Statistics AnalyzeLabels(size_t limit) const EXCLUDES_LOCK(mutex_);
 
  private:
