@@ -6,6 +6,7 @@
 
 #include "commands.h"
 #include "flags.h"
+#include "promql_tool.h"
 #include "server/server.h"
 #include "server_flags.h"
 #include "stop_signal.h"
@@ -48,7 +49,8 @@ base::Result<tsdb::Db::Options> StorageOptions(const Flags& flags) {
   options.directory = flags.String("storage.tsdb.path");
   options.lock = !flags.Bool("storage.tsdb.no-lockfile");
   options.head.series_max = static_cast<uint64_t>(flags.Int("storage.tsdb.max-series"));
-  options.retention_bytes = flags.Bytes("storage.tsdb.retention.size");
+  options.retention.time_ms = flags.DurationMs("storage.tsdb.retention.time");
+  options.retention.bytes = flags.Bytes("storage.tsdb.retention.size");
   const int64_t min_block_ms = flags.DurationMs("storage.tsdb.min-block-duration");
   if (min_block_ms < 60'000) {
     return Fail(Code::kInvalidArgument,
@@ -95,29 +97,6 @@ base::Result<tsdb::Db::Options> StorageOptions(const Flags& flags) {
   return options;
 }
 
-// Switches of --enable-feature, which takes lists. Names that are unknown or change nothing here
-// are passed over with a warning, as upstream does.
-void ApplyFeatures(const std::vector<std::string>& lists, promql::Engine::Options& engine) {
-  for (std::string_view list : lists) {
-    while (!list.empty()) {
-      const size_t comma = std::min(list.find(','), list.size());
-      const std::string_view name = list.substr(0, comma);
-      list.remove_prefix(std::min(comma + 1, list.size()));
-      if (name == "promql-experimental-functions") {
-        engine.parse.experimental_functions = true;
-      } else if (name == "promql-extended-range-selectors") {
-        engine.parse.extended_range_selectors = true;
-      } else if (name == "promql-binop-fill-modifiers") {
-        engine.parse.fill_modifiers = true;
-      } else if (name == "promql-delayed-name-removal") {
-        engine.delayed_name_removal = true;
-      } else if (!name.empty()) {
-        fmt::print(stderr, "narthex server: warning: feature {} has no effect here\n", name);
-      }
-    }
-  }
-}
-
 base::Result<server::Server::Options> ServerOptions(const Flags& flags) {
   server::Server::Options options;
   options.config_file = flags.String("config.file");
@@ -130,7 +109,6 @@ base::Result<server::Server::Options> ServerOptions(const Flags& flags) {
   options.enable_lifecycle = flags.Bool("web.enable-lifecycle");
   options.enable_admin_api = flags.Bool("web.enable-admin-api");
   options.enable_remote_write = flags.Bool("web.enable-remote-write-receiver");
-  options.retention_ms = flags.DurationMs("storage.tsdb.retention.time");
   ASSIGN_OR_RETURN(options.db, StorageOptions(flags));
   options.engine.lookback_ms = flags.DurationMs("query.lookback-delta");
   options.engine.timeout_ms = flags.DurationMs("query.timeout");
@@ -138,7 +116,7 @@ base::Result<server::Server::Options> ServerOptions(const Flags& flags) {
   options.engine.concurrent_max = static_cast<size_t>(flags.Int("query.max-concurrency"));
   options.engine.parse.text_bytes_max = static_cast<size_t>(flags.Int("query.max-text-bytes"));
   options.engine.parse.depth_max = static_cast<uint32_t>(flags.Int("query.max-depth"));
-  ApplyFeatures(flags.List("enable-feature"), options.engine);
+  ApplyFeatures("narthex server", flags.List("enable-feature"), options.engine);
   options.version = kPrometheusVersion;
   options.revision = VersionText();
   options.flags = flags.Values();

@@ -7,12 +7,14 @@
 
 #include "commands.h"
 #include "flags.h"
+#include "promql_tool.h"
 #include "tsdb_tool.h"
 
 namespace narthex::apps {
 namespace {
 
-// A tool is two words: a group and what to do with it.
+// A tool is two words: a group and what to do with it. One without a name takes what no other of
+// its group does.
 struct Tool {
   const char* group;
   const char* name;
@@ -23,10 +25,13 @@ struct Tool {
 constexpr Tool kTools[] = {
     {"tsdb", "list", "the blocks of a data directory", &RunTsdbList},
     {"tsdb", "analyze", "which labels make a block large", &RunTsdbAnalyze},
-    {"tsdb", "dump", "the samples of the blocks", &RunTsdbDump},
+    {"tsdb", "dump", "the samples of blocks and log", &RunTsdbDump},
     {"tsdb", "dump-openmetrics", "the same in the OpenMetrics format", &RunTsdbDumpOpenMetrics},
     {"tsdb", "create-blocks-from", "openmetrics FILE: blocks of samples with timestamps",
      &RunTsdbCreateBlocks},
+    {"tsdb", "bench", "write [FILE]: how fast samples are written", &RunTsdbBench},
+    {"query", "", "--data=DIR EXPR: PromQL over a data directory", &RunQuery},
+    {"test", "promql", "FILE…: runs PromQL test scripts", &RunTestPromql},
 };
 
 std::string Help() {
@@ -34,7 +39,7 @@ std::string Help() {
       "Looks into files without a server: stands in for promtool.\n\n"
       "Usage: narthex tool GROUP COMMAND [flags]\n\nCommands:\n";
   for (const Tool& tool : kTools) {
-    out += fmt::format("  {} {:<19} {}\n", tool.group, tool.name, tool.summary);
+    out += fmt::format("  {:<24} {}\n", fmt::format("{} {}", tool.group, tool.name), tool.summary);
   }
   return out + "\n`narthex tool GROUP COMMAND --help` shows a command's flags.\n";
 }
@@ -54,6 +59,9 @@ int RunTool(int argc, char** argv) {
   const std::string_view name = argc > 2 ? argv[2] : "";
   for (const Tool& tool : kTools) {
     if (group == tool.group && name == tool.name) return tool.run(argc - 2, argv + 2);
+  }
+  for (const Tool& tool : kTools) {
+    if (group == tool.group && *tool.name == 0) return tool.run(argc - 1, argv + 1);
   }
   std::vector<std::string> candidates;
   for (const Tool& tool : kTools) candidates.push_back(fmt::format("{} {}", tool.group, tool.name));

@@ -2,7 +2,6 @@
 #include "json/writer.h"
 #include "model/number.h"
 #include "promql/functions/function.h"
-#include "promql/parser/literal.h"
 #include "promql/parser/parser.h"
 #include "promql/parser/printer.h"
 
@@ -114,7 +113,7 @@ void WriteNode(json::Writer& writer, const Expr& expr);
 
 [[gnu::noinline]] void WriteNumber(json::Writer& writer, double value) {
   std::string text;
-  promql::AppendFixedFloat(text, value);
+  model::AppendFixedFloat(text, value);
   writer.Key("val").String(text);
 }
 

@@ -644,4 +644,16 @@ FloatHistogram HistogramMean::Mean() const {
   return mean;
 }
 
+ResetHint HintInChunk(const FloatHistogram* before, FloatHistogram now) {
+  if (now.hint == ResetHint::kGauge) return ResetHint::kGauge;
+  if (before == nullptr || before->hint == ResetHint::kGauge || now.hint == ResetHint::kReset) {
+    return ResetHint::kUnknown;
+  }
+  const bool same_layout = now.schema == before->schema &&
+                           now.zero_threshold == before->zero_threshold &&
+                           now.custom_bounds == before->custom_bounds;
+  now.hint = ResetHint::kUnknown;
+  return same_layout && !now.DetectReset(*before) ? ResetHint::kNotReset : ResetHint::kUnknown;
+}
+
 }  // namespace narthex::model

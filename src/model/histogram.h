@@ -165,4 +165,8 @@ std::vector<IndexedCount> Unpack(const std::vector<BucketSpan>& spans,
 void Pack(const std::vector<IndexedCount>& buckets, std::vector<BucketSpan>& spans,
           std::vector<double>& counts);
 
+// The hint that a chunk gives a sample stored behind `before` (null: a number, or nothing): its
+// first sample has none, and one that cannot follow begins a chunk.
+ResetHint HintInChunk(const FloatHistogram* before, FloatHistogram now);
+
 }  // namespace narthex::model

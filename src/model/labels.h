@@ -102,7 +102,8 @@ bool IsLegacyLabelName(std::string_view name);
 // [a-zA-Z_:][a-zA-Z0-9_:]*
 bool IsLegacyMetricName(std::string_view name);
 bool IsValidUtf8(std::string_view text);
-// Appends `text` in double quotes, escaped as Go's strconv.Quote does for valid UTF-8.
+// Appends `text` in double quotes, escaped as Go's strconv.Quote does: bytes that are not UTF-8
+// and characters that show nothing by their numbers.
 void AppendQuoted(std::string& out, std::string_view text);
 
 }  // namespace narthex::model

@@ -35,6 +35,20 @@ TEST(Labels, PrintsUnusualNames) {
   EXPECT_EQ(Labels().ToString(), "{}");
 }
 
+TEST(Quoted, ShowsWhatCannotBeSeen) {
+  const auto quoted = [](std::string_view text) {
+    std::string out;
+    AppendQuoted(out, text);
+    return out;
+  };
+  EXPECT_EQ(quoted("a\"\\\n\t"), R"("a\"\\\n\t")");
+  EXPECT_EQ(quoted(std::string_view("\0\x7f", 2)), R"("\x00\x7f")");
+  EXPECT_EQ(quoted("a\xc5z"), R"("a\xc5z")");  // Not UTF-8.
+  EXPECT_EQ(quoted("\xe4\xb8"), R"("\xe4\xb8")");
+  EXPECT_EQ(quoted("straße 中 🙂"), "\"straße 中 🙂\"");
+  EXPECT_EQ(quoted("\u200b\u00a0\ufeff\U000e0001"), R"("\u200b\u00a0\ufeff\U000e0001")");
+}
+
 TEST(Labels, KeepsLongValues) {
   const std::string value(300, 'v');
   const Labels labels = Make({{"a", value}, {"b", "2"}});

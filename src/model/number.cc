@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <limits>
 
 namespace narthex::model {
 namespace {
@@ -65,6 +66,10 @@ void AppendWithin(std::string& out, double value, double low, double high) {
 void AppendJsonFloat(std::string& out, double value) { AppendWithin(out, value, 1e-6, 1e21); }
 
 void AppendFloat(std::string& out, double value) { AppendWithin(out, value, 1e-4, 1e21); }
+
+void AppendFixedFloat(std::string& out, double value) {
+  AppendWithin(out, value, 0, std::numeric_limits<double>::infinity());
+}
 
 void AppendCompactFloat(std::string& out, double value) { AppendWithin(out, value, 1e-4, 1e6); }
 

@@ -13,6 +13,8 @@ namespace narthex::model {
 void AppendJsonFloat(std::string& out, double value);
 // The same as PromQL prints a number (Go's %v): exponent form below 1e-04 and from 1e+21 up.
 void AppendFloat(std::string& out, double value);
+// The same without any exponent form, as PromQL's printer has literals (Go's strconv 'f').
+void AppendFixedFloat(std::string& out, double value);
 std::string FormatFloat(double value);
 // The same as expositions print a number (Go's strconv 'g'): exponent form below 1e-04 and from
 // 1e+06 up.

@@ -14,6 +14,19 @@ std::string Json(double value) {
   return out;
 }
 
+TEST(Number, PrintsFixedWithTheShortestDigits) {
+  const auto fixed = [](double value) {
+    std::string out;
+    AppendFixedFloat(out, value);
+    return out;
+  };
+  EXPECT_EQ(fixed(40762026032183272.0), "40762026032183270");  // As close as with its own digits.
+  EXPECT_EQ(fixed(-1e23), "-100000000000000000000000");
+  EXPECT_EQ(fixed(1.5e-7), "0.00000015");
+  EXPECT_EQ(fixed(-0.0), "-0");
+  EXPECT_EQ(fixed(0.1), "0.1");
+}
+
 TEST(Number, PrintsAsGoDoes) {
   EXPECT_EQ(Json(0), "0");
   EXPECT_EQ(Json(-0.0), "-0");

@@ -44,14 +44,19 @@ struct SampleColumns {
   std::vector<double> v;
   // Empty where all samples are numbers, else one entry per sample, null for numbers.
   std::vector<HistogramPtr> histograms;
+  // When what a sample counts began, 0 where unknown. Empty where no start is known, else one entry
+  // per sample.
+  std::vector<Timestamp> starts;
 
   size_t size() const { return t.size(); }
   bool HasHistograms() const { return !histograms.empty(); }
+  bool HasStarts() const { return !starts.empty(); }
   bool IsHistogram(size_t i) const { return !histograms.empty() && histograms[i] != nullptr; }
   void clear() {
     t.clear();
     v.clear();
     histograms.clear();
+    starts.clear();
   }
   void Add(Timestamp time, double value) {
     t.push_back(time);
@@ -59,12 +64,24 @@ struct SampleColumns {
     if (!histograms.empty()) [[unlikely]] {
       histograms.emplace_back();
     }
+    if (!starts.empty()) [[unlikely]] {
+      starts.push_back(0);
+    }
   }
   void Add(Timestamp time, HistogramPtr histogram) {
     histograms.resize(t.size());
     t.push_back(time);
     v.push_back(histogram->sum);
     histograms.push_back(std::move(histogram));
+    if (!starts.empty()) starts.push_back(0);
+  }
+  // 0 where unknown.
+  Timestamp Start(size_t i) const { return starts.empty() ? 0 : starts[i]; }
+  // Of the newest sample. REQUIRES: there is one.
+  void SetLastStart(Timestamp start) {
+    if (start == 0 && starts.empty()) return;
+    starts.resize(t.size());
+    starts.back() = start;
   }
   // Sample `i` of other columns.
   void AddFrom(const SampleColumns& other, size_t i) {
@@ -73,6 +90,7 @@ struct SampleColumns {
     } else {
       Add(other.t[i], other.v[i]);
     }
+    SetLastStart(other.Start(i));
   }
 };
 

@@ -191,6 +191,7 @@ base::Result<QueryResult> Engine::Run(storage::Queryable& storage, std::string_v
       .lookback_ms = lookback_ms,
       .subquery_step_ms = options_.subquery_step_ms,
       .delayed_name_removal = options_.delayed_name_removal,
+      .use_start_timestamps = options_.use_start_timestamps,
       .annotations = Annotations(text),
       .budget = Budget({&clock_, deadline_ns, options_.samples_max, options.stop})};
   RETURN_IF_ERROR(context.budget.Check());

@@ -64,6 +64,9 @@ class Engine {
     ParseOptions parse;
     // Names go from the final result only, not at once where a function changes the meaning.
     bool delayed_name_removal = false;
+    // rate(), increase(), irate() and resets() look at the start times of samples, and
+    // start_timestamp() gives them.
+    bool use_start_timestamps = false;
   };
 
   // What one query may change.

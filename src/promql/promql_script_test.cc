@@ -4,7 +4,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "promql/testing/script.h"
+#include "promql/script/script.h"
 
 namespace narthex::promql {
 namespace {
@@ -18,12 +18,21 @@ TEST_P(Script, AllAnswersAreAsWritten) {
   text << file.rdbuf();
   const ScriptReport report = RunScript(text.str());
   EXPECT_GT(report.evals, 0u);
-  for (const std::string& failure : report.failures) ADD_FAILURE() << failure;
+  for (const ScriptReport::Failure& failure : report.failures) {
+    ADD_FAILURE() << "line " << failure.line << ": " << failure.text;
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Own, Script,
                          testing::Values("aggregations", "experimental", "functions", "histograms",
                                          "operators", "rates", "selectors"));
+
+TEST(ScriptRunner, NamesTheLine) {
+  const ScriptReport report = RunScript("load 1m\n  m 1\n\n# fine\neval instant at 0 m\n  m 2\n");
+  ASSERT_EQ(report.failures.size(), 1u);
+  EXPECT_EQ(report.failures[0].line, 5u);
+  EXPECT_EQ(report.passed, 0u);
+}
 
 // The runner itself must notice what is wrong.
 TEST(ScriptRunner, NoticesWrongAnswers) {

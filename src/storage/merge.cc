@@ -121,14 +121,26 @@ class MergedQuerier final : public Querier {
   std::vector<std::unique_ptr<Querier>> queriers_;
 };
 
+// Appends a column that may be left out where all its entries are the default.
+template <class T>
+void AppendSparse(std::vector<T>& into, const std::vector<T>& more, size_t before, size_t added) {
+  if (into.empty() && more.empty()) return;
+  into.resize(before);
+  into.insert(into.end(), more.begin(), more.end());
+  into.resize(before + added);
+}
+
 }  // namespace
 
 void MergeSamples(model::SampleColumns& into, const model::SampleColumns& more) {
   if (more.size() == 0) return;
   if (into.size() == 0 || into.t.back() < more.t.front()) {
     // The usual case: blocks and the head follow each other.
+    const size_t before = into.size();
     into.t.insert(into.t.end(), more.t.begin(), more.t.end());
     into.v.insert(into.v.end(), more.v.begin(), more.v.end());
+    AppendSparse(into.histograms, more.histograms, before, more.size());
+    AppendSparse(into.starts, more.starts, before, more.size());
     return;
   }
   model::SampleColumns merged;
@@ -140,11 +152,9 @@ void MergeSamples(model::SampleColumns& into, const model::SampleColumns& more) 
     const bool first = b == more.size() || (a < into.size() && into.t[a] <= more.t[b]);
     if (first) {
       if (b < more.size() && into.t[a] == more.t[b]) ++b;
-      merged.Add(into.t[a], into.v[a]);
-      ++a;
+      merged.AddFrom(into, a++);
     } else {
-      merged.Add(more.t[b], more.v[b]);
-      ++b;
+      merged.AddFrom(more, b++);
     }
   }
   into = std::move(merged);

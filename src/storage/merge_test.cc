@@ -113,5 +113,45 @@ TEST_F(MergeTest, AtEqualTimesTheFirstWins) {
   EXPECT_EQ(first.v, (std::vector<double>{1, 2, 1, 1, 2}));
 }
 
+// Beside values there are histograms and starts, which many series have none of.
+TEST_F(MergeTest, KeepsHistogramsAndStarts) {
+  const auto columns = [](std::vector<std::pair<model::Timestamp, char>> samples) {
+    model::SampleColumns made;
+    for (const auto& [t, kind] : samples) {
+      if (kind == 'h') {
+        model::FloatHistogram histogram;
+        histogram.count = static_cast<double>(t);
+        made.Add(t, std::make_shared<const model::FloatHistogram>(histogram));
+      } else {
+        made.Add(t, static_cast<double>(t));
+      }
+      if (kind == 's') made.SetLastStart(t - 1);
+    }
+    return made;
+  };
+  const auto text = [](const model::SampleColumns& samples) {
+    std::string all;
+    for (size_t i = 0; i < samples.size(); ++i) {
+      EXPECT_TRUE(samples.histograms.empty() || samples.histograms.size() == samples.size());
+      EXPECT_TRUE(samples.starts.empty() || samples.starts.size() == samples.size());
+      const bool histogram = samples.IsHistogram(i);
+      EXPECT_TRUE(!histogram || samples.histograms[i]->count == static_cast<double>(samples.t[i]));
+      EXPECT_TRUE(samples.Start(i) == 0 || samples.Start(i) == samples.t[i] - 1);
+      all += std::to_string(samples.t[i]) + (histogram ? "h" : samples.Start(i) != 0 ? "s" : "n");
+    }
+    return all;
+  };
+  const auto merged = [&](model::SampleColumns a, const model::SampleColumns& b) {
+    MergeSamples(a, b);
+    return text(a);
+  };
+  const auto numbers = columns({{5, 'n'}, {6, 'n'}});
+  EXPECT_EQ(merged(numbers, columns({{7, 'h'}, {8, 's'}})), "5n6n7h8s");
+  EXPECT_EQ(merged(columns({{3, 'h'}, {4, 's'}}), numbers), "3h4s5n6n");
+  EXPECT_EQ(merged(columns({{3, 'h'}, {9, 's'}}), numbers), "3h5n6n9s");
+  EXPECT_EQ(merged(columns({{5, 's'}}), numbers), "5s6n");
+  EXPECT_EQ(merged(columns({{6, 'h'}, {7, 'n'}}), numbers), "5n6h7n");
+}
+
 }  // namespace
 }  // namespace narthex::storage

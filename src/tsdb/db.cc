@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <iterator>
 #include <mutex>
+#include <set>
 
 #include "base/check.h"
 #include "base/fault_points.h"
@@ -132,6 +133,10 @@ namespace {
 
 std::string WalDirectory(const std::string& directory) { return base::JoinPath(directory, "wal"); }
 
+base::Status ReadOnlyError() {
+  return base::Fail(base::Code::kFailedPrecondition, "the directory is open for reading only");
+}
+
 }  // namespace
 
 Db::Db(base::Env env, base::Logger& log, Options options)
@@ -139,11 +144,18 @@ Db::Db(base::Env env, base::Logger& log, Options options)
       log_(log),
       options_(std::move(options)),
       head_(options_.head),
-      random_(base::RandomSeed()) {}
+      random_(base::RandomSeed()) {
+  SetRetention(options_.retention);
+}
 
 base::Result<std::unique_ptr<Db>> Db::Open(base::Env env, base::Logger& log, Options options) {
   std::unique_ptr<Db> db(new Db(env, log, std::move(options)));
   const std::string& directory = db->options_.directory;
+  if (db->options_.read_only) {
+    RETURN_IF_ERROR(db->OpenBlocks());
+    RETURN_IF_ERROR(db->Replay());
+    return db;
+  }
   RETURN_IF_ERROR(env.files.CreateDirectories(directory));
   if (db->options_.lock) {
     ASSIGN_OR_RETURN(db->lock_, env.files.Lock(base::JoinPath(directory, "lock")));
@@ -182,7 +194,9 @@ std::shared_ptr<const Db::Blocks> Db::blocks() const {
 }
 
 base::Status Db::OpenBlocks() {
-  RETURN_IF_ERROR(RemoveTemporaryBlocks(env_.files, options_.directory));
+  if (!options_.read_only) {
+    RETURN_IF_ERROR(RemoveTemporaryBlocks(env_.files, options_.directory));
+  }
   ASSIGN_OR_RETURN(const std::vector<std::string> directories,
                    ListBlocks(env_.files, options_.directory));
   auto blocks = std::make_shared<Blocks>();
@@ -197,6 +211,7 @@ base::Status Db::OpenBlocks() {
     }
     blocks->push_back(*std::move(block));
   }
+  DropReplaced(*blocks);
   std::ranges::sort(*blocks, {}, [](const auto& block) { return block->meta().min_time; });
   for (const auto& block : *blocks) {
     const BlockMeta meta = block->meta();
@@ -208,6 +223,27 @@ base::Status Db::OpenBlocks() {
   base::MutexLock lock(blocks_mutex_);
   blocks_ = std::move(blocks);
   return {};
+}
+
+// A crash between writing a block and deleting what it replaces leaves both.
+void Db::DropReplaced(Blocks& blocks) {
+  std::set<Ulid> replaced;
+  for (const auto& block : blocks) {
+    const BlockMeta meta = block->meta();
+    for (const BlockParent& parent : meta.compaction.parents) replaced.insert(parent.ulid);
+    if (meta.compaction.deletable) replaced.insert(meta.ulid);
+  }
+  std::erase_if(blocks, [&](const auto& block) {
+    if (!replaced.contains(block->meta().ulid)) return false;
+    if (options_.read_only) return true;
+    log_.Info("tsdb", "deleting a block that another has replaced",
+              {{"block", block->directory()}});
+    if (const base::Status deleted = DeleteBlock(env_.files, block->directory()); !deleted) {
+      log_.Error("tsdb", "a replaced block could not be removed",
+                 {{"block", block->directory()}, {"err", deleted.error().message}});
+    }
+    return true;
+  });
 }
 
 void Db::ReportDamage(const wal::Damage& damage) {
@@ -320,6 +356,7 @@ std::unique_ptr<storage::Appender> Db::OpenAppender() {
 }
 
 base::Status Db::DeleteSeries(const std::vector<Matcher>& matchers, TimeRange range) {
+  if (options_.read_only) return ReadOnlyError();
   base::MutexLock maintenance(maintenance_mutex_);
   for (const auto& block : *blocks()) {
     const BlockMeta meta = block->meta();
@@ -364,6 +401,7 @@ void Db::Count(Appended verdict) {
 }
 
 base::Status Db::Commit(std::vector<Head::Entry>& batch, uint64_t judged_at) {
+  if (options_.read_only) return ReadOnlyError();
   base::MutexLock lock(commit_mutex_);
   const std::vector<Slot> created = head_.TakeUnlogged();
   bool series_gone = false;
@@ -432,10 +470,12 @@ Db::Statistics Db::statistics() const {
   result.commits_failed = commits_failed_;
   result.compactions = compactions_;
   result.compactions_failed = compactions_failed_;
-  result.retention_deletions = retention_deletions_;
+  result.time_retentions = time_retentions_;
+  result.size_retentions = size_retentions_;
   result.checkpoints = checkpoints_;
   result.checkpoints_failed = checkpoints_failed_;
   base::MutexLock lock(commit_mutex_);
+  if (wal_ == nullptr) return result;
   result.wal_bytes_written = wal_->bytes_written();
   result.wal_segment = wal_->segment();
   return result;

@@ -31,7 +31,7 @@ class DbTest : public testing::Test {
     Db::Options options{.directory = kDirectory};
     options.fsync = FsyncPolicy::kNone;
     options.wal.segment_bytes = 4 * wal::kPageBytes;
-    options.head.retention_ms = retention_ms_;
+    options.retention.time_ms = retention_ms_;
     return Db::Open({disk_, clock_}, base::NullLogger(), options);
   }
   std::unique_ptr<Db> Open() { return *TryOpen(); }
@@ -74,6 +74,26 @@ TEST_F(DbTest, ShowsACommittedBatchAsAWholeAndKeepsItOverARestart) {
   }
   const auto db = Open();
   EXPECT_EQ(Read(*db), (Content{{R"(m{i="1"})", {{10, 1}}}, {R"(m{i="2"})", {{10, 2}}}}));
+}
+
+TEST_F(DbTest, ReadsADirectoryThatAnotherProcessHas) {
+  const auto owner = Open();
+  Put(*owner, Series(1), 10, 1);
+  const auto files = [&] { return disk_.List(kDirectory)->size(); };
+  const size_t before = files();
+  const auto reader =
+      *Db::Open({disk_, clock_}, base::NullLogger(), {.directory = kDirectory, .read_only = true});
+  EXPECT_EQ(Read(*reader), Read(*owner));
+  EXPECT_EQ(files(), before);
+  const auto appender = reader->OpenAppender();
+  appender->Append(*appender->Resolve(Series(1)), 20, 1);
+  EXPECT_EQ(appender->Commit().error().code, base::Code::kFailedPrecondition);
+  EXPECT_FALSE(reader->DeleteSeries({}, {}).has_value());
+  Put(*owner, Series(1), 20, 2);
+  EXPECT_EQ(Read(*owner).begin()->second.size(), 2u);
+  EXPECT_FALSE(
+      Db::Open({disk_, clock_}, base::NullLogger(), {.directory = "/nowhere", .read_only = true})
+          .has_value());
 }
 
 TEST_F(DbTest, RollsBack) {

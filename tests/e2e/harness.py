@@ -145,10 +145,11 @@ class World(contextlib.ExitStack):
         wait_ready(f"http://127.0.0.1:{port}/-/ready", program)
         return program
 
-    def prometheus(self, port, config, data="prometheus"):
+    def prometheus(self, port, config, data="prometheus", *flags):
         """Debian's Prometheus."""
         program = self.run(f"prometheus-{port}", peer("prometheus"), f"--config.file={config}",
-                           f"--storage.tsdb.path={self.folder / data}", f"--web.listen-address=127.0.0.1:{port}")
+                           f"--storage.tsdb.path={self.folder / data}", f"--web.listen-address=127.0.0.1:{port}",
+                           *flags)
         wait_ready(f"http://127.0.0.1:{port}/-/ready", program)
         return program
 

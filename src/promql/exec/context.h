@@ -82,6 +82,7 @@ struct QueryContext {
   int64_t lookback_ms = 0;
   int64_t subquery_step_ms = 0;
   bool delayed_name_removal = false;
+  bool use_start_timestamps = false;
   Annotations annotations;
   Budget budget;
 };

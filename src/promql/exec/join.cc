@@ -134,7 +134,8 @@ class Join {
     const size_t group = groups_.Of((many != nullptr ? many : one)->labels);
     // Counts even where a filter leaves nothing of either match.
     if (matching_.cardinality == Cardinality::kOneToOne && !TakeMatch(group, steps)) return;
-    Row* out = nullptr;  // Made with the first value: a filter may leave nothing.
+    // Made with the first value: a filter may leave nothing. Matches count even then.
+    Row* out = CountsMatches() ? &OutputOf(many, one, group) : nullptr;
     const bool mixed = (many != nullptr && many->HasHistograms()) ||
                        (one != nullptr && one->HasHistograms()) || IsTrim(node_.op);
     ForEachPresent(steps.data(), steps_, [&](size_t step) {
@@ -144,6 +145,7 @@ class Join {
       const double left = many_is_left_ ? many_value : one_value;
       const double right = many_is_left_ ? one_value : many_value;
       double result = Apply(node_.op, left, right);
+      if (CountsMatches() && !CountMatch(*out, group, step)) return;
       if (IsComparison(node_.op) && !node_.return_bool) {
         if (result == 0) return;
         result = left;
@@ -168,6 +170,7 @@ class Join {
       result = ApplyMixed(context_.annotations, node_, left, right);
     }
     if (!result) return;
+    if (CountsMatches() && !CountMatch(*out, group, step)) return;
     if (IsComparison(node_.op) && !node_.return_bool) {
       if (result->number == 0) return;
       result = left;
@@ -179,6 +182,23 @@ class Join {
     } else {
       out->SetNumber(step, result->number);
     }
+  }
+
+  // With a many side, matches of a filter are counted per result row.
+  bool CountsMatches() const {
+    return matching_.cardinality != Cardinality::kOneToOne && IsComparison(node_.op) &&
+           !node_.return_bool;
+  }
+
+  // False, with a conflict, for the second match of one result at a step.
+  bool CountMatch(const Row& row, size_t group, size_t step) {
+    if (group_of_[&row] != group) return true;
+    std::vector<uint64_t>& matched = matched_[&row];
+    matched.resize(words_);
+    const uint64_t bit = uint64_t{1} << (step % 64);
+    if ((matched[step / 64] & bit) != 0) Conflict(row, group);
+    matched[step / 64] |= bit;
+    return conflict_.has_value();
   }
 
   bool TakeMatch(size_t group, const std::vector<uint64_t>& steps) {
@@ -266,6 +286,7 @@ class Join {
   RowBuilder output_;
   std::unordered_map<model::Labels, Row*> by_labels_;
   std::unordered_map<const Row*, size_t> group_of_;
+  std::unordered_map<const Row*, std::vector<uint64_t>> matched_;
   base::Status conflict_;
   model::LabelsBuilder builder_;
 };

@@ -10,7 +10,6 @@
 #include "promql/exec/aggregate.h"
 #include "promql/exec/group_key.h"
 #include "promql/functions/kernels.h"
-#include "promql/parser/literal.h"
 
 namespace narthex::promql {
 namespace {
@@ -242,7 +241,7 @@ class RankAggregate {
 
   static std::string FixedText(double value) {
     std::string text;
-    AppendFixedFloat(text, value);
+    model::AppendFixedFloat(text, value);
     return text;
   }
 

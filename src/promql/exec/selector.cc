@@ -30,6 +30,8 @@ void SelectNewest(const SampleColumns& samples, const Windows& windows, InstantV
     if (t <= end - windows.range || model::IsStaleNan(value)) continue;
     if (what == InstantValue::kTimestamp) {
       row.Set(step, static_cast<double>(t) / 1000);
+    } else if (what == InstantValue::kStart) {
+      row.Set(step, static_cast<double>(samples.Start(next - 1)) / 1000);
     } else if (samples.IsHistogram(next - 1)) {
       row.SetHistogram(step, samples.histograms[next - 1], windows.steps);
     } else {
@@ -155,11 +157,13 @@ void DropStaleMarkers(SampleColumns& samples) {
     samples.t[kept] = samples.t[i];
     samples.v[kept] = samples.v[i];
     if (samples.HasHistograms()) samples.histograms[kept] = std::move(samples.histograms[i]);
+    if (samples.HasStarts()) samples.starts[kept] = samples.starts[i];
     ++kept;
   }
   samples.t.resize(kept);
   samples.v.resize(kept);
   if (samples.HasHistograms()) samples.histograms.resize(kept);
+  if (samples.HasStarts()) samples.starts.resize(kept);
 }
 
 class RangeSelector final : public MatrixOperator {
@@ -178,6 +182,7 @@ class RangeSelector final : public MatrixOperator {
       charged_ = 0;
       RETURN_IF_ERROR(series_->Read(next_, span_, series.samples));
       DropStaleMarkers(series.samples);
+      if (!context_.use_start_timestamps) series.samples.starts.clear();
       if (detect_resets_) DetectResets(series.samples);
       const size_t count = series.samples.size();
       if (count == 0) continue;

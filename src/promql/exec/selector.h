@@ -9,9 +9,10 @@ namespace narthex::promql {
 Windows WindowsOf(const Grid& grid, const std::optional<Duration>& offset, const AtModifier& at,
                   int64_t range_ms);
 
-enum class InstantValue { kSample, kTimestamp };
+enum class InstantValue { kSample, kTimestamp, kStart };
 
-// The newest sample of each series within the look-back of each step, or its time in seconds.
+// The newest sample of each series within the look-back of each step, or its time or start in
+// seconds.
 base::Result<VectorOperatorPtr> MakeInstantSelector(QueryContext& context,
                                                     const VectorSelector& selector,
                                                     const Grid& grid, InstantValue value);

@@ -29,17 +29,18 @@ class WindowOperator final : public VectorOperator {
     while (!tile.full()) {
       ASSIGN_OR_RETURN(const bool more, input_->Next(series_));
       if (!more) break;
-      Row& row = tile.Add({}, drop_later_ || series_.drop_name);
+      Row& row = tile.Add(std::move(series_.labels), drop_later_ || series_.drop_name);
       if (series_.samples.HasHistograms()) [[unlikely]] {
-        row.labels = drop_at_once_ ? DropName(series_.labels) : series_.labels;
-        ApplyToMixed(call_, fn_, series_, row);
+        ApplyToMixed(call_, fn_, series_.samples, row);
       } else {
-        row.labels = drop_at_once_ ? DropName(series_.labels) : std::move(series_.labels);
         fn_(call_, series_.samples, row);
       }
       if (IsEmpty(row, tile.steps())) {
         tile.RemoveLast();
-      } else if (drop_at_once_ && !one_name && !seen_.insert(row.labels).second) {
+        continue;
+      }
+      if (drop_at_once_) row.labels = DropName(row.labels);
+      if (drop_at_once_ && !one_name && !seen_.insert(row.labels).second) {
         return base::Fail(base::Code::kFailedPrecondition,
                           "vector cannot contain metrics with the same labelset");
       }

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "promql/functions/kernels.h"
+#include "promql/functions/start_time.h"
 
 namespace narthex::promql {
 namespace {
@@ -54,7 +55,7 @@ double Count(const SampleColumns& samples, size_t first, size_t last) {
     const double now = samples.v[i];
     const double before = samples.v[i - 1];
     const bool changed = now != before && !(std::isnan(now) && std::isnan(before));
-    if (kind == Kind::kResets ? now < before : changed) ++count;
+    if (kind == Kind::kResets ? now < before || IsStartReset(samples, i) : changed) ++count;
   }
   return count;
 }

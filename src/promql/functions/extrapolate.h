@@ -6,15 +6,17 @@ namespace narthex::promql {
 
 // How much of the range the samples [begin, end) stand for: extrapolated to each end that is no
 // farther away than 1.1 average spacings, else by half a spacing. A counter, whose value was
-// `first_value` and rose by `increase`, is never extrapolated below zero.
+// `first_value` and rose by `increase`, is never extrapolated below zero; one that is known to have
+// been zero at `start` rose by `increase` from there on.
 // Source: Prometheus documentation, query functions, rate(); upstream's extrapolatedRate.
 struct ExtrapolationInput {
   model::Timestamp first;
   model::Timestamp last;
-  size_t count;
+  size_t count;  // At least 2 where `start` is unknown.
   model::Timestamp range_start;
   model::Timestamp range_end;
   bool counter;
+  model::Timestamp start = 0;  // 0 where unknown.
   double first_value;
   double increase;
 };

@@ -6,6 +6,7 @@
 
 #include "promql/functions/extrapolate.h"
 #include "promql/functions/kernels.h"
+#include "promql/functions/start_time.h"
 
 namespace narthex::promql {
 namespace {
@@ -18,9 +19,10 @@ using Extension = WindowCall::Extension;
 // One window of a series: samples [begin, end).
 class MixedWindow {
  public:
-  MixedWindow(const WindowCall& call, const RangeSeries& series, size_t begin, size_t end)
-      : call_(call), series_(series), begin_(begin), end_(end) {
-    for (size_t i = begin; i < end; ++i) histograms_ += series.samples.IsHistogram(i) ? 1 : 0;
+  MixedWindow(const WindowCall& call, const SampleColumns& samples, const Row& row, size_t begin,
+              size_t end)
+      : call_(call), samples_(samples), row_(row), begin_(begin), end_(end) {
+    for (size_t i = begin; i < end; ++i) histograms_ += samples.IsHistogram(i) ? 1 : 0;
   }
 
   size_t count() const { return end_ - begin_; }
@@ -28,12 +30,12 @@ class MixedWindow {
   bool Mixed() const { return histograms_ != 0 && histograms_ != count(); }
   const FloatHistogram& first() const { return at(begin_); }
   const FloatHistogram& last() const { return at(end_ - 1); }
-  const FloatHistogram& at(size_t i) const { return *series_.samples.histograms[i]; }
+  const FloatHistogram& at(size_t i) const { return *samples_.histograms[i]; }
   size_t begin() const { return begin_; }
   size_t end() const { return end_; }
-  model::Timestamp time(size_t i) const { return series_.samples.t[i]; }
+  model::Timestamp time(size_t i) const { return samples_.t[i]; }
 
-  std::string_view name() const { return series_.labels.Get(model::kMetricName); }
+  std::string_view name() const { return row_.labels.Get(model::kMetricName); }
   void WarnMixedTypes() const { WarnOfMixedTypes(*call_.annotations, call_.at, name()); }
   void WarnMixedSchemas() const { WarnOfMixedSchemas(*call_.annotations, call_.at, name()); }
   void WarnNotCounter() const {
@@ -44,6 +46,16 @@ class MixedWindow {
     call_.annotations->Warn(call_.at, "this native histogram metric is not a gauge: \"{}\"",
                             name());
   }
+  void WarnOfOverlaps() const {
+    WarnOfStartOverlaps(samples_, begin_, end_, *call_.annotations, call_.at, name());
+  }
+  // The counter began anew right before sample `i`, which follows `before`.
+  bool ResetAt(size_t i, const FloatHistogram& before) const {
+    return IsStartReset(samples_, i) || at(i).DetectReset(before);
+  }
+  model::Timestamp StartInside(model::Timestamp range_start) const {
+    return narthex::promql::StartInside(samples_, begin_, range_start);
+  }
   void InformReconciled(const model::CombineRemarks& remarks, std::string_view operation) const {
     RemarkOnCombination(*call_.annotations, call_.at, {false, remarks.bounds_reconciled},
                         operation);
@@ -51,7 +63,8 @@ class MixedWindow {
 
  private:
   const WindowCall& call_;
-  const RangeSeries& series_;
+  const SampleColumns& samples_;
+  const Row& row_;
   const size_t begin_;
   const size_t end_;
   size_t histograms_ = 0;
@@ -76,7 +89,7 @@ MaybeHistogram HistogramIncrease(const MixedWindow& window, bool counter) {
   FloatHistogram first = window.first();
   // What was before a reset right after the first sample does not matter, nor does its layout.
   const bool reset_at_once =
-      counter && window.count() > 1 && window.at(window.begin() + 1).DetectReset(first);
+      counter && window.count() > 1 && window.ResetAt(window.begin() + 1, first);
   if (reset_at_once) first = EmptyLike(window.at(window.begin() + 1));
   if (window.last().custom() != first.custom()) {
     window.WarnMixedSchemas();
@@ -94,9 +107,10 @@ MaybeHistogram HistogramIncrease(const MixedWindow& window, bool counter) {
   FloatHistogram result = window.last();
   window.InformReconciled(model::Subtract(result, first), "subtraction");
   if (counter) {
+    window.WarnOfOverlaps();
     const FloatHistogram* before = &first;
     for (size_t i = window.begin() + 1; i < window.end(); ++i) {
-      if (window.at(i).DetectReset(*before)) {
+      if (window.ResetAt(i, *before)) {
         window.InformReconciled(model::Add(result, *before), "addition");
       }
       before = &window.at(i);
@@ -125,17 +139,32 @@ struct RateKind {
 RateKind KindOf(WindowFn base) { return {base != &Delta, base == &Rate}; }
 
 void RateOf(const WindowCall& call, const MixedWindow& window, size_t step, Row& row) {
-  if (window.count() < 2) return;
   const RateKind kind = KindOf(call.base);
-  MaybeHistogram increase = HistogramIncrease(window, kind.counter);
-  if (!increase) return;
   const model::Timestamp range_end = call.windows.End(step);
+  const model::Timestamp start =
+      kind.counter ? window.StartInside(range_end - call.windows.range) : 0;
+  if (window.count() < 2 && start == 0) return;
+  MaybeHistogram increase;
+  if (window.count() > 1) {
+    increase = HistogramIncrease(window, kind.counter);
+    if (!increase) return;
+  }
+  if (start != 0) {
+    if (!increase) {
+      increase = window.first();
+    } else if (increase->custom() != window.first().custom()) {
+      return window.WarnMixedSchemas();
+    } else {
+      window.InformReconciled(model::Add(*increase, window.first()), "addition");
+    }
+  }
   double factor = ExtrapolationFactor({.first = window.time(window.begin()),
                                        .last = window.time(window.end() - 1),
                                        .count = window.count(),
                                        .range_start = range_end - call.windows.range,
                                        .range_end = range_end,
                                        .counter = kind.counter,
+                                       .start = start,
                                        .first_value = window.first().count,
                                        .increase = increase->count});
   if (kind.per_second) factor /= RangeSeconds(call);
@@ -153,7 +182,7 @@ void LastTwo(const WindowCall& call, const MixedWindow& window, size_t step, Row
   FloatHistogram result = window.at(i);
   if (per_second && (IsGauge(before) || IsGauge(result))) window.WarnNotCounter();
   if (!per_second && (!IsGauge(before) || !IsGauge(result))) window.WarnNotGauge();
-  if (!per_second || !result.DetectReset(before)) {
+  if (!per_second || !window.ResetAt(i, before)) {
     if (before.custom() != result.custom()) return window.WarnMixedSchemas();
     window.InformReconciled(model::Subtract(result, before), "subtraction");
   }
@@ -190,11 +219,12 @@ double CountEvents(const SampleColumns& samples, size_t begin, size_t end, bool 
     if (!happened && samples.IsHistogram(i)) {
       const FloatHistogram& now = *samples.histograms[i];
       const FloatHistogram& before = *samples.histograms[i - 1];
-      happened = resets ? now.DetectReset(before) : !now.SameAs(before);
+      happened = resets ? IsStartReset(samples, i) || now.DetectReset(before) : !now.SameAs(before);
     } else if (!happened) {
       const double now = samples.v[i];
       const double before = samples.v[i - 1];
-      happened = resets ? now < before : now != before && !(std::isnan(now) && std::isnan(before));
+      happened = resets ? now < before || IsStartReset(samples, i)
+                        : now != before && !(std::isnan(now) && std::isnan(before));
     }
     if (happened) ++count;
   }
@@ -202,15 +232,14 @@ double CountEvents(const SampleColumns& samples, size_t begin, size_t end, bool 
 }
 
 // Functions of numbers pass over histograms.
-void NumbersOnly(const WindowCall& call, WindowFn fn, const RangeSeries& series, Row& row) {
-  const SampleColumns& samples = series.samples;
+void NumbersOnly(const WindowCall& call, WindowFn fn, const SampleColumns& samples, Row& row) {
   SampleColumns numbers;
   for (size_t i = 0; i < samples.size(); ++i) {
     if (!samples.IsHistogram(i)) numbers.Add(samples.t[i], samples.v[i]);
   }
   fn(call, numbers, row);
   ForEachWindow(call.windows, samples.t, [&](size_t, size_t begin, size_t end) {
-    const MixedWindow window(call, series, begin, end);
+    const MixedWindow window(call, samples, row, begin, end);
     if (!window.Mixed()) return;
     call.annotations->Inform(
         call.at,
@@ -243,15 +272,15 @@ void ForEachNeighbourhood(const WindowCall& call, const SampleColumns& samples, 
   }
 }
 
-void Anchored(const WindowCall& call, const RangeSeries& series, Row& row) {
-  ForEachNeighbourhood(call, series.samples, [&](size_t step, const Neighbourhood& n) {
+void Anchored(const WindowCall& call, const SampleColumns& samples, Row& row) {
+  ForEachNeighbourhood(call, samples, [&](size_t step, const Neighbourhood& n) {
     if (n.begin == n.end) return;
     const size_t first = n.before ? n.begin - 1 : n.begin;
-    const MixedWindow window(call, series, first, n.end);
+    const MixedWindow window(call, samples, row, first, n.end);
     if (window.OnlyNumbers()) return;
     row.Clear(step);
     if (call.base == &Changes || call.base == &Resets) {
-      row.SetNumber(step, CountEvents(series.samples, first, n.end, call.base == &Resets));
+      row.SetNumber(step, CountEvents(samples, first, n.end, call.base == &Resets));
       return;
     }
     if (window.Mixed()) return window.WarnMixedTypes();
@@ -308,15 +337,14 @@ FloatHistogram SmoothedRise(const MixedWindow& all, const SampleColumns& samples
   return rise;
 }
 
-void Smoothed(const WindowCall& call, const RangeSeries& series, Row& row) {
-  const SampleColumns& samples = series.samples;
+void Smoothed(const WindowCall& call, const SampleColumns& samples, Row& row) {
   ForEachNeighbourhood(call, samples, [&](size_t step, const Neighbourhood& n) {
     if (n.begin == n.end && (!n.before || !n.after)) return;
     const model::Timestamp stop = call.windows.End(step);
     const size_t first = n.before ? n.begin - 1 : n.begin;
     const bool looks_ahead = n.after && (n.begin == n.end || samples.t[n.end - 1] != stop);
     const size_t end = looks_ahead ? n.end + 1 : n.end;
-    const MixedWindow window(call, series, first, end);
+    const MixedWindow window(call, samples, row, first, end);
     if (window.OnlyNumbers()) return;
     row.Clear(step);
     if (window.Mixed()) return window.WarnMixedTypes();
@@ -348,15 +376,14 @@ bool IsForNumbersOnly(WindowFn base) {
 
 }  // namespace
 
-void ApplyToMixed(const WindowCall& call, WindowFn fn, const RangeSeries& series, Row& row) {
-  if (IsForNumbersOnly(call.base)) return NumbersOnly(call, fn, series, row);
-  fn(call, series.samples, row);
-  if (call.extension == Extension::kAnchored) return Anchored(call, series, row);
-  if (call.extension == Extension::kSmoothed) return Smoothed(call, series, row);
-  const SampleColumns& samples = series.samples;
+void ApplyToMixed(const WindowCall& call, WindowFn fn, const SampleColumns& samples, Row& row) {
+  if (IsForNumbersOnly(call.base)) return NumbersOnly(call, fn, samples, row);
+  fn(call, samples, row);
+  if (call.extension == Extension::kAnchored) return Anchored(call, samples, row);
+  if (call.extension == Extension::kSmoothed) return Smoothed(call, samples, row);
   const WindowFn base = call.base;
   ForEachWindow(call.windows, samples.t, [&](size_t step, size_t begin, size_t end) {
-    const MixedWindow window(call, series, begin, end);
+    const MixedWindow window(call, samples, row, begin, end);
     if (window.OnlyNumbers()) return;
     if (base == &FirstOverTime || base == &LastOverTime) {
       const size_t i = base == &FirstOverTime ? begin : end - 1;
@@ -365,7 +392,7 @@ void ApplyToMixed(const WindowCall& call, WindowFn fn, const RangeSeries& series
     } else if (base == &Changes || base == &Resets) {
       row.SetNumber(step, CountEvents(samples, begin, end, base == &Resets));
     } else if (base == &Irate || base == &Idelta) {
-      const MixedWindow last_two(call, series, std::max(begin + 2, end) - 2, end);
+      const MixedWindow last_two(call, samples, row, std::max(begin + 2, end) - 2, end);
       if (last_two.OnlyNumbers()) return;
       row.Clear(step);
       if (end - begin < 2) return;

@@ -8,7 +8,8 @@ namespace narthex::promql {
 // Functions over ranges for series with native histograms: windows of numbers are left to the
 // function that knows numbers only, the others are done here or have no value. Adds upstream's
 // remarks to the query.
-void ApplyToMixed(const WindowCall& call, WindowFn fn, const RangeSeries& series, Row& row);
+void ApplyToMixed(const WindowCall& call, WindowFn fn, const model::SampleColumns& samples,
+                  Row& row);
 
 // The histogram at time `t` on the line between two samples around it. A counter that started anew
 // between them began at zero.

@@ -181,6 +181,20 @@ class Enrichment {
   RowBuilder output_;
 };
 
+// Info metrics are numbers. Error: kFailedPrecondition where a native histogram would count.
+base::Status CheckInfos(QueryContext& context, const VectorSelector& infos, const Grid& grid) {
+  ASSIGN_OR_RETURN(auto samples, MakeInstantSelector(context, infos, grid, InstantValue::kSample));
+  Tile tile(grid.steps);
+  while (true) {
+    ASSIGN_OR_RETURN(const bool more, samples->Next(tile));
+    if (!more) return {};
+    for (Row& row : tile) {
+      if (!row.DropHistograms()) continue;
+      return base::Fail(base::Code::kFailedPrecondition, "info sample should be float");
+    }
+  }
+}
+
 }  // namespace
 
 base::Result<VectorOperatorPtr> InfoOf(Planner& planner, const Call& call, const Grid& grid) {
@@ -191,6 +205,7 @@ base::Result<VectorOperatorPtr> InfoOf(Planner& planner, const Call& call, const
   infos.matchers = selector.names;
   infos.matchers.insert(infos.matchers.end(), selector.data.begin(), selector.data.end());
   FollowModifiers(*call.args[0], infos);
+  RETURN_IF_ERROR(CheckInfos(context, infos, grid));
   ASSIGN_OR_RETURN(auto input, MakeInstantSelector(context, infos, grid, InstantValue::kTimestamp));
   ASSIGN_OR_RETURN(const Rows info_times, ReadAll(*input, grid.steps, context.budget));
   Enrichment enrichment(selector, grid.steps, info_times);

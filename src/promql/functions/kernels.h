@@ -159,6 +159,9 @@ base::Result<std::vector<double>> QueryRange(Planner&, const Call&, const Grid&)
 base::Result<std::vector<double>> QueryStep(Planner&, const Call&, const Grid&);
 base::Result<VectorOperatorPtr> TimestampOf(Planner&, const Call&, const Grid&);
 
+// start_time.cc
+base::Result<VectorOperatorPtr> StartTimestampOf(Planner&, const Call&, const Grid&);
+
 // labels.cc
 base::Result<VectorOperatorPtr> LabelJoin(Planner&, const Call&, const Grid&);
 base::Result<VectorOperatorPtr> LabelReplace(Planner&, const Call&, const Grid&);

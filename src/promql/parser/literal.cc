@@ -67,12 +67,4 @@ std::optional<double> ParseDurationSeconds(std::string_view text) {
   return static_cast<double>(*ms) / 1000;
 }
 
-void AppendFixedFloat(std::string& out, double value) {
-  if (!std::isfinite(value)) return model::AppendFloat(out, value);
-  char buffer[400];  // The longest double has 309 digits before the point.
-  const auto [end, error] =
-      std::to_chars(buffer, buffer + sizeof(buffer), value, std::chars_format::fixed);
-  out.append(buffer, static_cast<size_t>(end - buffer));
-}
-
 }  // namespace narthex::promql

@@ -13,7 +13,4 @@ std::optional<double> ParseNumber(std::string_view text);
 // "1h30m" in seconds. nullopt for what is no duration, or out of range.
 std::optional<double> ParseDurationSeconds(std::string_view text);
 
-// Appends the shortest digits that read back the same, never with an exponent: Go's 'f' format.
-void AppendFixedFloat(std::string& out, double value);
-
 }  // namespace narthex::promql

@@ -8,7 +8,6 @@
 #include "model/duration.h"
 #include "model/number.h"
 #include "promql/functions/function.h"
-#include "promql/parser/literal.h"
 
 namespace narthex::promql {
 namespace {
@@ -18,7 +17,7 @@ void AppendSeconds(std::string& out, double seconds) {
   const double ms = std::round(std::fabs(seconds) * 1000);
   if (std::signbit(seconds)) out += '-';
   if (ms / 1000 != std::fabs(seconds) || ms > 9e15)
-    return AppendFixedFloat(out, std::fabs(seconds));
+    return model::AppendFixedFloat(out, std::fabs(seconds));
   out += model::FormatDuration(static_cast<int64_t>(ms));
 }
 
@@ -50,7 +49,7 @@ void AppendDurationExpr(std::string& out, const DurationExpr& expr) {
   switch (expr.op) {
     case Op::kLiteral:
       if (expr.written_as_number) {
-        AppendFixedFloat(out, expr.seconds);
+        model::AppendFixedFloat(out, expr.seconds);
       } else {
         AppendSeconds(out, expr.seconds);
       }
@@ -169,7 +168,7 @@ std::string OperatorTail(const Binary& node) {
   }
   const auto fill = [&](std::string_view name, double value) {
     out += fmt::format(" {} (", name);
-    AppendFixedFloat(out, value);
+    model::AppendFixedFloat(out, value);
     out += ')';
   };
   const auto& left = matching.fill_left;
@@ -208,7 +207,7 @@ void Append(std::string& out, const Expr& expr, size_t limit) {
         out += "Inf";
         return;
       }
-      return AppendFixedFloat(out, node.value);
+      return model::AppendFixedFloat(out, node.value);
     }
     case Expr::Kind::kString:
       return model::AppendQuoted(out, As<String>(expr).value);

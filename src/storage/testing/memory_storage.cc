@@ -17,6 +17,7 @@ struct MemorySeries {
   Labels labels;
   std::map<Timestamp, double> samples;
   Histograms histograms;
+  std::map<Timestamp, Timestamp> starts;
 };
 
 class MemorySeriesSet final : public SeriesSet {
@@ -35,6 +36,8 @@ class MemorySeriesSet final : public SeriesSet {
       } else {
         out.Add(t, histogram->second);
       }
+      const auto start = series_[i].starts.find(t);
+      if (start != series_[i].starts.end()) out.SetLastStart(start->second);
     }
     return {};
   }
@@ -43,34 +46,24 @@ class MemorySeriesSet final : public SeriesSet {
   std::vector<MemorySeries> series_;
 };
 
-// The hint that a chunk would give `now`: its first sample has none, and one that cannot follow
-// `before` begins a chunk.
-model::ResetHint HintAfter(const model::FloatHistogram* before, model::FloatHistogram now) {
-  using model::ResetHint;
-  if (now.hint == ResetHint::kGauge) return ResetHint::kGauge;
-  if (before == nullptr || before->hint == ResetHint::kGauge || now.hint == ResetHint::kReset) {
-    return ResetHint::kUnknown;
-  }
-  const bool same_layout = now.schema == before->schema &&
-                           now.zero_threshold == before->zero_threshold &&
-                           now.custom_bounds == before->custom_bounds;
-  now.hint = ResetHint::kUnknown;
-  return same_layout && !now.DetectReset(*before) ? ResetHint::kNotReset : ResetHint::kUnknown;
-}
-
 class MemoryQuerier final : public Querier {
  public:
   MemoryQuerier(MemoryStorage::Content content, MemoryStorage::Histograms histograms,
-                TimeRange range)
-      : content_(std::move(content)), histograms_(std::move(histograms)), range_(range) {}
+                MemoryStorage::Starts starts, TimeRange range)
+      : content_(std::move(content)),
+        histograms_(std::move(histograms)),
+        starts_(std::move(starts)),
+        range_(range) {}
 
   base::Result<std::unique_ptr<SeriesSet>> Select(const std::vector<Matcher>& matchers) override {
     std::vector<MemorySeries> found;
     for (const auto& [labels, samples] : content_) {
       if (!InRange(samples) || !model::AllMatch(matchers, labels)) continue;
-      found.push_back({labels, samples, {}});
+      found.push_back({labels, samples, {}, {}});
       const auto histograms = histograms_.find(labels);
       if (histograms != histograms_.end()) found.back().histograms = histograms->second;
+      const auto starts = starts_.find(labels);
+      if (starts != starts_.end()) found.back().starts = starts->second;
     }
     return std::make_unique<MemorySeriesSet>(std::move(found));
   }
@@ -102,6 +95,7 @@ class MemoryQuerier final : public Querier {
 
   MemoryStorage::Content content_;
   MemoryStorage::Histograms histograms_;
+  MemoryStorage::Starts starts_;
   TimeRange range_;
 };
 
@@ -154,6 +148,11 @@ void MemoryStorage::Put(const Labels& labels, Timestamp t, double v) {
   if (histograms != histograms_.end()) histograms->second.erase(t);
 }
 
+void MemoryStorage::PutStart(const Labels& labels, Timestamp t, Timestamp start) {
+  base::MutexLock lock(mutex_);
+  starts_[labels][t] = start;
+}
+
 void MemoryStorage::PutHistogram(const Labels& labels, Timestamp t,
                                  const model::FloatHistogram& histogram) {
   base::MutexLock lock(mutex_);
@@ -166,7 +165,7 @@ void MemoryStorage::PutHistogram(const Labels& labels, Timestamp t,
     if (found != histograms.end()) before = found->second.get();
   }
   model::FloatHistogram stored = histogram;
-  stored.hint = HintAfter(before, histogram);
+  stored.hint = model::HintInChunk(before, histogram);
   samples[t] = histogram.sum;
   histograms[t] = std::make_shared<const model::FloatHistogram>(std::move(stored));
 }
@@ -175,6 +174,7 @@ void MemoryStorage::Clear() {
   base::MutexLock lock(mutex_);
   content_.clear();
   histograms_.clear();
+  starts_.clear();
 }
 
 MemoryStorage::Content MemoryStorage::content() const {
@@ -184,7 +184,7 @@ MemoryStorage::Content MemoryStorage::content() const {
 
 base::Result<std::unique_ptr<Querier>> MemoryStorage::OpenQuerier(TimeRange range) {
   base::MutexLock lock(mutex_);
-  return std::make_unique<MemoryQuerier>(content_, histograms_, range);
+  return std::make_unique<MemoryQuerier>(content_, histograms_, starts_, range);
 }
 
 std::unique_ptr<Appender> MemoryStorage::OpenAppender() {

@@ -16,9 +16,12 @@ class MemoryStorage final : public Queryable, public Appendable {
   using Content = std::map<model::Labels, std::map<model::Timestamp, double>>;
 
   using Histograms = std::map<model::Labels, std::map<model::Timestamp, model::HistogramPtr>>;
+  using Starts = std::map<model::Labels, std::map<model::Timestamp, model::Timestamp>>;
 
   // Outside of any batch.
   void Put(const model::Labels& labels, model::Timestamp t, double v);
+  // When what the sample at `t` counts began.
+  void PutStart(const model::Labels& labels, model::Timestamp t, model::Timestamp start);
   // Hints become what a storage of chunks would give back: gauge, or no reset where the sample
   // continues the one before, else unknown. REQUIRES: time order.
   void PutHistogram(const model::Labels& labels, model::Timestamp t,
@@ -35,6 +38,7 @@ class MemoryStorage final : public Queryable, public Appendable {
   mutable base::Mutex mutex_;
   Content content_ GUARDED_BY(mutex_);  // Of a histogram, its sum.
   Histograms histograms_ GUARDED_BY(mutex_);
+  Starts starts_ GUARDED_BY(mutex_);
   std::vector<model::Labels> refs_ GUARDED_BY(mutex_);  // Reference - 1 to labels.
 };
 

@@ -1,4 +1,4 @@
-#include "promql/testing/classic_histograms.h"
+#include "promql/script/classic_histograms.h"
 
 #include <cmath>
 #include <limits>

@@ -1,7 +1,8 @@
-#include "promql/testing/series_notation.h"
+#include "promql/script/series_notation.h"
 
 #include <charconv>
 
+#include "model/duration.h"
 #include "model/matcher.h"
 #include "model/number.h"
 #include "model/sample.h"
@@ -282,6 +283,51 @@ std::string_view TakeItem(std::string_view& rest) {
   return item;
 }
 
+std::optional<int64_t> ParseSignedDuration(std::string_view text) {
+  const bool negative = text.starts_with('-');
+  if (negative || text.starts_with('+')) text.remove_prefix(1);
+  const auto ms = model::ParseDuration(text);
+  if (!ms) return std::nullopt;
+  return negative ? -*ms : *ms;
+}
+
+// `_`, `-30s`, `-30sx2` or `-30s-1mx2`.
+base::Status AddStarts(std::string_view item, Values& values) {
+  const auto repetition = SplitRepetition(item);
+  const std::string_view what = repetition ? repetition->what : item;
+  if (what == "_") {
+    values.insert(values.end(), repetition ? repetition->times : 1, std::nullopt);
+    return {};
+  }
+  const size_t sign = repetition ? FindStep(what) : std::string_view::npos;
+  const auto first = ParseSignedDuration(what.substr(0, sign));
+  const auto step = sign == std::string_view::npos ? 0 : ParseSignedDuration(what.substr(sign));
+  if (!first || !step) return Fail(Code::kInvalidArgument, "bad start {}", item);
+  for (size_t i = 0; i <= (repetition ? repetition->times : 0); ++i) {
+    const int64_t start = *first + static_cast<int64_t>(i) * *step;
+    values.push_back(ScriptValue{static_cast<double>(start), nullptr});
+  }
+  return {};
+}
+
+constexpr std::string_view kStartMark = "@st";
+
+// The metric of a line, then `add` for each of its items.
+base::Result<SeriesLine> ParseLine(std::string_view line, std::string_view mark,
+                                   base::Status (*add)(std::string_view, Values&)) {
+  // Without braces the mark reads like a part of the name.
+  size_t length = MetricLength(line);
+  if (!mark.empty() && line.substr(0, length).ends_with(mark)) length -= mark.size();
+  SeriesLine series;
+  ASSIGN_OR_RETURN(series.labels, ParseMetric(line.substr(0, length)));
+  std::string_view rest = line.substr(std::min(length + mark.size(), line.size()));
+  while (true) {
+    const std::string_view item = TakeItem(rest);
+    if (item.empty()) return series;
+    RETURN_IF_ERROR(add(item, series.values));
+  }
+}
+
 }  // namespace
 
 std::optional<double> ParseScriptNumber(std::string_view text) {
@@ -296,15 +342,17 @@ std::optional<double> ParseScriptNumber(std::string_view text) {
 }
 
 base::Result<SeriesLine> ParseSeriesLine(std::string_view line) {
+  return ParseLine(line, {}, &AddItem);
+}
+
+bool IsStartLine(std::string_view line) {
   const size_t length = MetricLength(line);
-  SeriesLine series;
-  ASSIGN_OR_RETURN(series.labels, ParseMetric(line.substr(0, length)));
-  std::string_view rest = line.substr(length);
-  while (true) {
-    const std::string_view item = TakeItem(rest);
-    if (item.empty()) return series;
-    RETURN_IF_ERROR(AddItem(item, series.values));
-  }
+  const std::string_view behind = line.substr(length, kStartMark.size());
+  return behind == kStartMark || line.substr(0, length).ends_with(kStartMark);
+}
+
+base::Result<SeriesLine> ParseStartLine(std::string_view line) {
+  return ParseLine(line, kStartMark, &AddStarts);
 }
 
 }  // namespace narthex::promql

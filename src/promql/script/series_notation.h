@@ -25,6 +25,11 @@ struct SeriesLine {
 };
 base::Result<SeriesLine> ParseSeriesLine(std::string_view line);
 
+// `metric{a="b"}@st _ -30s -1mx2 -1m-1mx2`: when the counting began that the samples at the same
+// positions tell of, in ms relative to each of them. Values are numbers.
+bool IsStartLine(std::string_view line);
+base::Result<SeriesLine> ParseStartLine(std::string_view line);
+
 // A single value; hexadecimal allowed.
 std::optional<double> ParseScriptNumber(std::string_view text);
 

@@ -21,7 +21,11 @@ namespace narthex::promql {
 struct ScriptReport {
   size_t evals = 0;
   size_t passed = 0;
-  std::vector<std::string> failures;  // "line 12: …", one per eval or bad command
+  struct Failure {
+    size_t line = 0;  // Of the command, counted from 1.
+    std::string text;
+  };
+  std::vector<Failure> failures;  // One per eval or bad command.
 };
 
 ScriptReport RunScript(std::string_view script);

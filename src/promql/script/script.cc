@@ -1,4 +1,4 @@
-#include "promql/testing/script.h"
+#include "promql/script/script.h"
 
 #include <fmt/core.h>
 #include <re2/re2.h>
@@ -14,9 +14,9 @@
 #include "promql/functions/function.h"
 #include "promql/parser/lexer.h"
 #include "promql/parser/printer.h"
-#include "promql/testing/classic_histograms.h"
-#include "promql/testing/series_notation.h"
-#include "storage/testing/memory_storage.h"
+#include "promql/script/classic_histograms.h"
+#include "promql/script/script_storage.h"
+#include "promql/script/series_notation.h"
 
 namespace narthex::promql {
 namespace {
@@ -208,10 +208,10 @@ class Runner {
         if (wrong.empty()) {
           ++report_.passed;
         } else {
-          report_.failures.push_back(fmt::format("line {}: {}: {}", eval.line, eval.query, wrong));
+          report_.failures.push_back({eval.line, fmt::format("{}: {}", eval.query, wrong)});
         }
       } else {
-        report_.failures.push_back(fmt::format("line {}: unknown command: {}", next_ + 1, line));
+        report_.failures.push_back({next_ + 1, fmt::format("unknown command: {}", line)});
         ++next_;
       }
     }
@@ -225,29 +225,41 @@ class Runner {
     const auto step = model::ParseDuration(rest);
     const bool with_nhcb = command == "load_with_nhcb";
     if ((command != "load" && !with_nhcb) || !step) {
-      report_.failures.push_back(fmt::format("line {}: cannot do: {}", next_ + 1, lines_[next_]));
+      report_.failures.push_back({next_ + 1, fmt::format("cannot do: {}", lines_[next_])});
     }
     std::vector<SeriesLine> block;
+    std::optional<SeriesLine> starts;  // Of the line that follows.
     for (++next_; next_ < lines_.size() && !lines_[next_].empty(); ++next_) {
-      auto series = ParseSeriesLine(lines_[next_]);
-      // What cannot be stored shows in the queries that ask for it.
-      if (series && step) block.push_back(*std::move(series));
+      const bool is_start = IsStartLine(lines_[next_]);
+      auto series = is_start ? ParseStartLine(lines_[next_]) : ParseSeriesLine(lines_[next_]);
+      if (!series) {
+        report_.failures.push_back({next_ + 1, series.error().message});
+      } else if (is_start) {
+        starts = *std::move(series);
+      } else if (step) {
+        Store(*series, starts ? &*starts : nullptr, *step);
+        starts.reset();
+        block.push_back(*std::move(series));
+      }
     }
-    for (const SeriesLine& series : block) Store(series, *step);
-    if (!with_nhcb) return;
-    for (const SeriesLine& series : ConvertClassicHistograms(block)) Store(series, *step);
+    if (!with_nhcb || !step) return;
+    for (const SeriesLine& series : ConvertClassicHistograms(block)) Store(series, nullptr, *step);
   }
 
-  void Store(const SeriesLine& series, int64_t step) {
+  void Store(const SeriesLine& series, const SeriesLine* starts, int64_t step) {
+    model::SampleColumns samples;
     for (size_t i = 0; i < series.values.size(); ++i) {
       if (!series.values[i]) continue;
       const model::Timestamp t = static_cast<int64_t>(i) * step;
       if (series.values[i]->histogram != nullptr) {
-        storage_.PutHistogram(series.labels, t, *series.values[i]->histogram);
+        samples.Add(t, series.values[i]->histogram);
       } else {
-        storage_.Put(series.labels, t, series.values[i]->number);
+        samples.Add(t, series.values[i]->number);
       }
+      if (starts == nullptr || i >= starts->values.size() || !starts->values[i]) continue;
+      samples.SetLastStart(t + static_cast<int64_t>(starts->values[i]->number));
     }
+    storage_.Put(series.labels, samples);
   }
 
   static int64_t Time(std::string_view text) {
@@ -510,7 +522,7 @@ class Runner {
     return text;
   }
 
-  storage::MemoryStorage storage_;
+  ScriptStorage storage_;
   const Engine engine_;
   std::vector<std::string_view> lines_;
   size_t next_ = 0;
@@ -524,6 +536,7 @@ Engine::Options ScriptEngineOptions() {
   options.timeout_ms = 100'000;
   options.samples_max = 10'000;
   options.delayed_name_removal = true;
+  options.use_start_timestamps = true;
   options.parse.experimental_functions = true;
   options.parse.extended_range_selectors = true;
   options.parse.fill_modifiers = true;

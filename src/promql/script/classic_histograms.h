@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "promql/testing/series_notation.h"
+#include "promql/script/series_notation.h"
 
 namespace narthex::promql {
 

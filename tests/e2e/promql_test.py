@@ -1,0 +1,120 @@
+#!/usr/bin/env python3
+"""PromQL from outside: the command-line tools, and the same answers as Debian's Prometheus."""
+
+import http.client
+import json
+import os
+import random
+import subprocess
+import urllib.parse
+
+import remote_write
+from harness import NARTHEX, check, free_ports, main
+from promql_compare import difference
+from promql_world import Generator, series
+
+NO_TARGETS = "global: {scrape_interval: 1h}\n"
+BEGIN_MS = 1_700_000_000_000
+
+
+def tool(*words):
+    """Exit code, standard output, standard error."""
+    done = subprocess.run([NARTHEX, "tool", *map(str, words)], capture_output=True, text=True, timeout=60)
+    return done.returncode, done.stdout, done.stderr
+
+
+def scripts_are_run(world):
+    """`tool test promql` says which answers are not as written, with file and line."""
+    good = world.write("good.test", "load 1m\n  m{a=\"1\"} 1 2 3\n\neval instant at 1m sum(m)\n  {} 2\n\n"
+                                    "eval instant at 1m rate(m[5m])\n  expect info\n  {a=\"1\"} 0.005\n\n"
+                                    "eval instant at 1m m +\n  expect fail\n")
+    bad = world.write("bad.test", "load 1m\n  m 1\n\neval instant at 0 m\n  m 1\n\neval instant at 0 m\n"
+                                  "  expect warn\n  m 1\n")
+    code, out, _ = tool("test", "promql", good)
+    check((code, out) == (0, f"{good}: 3 of 3 passed\n"), f"{code} {out}")
+    code, out, _ = tool("test", "promql", good, bad)
+    check(code == 1 and f"{bad}:7: m: " in out and f"{bad}: 1 of 2 passed" in out, f"{code} {out}")
+    code, _, err = tool("test", "promql", world.folder / "none.test")
+    check(code == 1 and "none.test" in err, f"{code} {err}")
+    check(tool("test", "promql")[0] == 2, "no file is a usage error")
+
+
+def directories_are_asked(world):
+    """`tool query` reads the directory of a running server, in every format."""
+    (port,) = free_ports(1)
+    server = world.narthex_server(port, world.write("p.yml", NO_TARGETS), "data",
+                                  "--web.enable-remote-write-receiver")
+    steps = range(0, 600, 15)
+    remote_write.write(port, [
+        ({"__name__": "m", "a": str(a), "odd": 'x,"y"'}, [(BEGIN_MS + 1000 * s, a + s) for s in steps])
+        for a in (1, 2)])
+    data = f"--data={world.folder / 'data'}"
+    newest = BEGIN_MS // 1000 + 585
+
+    code, out, err = tool("query", data, "sum by (a) (m)")
+    check((code, out) == (0, '{a="1"}  586\n{a="2"}  587\n'), f"{code} {out} {err}")
+    code, out, _ = tool("query", data, "-o", "csv", "m")
+    check(out == f'__name__,a,odd,timestamp,value\nm,1,"x,""y""",{newest},586\nm,2,"x,""y""",{newest},587\n', out)
+    code, out, _ = tool("query", data, "--format=promql", f"--time={BEGIN_MS // 1000}", "m{a='1'} * 2")
+    check(out == f'{{a="1", odd="x,\\"y\\""}} => 2 @[{BEGIN_MS // 1000}]\n', out)
+    code, out, _ = tool("query", data, "-o", "json", "--start", BEGIN_MS // 1000, "--end", BEGIN_MS // 1000 + 60,
+                        "--step=30s", "max(m)")
+    rows = json.loads(out)["result"]
+    check([v for _, v in rows[0]["values"]] == ["2", "32", "62"], out)
+    code, out, _ = tool("query", data, "--step=5m", "count(m)")
+    check(out.startswith("{}\n") and out.count("Z  2\n") == 2, out)
+    code, out, _ = tool("query", data, "1 + 1")
+    check((code, out) == (0, "{}  2\n"), out)
+
+    code, _, err = tool("query", data, "sum(m")
+    check(code == 1 and err.rstrip().endswith("\n       ^") and "parse error" in err, err)
+    check(tool("query", data)[0] == 2, "no expression is a usage error")
+    check(tool("query", data, "-o", "xml", "m")[0] == 1, "unknown format")
+    check(tool("query", "--data=/nonexistent", "m")[0] == 1, "no directory")
+    check(server.alive(), "the server has been disturbed")
+
+
+class Client:
+    """Queries over one connection."""
+
+    def __init__(self, port):
+        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+
+    def ask(self, path, params):
+        self.connection.request("POST", f"/api/v1/{path}", urllib.parse.urlencode(params),
+                                {"Content-Type": "application/x-www-form-urlencoded"})
+        answer = self.connection.getresponse()
+        return answer.status, json.loads(answer.read())
+
+
+def answers_are_those_of_prometheus(world):
+    """Seeded queries, instant and over ranges, give the same values, labels, order and kind of error."""
+    seed = int(os.environ.get("NARTHEX_SEED", "1"))
+    queries = int(os.environ.get("NARTHEX_QUERIES", "4000"))
+    print(f"NARTHEX_SEED={seed} NARTHEX_QUERIES={queries}")
+    ours, theirs = free_ports(2)
+    config = world.write("p.yml", NO_TARGETS)
+    world.narthex_server(ours, config, "data", "--web.enable-remote-write-receiver")
+    world.prometheus(theirs, config, "prometheus", "--web.enable-remote-write-receiver")
+    samples = series(random.Random(seed))
+    for port in (ours, theirs):
+        remote_write.write(port, samples)
+    generator = Generator(random.Random(seed + 1))
+    clients = Client(ours), Client(theirs)
+    failures, succeeded, full = [], 0, 0
+    for i in range(queries):
+        path, params = ("query", generator.instant()) if i % 2 == 0 else ("query_range", generator.range())
+        a, b = (client.ask(path, params) for client in clients)
+        succeeded += a[0] == 200
+        full += a[0] == 200 and bool(a[1]["data"]["result"])
+        if wrong := difference(params["query"], a, b):
+            failures.append(f"{path} {params}: {wrong}")
+    for failure in failures[:20]:
+        print(failure)
+    check(not failures, f"{len(failures)} of {queries} answers differ")
+    check(succeeded > queries / 2 and full > queries / 3, f"only {succeeded} answers, {full} of them not empty")
+
+
+if __name__ == "__main__":
+    main({f.__name__: f for f in (scripts_are_run, directories_are_asked,
+                                answers_are_those_of_prometheus)})
