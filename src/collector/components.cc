@@ -1,16 +1,25 @@
 #include "collector/components.h"
 
 #include "exporters/debug/debug_exporter.h"
+#include "exporters/file/file_exporter.h"
 #include "exporters/nop/nop_exporter.h"
 #include "exporters/otlp_grpc/otlp_grpc_exporter.h"
 #include "exporters/otlp_http/otlp_http_exporter.h"
 #include "exporters/prometheus/exporter.h"
+#include "exporters/prometheusremotewrite/exporter.h"
+#include "extensions/file_storage/file_storage.h"
 #include "extensions/health_check/health_check.h"
 #include "processors/attributes/attributes_processor.h"
 #include "processors/batch/batch_processor.h"
+#include "processors/cumulativetodelta/cumulativetodelta_processor.h"
+#include "processors/deltatocumulative/deltatocumulative_processor.h"
 #include "processors/filter/filter_processor.h"
+#include "processors/groupbyattrs/groupbyattrs_processor.h"
+#include "processors/interval/interval_processor.h"
 #include "processors/memory_limiter/memory_limiter.h"
+#include "processors/metricstransform/metricstransform_processor.h"
 #include "processors/resource/resource_processor.h"
+#include "processors/transform/transform_processor.h"
 #include "receivers/otlp/otlp_receiver.h"
 
 namespace narthex::collector {
@@ -18,14 +27,25 @@ namespace {
 
 constexpr pipeline::ReceiverFactory kReceivers[] = {receivers::kOtlpReceiver};
 constexpr pipeline::ProcessorFactory kProcessors[] = {
-    processors::kAttributesProcessor, processors::kBatchProcessor,    processors::kFilterProcessor,
-    processors::kMemoryLimiter,       processors::kResourceProcessor,
+    processors::kAttributesProcessor,
+    processors::kBatchProcessor,
+    processors::kCumulativeToDeltaProcessor,
+    processors::kDeltaToCumulativeProcessor,
+    processors::kFilterProcessor,
+    processors::kGroupByAttrsProcessor,
+    processors::kIntervalProcessor,
+    processors::kMemoryLimiter,
+    processors::kMetricsTransformProcessor,
+    processors::kResourceProcessor,
+    processors::kTransformProcessor,
 };
 constexpr pipeline::ExporterFactory kExporters[] = {
-    exporters::kDebugExporter,    exporters::kNopExporter,        exporters::kOtlpGrpcExporter,
-    exporters::kOtlpHttpExporter, exporters::kPrometheusExporter,
+    exporters::kDebugExporter,       exporters::kFileExporter,     exporters::kNopExporter,
+    exporters::kOtlpGrpcExporter,    exporters::kOtlpHttpExporter, exporters::kPrometheusExporter,
+    exporters::kRemoteWriteExporter,
 };
-constexpr pipeline::ExtensionFactory kExtensions[] = {extensions::kHealthCheck};
+constexpr pipeline::ExtensionFactory kExtensions[] = {extensions::kFileStorage,
+                                                      extensions::kHealthCheck};
 
 }  // namespace
 

@@ -13,7 +13,8 @@
 namespace narthex::otlp {
 
 // A batch taken apart, for stages that change more than attributes: every value is owned and may be
-// assigned. Fields that this program does not know are dropped. Values; one thread at a time.
+// assigned. References to resources, scopes and metrics stay good while others are added. Fields
+// that this program does not know are dropped. Values; one thread at a time.
 
 // An attribute's value, or any other that a transformation works with.
 struct Any {
@@ -115,7 +116,7 @@ struct TreeScope {
   std::string name, version, schema_url;
   AttributeMap attributes;
   uint32_t dropped_attributes = 0;
-  std::deque<TreeMetric> metrics;  // References stay good while metrics are added.
+  std::deque<TreeMetric> metrics;
 };
 
 struct TreeResource {
@@ -123,11 +124,11 @@ struct TreeResource {
   std::string schema_url;
   uint32_t dropped_attributes = 0;
   std::string entity_refs;  // Fields, as received.
-  std::vector<TreeScope> scopes;
+  std::deque<TreeScope> scopes;
 };
 
 struct Tree {
-  std::vector<TreeResource> resources;
+  std::deque<TreeResource> resources;
 
   static Tree From(const Batch& batch);
   // Metrics without points, scopes without metrics and resources without scopes are left out.

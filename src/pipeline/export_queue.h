@@ -55,8 +55,10 @@ class ExportQueue final : public Consumer {
   ExportQueue(const SendingConfig& config, std::string name, Host& host, Transport& transport);
   ~ExportQueue() override;
 
-  void Start();
-  // Ends all waiting; what is queued gets one attempt each. Works twice, or without Start.
+  // Takes up what a queue on disk holds from before. Errors: those of the disk.
+  base::Status Start();
+  // Ends all waiting; what is queued in memory gets one attempt each, what is queued on disk stays
+  // there. Works twice, or without Start.
   void Stop();
   // Without a queue, or with `wait_for_result`, the answer is the server's. Errors otherwise:
   // kResourceExhausted while the queue is full, kInvalidArgument for a batch that can never fit,
@@ -70,16 +72,34 @@ class ExportQueue final : public Consumer {
     base::Status status;
   };
   struct Item {
-    otlp::Batch batch;
-    size_t size = 0;
+    otlp::Batch batch;    // Empty while it lies on disk.
+    uint64_t log_id = 0;  // On disk; 0: not there.
+    size_t points = 0;
+    size_t bytes = 0;
+    size_t size = 0;  // In the sizer's unit.
     Waiter* waiter = nullptr;
   };
+  // What became of a batch. An interrupted one was neither delivered nor refused.
+  struct Outcome {
+    base::Status status;
+    bool is_interrupted = false;
+  };
 
-  size_t SizeOf(const otlp::Batch& batch) const;
+  size_t SizeOf(size_t points, size_t bytes) const;
   base::Status Enqueue(otlp::Batch batch, Waiter* waiter) REQUIRES_LOCK(mutex_);
+  base::Status WaitForRoom(size_t size) REQUIRES_LOCK(mutex_);
+  void Recover();
   void Run();
-  base::Status Export(const otlp::Batch& batch);
-  base::Status SendWithRetries(const Payload& payload);
+  // Empty at the end.
+  std::vector<Item> TakeItems() REQUIRES_LOCK(mutex_);
+  // More for the first of them, as `batch` says.
+  void Gather(std::vector<Item>& items) REQUIRES_LOCK(mutex_);
+  void Pop(std::vector<Item>& items) REQUIRES_LOCK(mutex_);
+  otlp::Batch Join(std::vector<Item>& items);
+  void Settle(std::vector<Item>& items, const Outcome& outcome);
+  Outcome ExportInParts(otlp::Batch batch);
+  Outcome Export(const otlp::Batch& batch);
+  Outcome SendWithRetries(const Payload& payload);
   void Succeed(const Payload& payload, const Attempt& attempt);
   base::Status GiveUp(const Payload& payload, const base::Error& error);
   // False when stopped meanwhile.
@@ -98,11 +118,14 @@ class ExportQueue final : public Consumer {
   sdk::BoundUpDownCounter<int64_t> queue_size_;
   sdk::BoundUpDownCounter<int64_t> queue_capacity_;
 
+  std::unique_ptr<QueueLog> log_;  // Null while in memory; set by Start.
+
   base::Mutex mutex_;
   base::CondVar not_empty_;
   base::CondVar changed_;  // Space in the queue, a waiter's result, the end.
   std::deque<Item> queue_ GUARDED_BY(mutex_);
-  size_t queued_ GUARDED_BY(mutex_) = 0;  // In the sizer's unit.
+  size_t queued_ GUARDED_BY(mutex_) = 0;          // In the sizer's unit.
+  bool is_gathering_ GUARDED_BY(mutex_) = false;  // A thread waits for more of its batch.
   bool is_stopped_ GUARDED_BY(mutex_) = false;
   bool is_failing_ GUARDED_BY(mutex_) = false;
   std::vector<std::thread> threads_;

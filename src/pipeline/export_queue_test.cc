@@ -5,6 +5,7 @@
 
 #include <functional>
 
+#include "base/testing/memory_file_system.h"
 #include "pipeline/testing/fake_consumer.h"
 #include "pipeline/testing/test_host.h"
 
@@ -86,7 +87,7 @@ class ExportQueueTest : public testing::Test {
     ReadSendingConfig(reader, {id, node, diagnostics_, host_.host()}, config);
     reader.Finish();
     queue_ = std::make_unique<ExportQueue>(config, "exporter", host_.host(), transport_);
-    queue_->Start();
+    EXPECT_TRUE(queue_->Start().has_value());
     return *queue_;
   }
   std::string Errors(std::string_view yaml) {
@@ -240,11 +241,114 @@ TEST_F(ExportQueueTest, CountsWhatTheServerRejects) {
   EXPECT_EQ(host_.Imbalance(), 0);
 }
 
+TEST_F(ExportQueueTest, JoinsRequestsUntilThereAreEnough) {
+  Make("sending_queue: {batch: {min_size: 10, flush_timeout: 1h}, num_consumers: 3}");
+  for (int i = 0; i < 4; ++i) ASSERT_TRUE(Consume(3).has_value());
+  transport_.WaitForAttempts(1);
+  ASSERT_TRUE(Consume(3).has_value());
+  queue_->Stop();
+  EXPECT_EQ(transport_.attempts(), 2);
+  EXPECT_EQ(Sent(), 15);
+  EXPECT_EQ(host_.Imbalance(), 0);
+}
+
+TEST_F(ExportQueueTest, JoinedRequestsWaitNoLongerThanTheTimeout) {
+  Make("sending_queue: {batch: {flush_timeout: 1ms}}");
+  ASSERT_TRUE(Consume(3).has_value());
+  AdvanceUntilAttempts(1);
+  queue_->Stop();
+  EXPECT_EQ(Sent(), 3);
+}
+
+TEST_F(ExportQueueTest, JoinedRequestsAreCut) {
+  Make("sending_queue: {batch: {min_size: 4, max_size: 4, flush_timeout: 1h}}");
+  ASSERT_TRUE(Consume(11).has_value());
+  queue_->Stop();
+  EXPECT_EQ(transport_.attempts(), 3);
+  EXPECT_EQ(Sent(), 11);
+}
+
+// Keeps a queue in a file system of the test's.
+class FakeStorage final : public StorageExtension {
+ public:
+  base::Status Start() override { return {}; }
+  void Stop() override {}
+  base::Result<std::unique_ptr<QueueLog>> OpenQueue(const std::string& client) override {
+    return QueueLog::Open(files, {.directory = client}, base::NullLogger());
+  }
+  base::MemoryFileSystem files;
+};
+
+class StoredQueueTest : public ExportQueueTest {
+ protected:
+  void MakeStored(SendingConfig config = {}) {
+    config.queue.storage = &storage_;
+    config.retry.initial_interval = std::chrono::milliseconds(1);
+    config.retry.max_elapsed_time = std::chrono::nanoseconds(0);
+    queue_ = std::make_unique<ExportQueue>(config, "exporter", host_.host(), transport_);
+    ASSERT_TRUE(queue_->Start().has_value());
+  }
+  FakeStorage storage_;
+};
+
+TEST_F(StoredQueueTest, WhatStopsInTheMiddleGoesOnAfterwards) {
+  transport_.Fail(kAlways, Retryable());
+  MakeStored();
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(Consume(3).has_value());
+  transport_.WaitForAttempts(5);
+  queue_->Stop();
+  EXPECT_EQ(Sent() + Failed(), 0);
+  EXPECT_EQ(host_.Count("narthex_points_waiting"), 60);
+  EXPECT_EQ(host_.Imbalance(), 0);
+  transport_.Fail(0, {});
+  MakeStored();
+  AdvanceUntilAttempts(transport_.attempts() + 20);
+  queue_->Stop();
+  EXPECT_EQ(Sent(), 60);
+  MakeStored();
+  queue_->Stop();
+  EXPECT_EQ(transport_.points(), 60u);
+}
+
+TEST_F(StoredQueueTest, WhatIsRefusedForGoodDoesNotComeAgain) {
+  transport_.Fail(kAlways, {.status = base::Fail(Code::kInvalidArgument, "bad")});
+  MakeStored();
+  ASSERT_TRUE(Consume(3).has_value());
+  transport_.WaitForAttempts(1);
+  queue_->Stop();
+  EXPECT_EQ(Failed(), 3);
+  MakeStored();
+  queue_->Stop();
+  EXPECT_EQ(transport_.attempts(), 1);
+  EXPECT_EQ(host_.Imbalance(), 0);
+}
+
+TEST_F(StoredQueueTest, AFullDiskRefusesForNow) {
+  MakeStored();
+  transport_.Hold(true);
+  storage_.files.SetPlan([](const base::MemoryFileSystem::Call& call) {
+    return call.operation == "append" ? base::MemoryFileSystem::Fate::kFail
+                                      : base::MemoryFileSystem::Fate::kSucceed;
+  });
+  EXPECT_EQ(Consume(3).error().code, Code::kResourceExhausted);
+  storage_.files.SetPlan(nullptr);
+  EXPECT_TRUE(Consume(3).has_value());
+  transport_.Hold(false);
+  transport_.WaitForAttempts(1);
+  queue_->Stop();
+  EXPECT_EQ(transport_.points(), 3u);
+  EXPECT_EQ(host_.Imbalance(), 0);
+}
+
 TEST_F(ExportQueueTest, MistakesInItsConfiguration) {
   EXPECT_THAT(Errors("sending_queue: {num_consumers: 0}"),
               HasSubstr("test.yaml:1:32: num_consumers: must be positive"));
   EXPECT_THAT(Errors("sending_queue: {sizer: metrics}"), HasSubstr("requests, items or bytes"));
-  EXPECT_THAT(Errors("sending_queue: {storage: file_storage}"), HasSubstr("is not supported"));
+  EXPECT_THAT(Errors("sending_queue: {storage: file_storage}"),
+              HasSubstr("test.yaml:1:26: storage: references extension \"file_storage\""));
+  EXPECT_THAT(Errors("sending_queue: {batch: {min_size: 5, max_size: 4}}"),
+              HasSubstr("must be greater or equal to min_size"));
+  EXPECT_THAT(Errors("sending_queue: {batch: {sizer: requests}}"), HasSubstr("items or bytes"));
   EXPECT_THAT(Errors("sending_queue: {queue_sise: 1}"), HasSubstr("did you mean"));
   EXPECT_THAT(Errors("retry_on_failure: {randomization_factor: 2}"), HasSubstr("within [0, 1]"));
   EXPECT_THAT(Errors("retry_on_failure: {max_elapsed_time: 1s}"), HasSubstr("initial_interval"));

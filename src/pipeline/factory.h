@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -27,6 +28,15 @@ struct CreateContext {
   const config::Node& config;  // Null where the file has nothing.
   config::Diagnostics& diagnostics;
   Host& host;
+  // The extensions of the service, made already; null where there are none.
+  const std::map<ComponentId, Extension*>* extensions = nullptr;
+
+  // nullptr when the service has none of that id.
+  Extension* FindExtension(const ComponentId& wanted) const {
+    if (extensions == nullptr) return nullptr;
+    const auto found = extensions->find(wanted);
+    return found != extensions->end() ? found->second : nullptr;
+  }
 };
 
 // One row per component type; the composition root holds the lists. `create` never returns null.

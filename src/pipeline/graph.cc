@@ -202,7 +202,11 @@ class GraphBuilder {
 
   CreateContext ContextOf(const ComponentId& id, const Declared& declared) {
     made_.insert(declared.body);
-    return {.id = id, .config = *declared.body, .diagnostics = diagnostics_, .host = host_};
+    return {.id = id,
+            .config = *declared.body,
+            .diagnostics = diagnostics_,
+            .host = host_,
+            .extensions = &made_extensions_};
   }
 
   template <class T>
@@ -218,7 +222,8 @@ class GraphBuilder {
       const Declared& declared = extensions_.at(use.id);
       const auto* factory = FindFactory(factories_.extensions, use.id.type);
       if (factory == nullptr) continue;
-      Keep(factory->create(ContextOf(use.id, declared)), "extension", use.id);
+      made_extensions_[use.id] =
+          Keep(factory->create(ContextOf(use.id, declared)), "extension", use.id);
     }
   }
 
@@ -279,8 +284,11 @@ class GraphBuilder {
       for (const auto& [id, body] : declared) {
         const auto* factory = FindFactory(factories, id.type);
         if (factory == nullptr || made_.contains(body.body)) continue;
-        CreateContext context{
-            .id = id, .config = *body.body, .diagnostics = diagnostics_, .host = host};
+        CreateContext context{.id = id,
+                              .config = *body.body,
+                              .diagnostics = diagnostics_,
+                              .host = host,
+                              .extensions = &made_extensions_};
         factory->create(context, *next...);
       }
     };
@@ -302,6 +310,7 @@ class GraphBuilder {
   DeclaredMap receivers_, processors_, exporters_, extensions_;
   std::vector<Use> service_extensions_;
   std::vector<Pipeline> pipelines_;
+  std::map<ComponentId, Extension*> made_extensions_;
   std::map<ComponentId, Consumer*> made_exporters_;
   std::set<const Node*> made_;  // Bodies of the components that were made.
   std::unique_ptr<Graph> graph_{new Graph()};

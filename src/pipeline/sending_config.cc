@@ -31,6 +31,46 @@ void ReadSizer(config::MapReader& reader, QueueConfig& config) {
   }
 }
 
+void ReadStorage(config::MapReader& reader, const CreateContext& context, QueueConfig& config) {
+  std::string text;
+  if (!reader.Read("storage", text)) return;
+  const auto id = ComponentId::Parse(text);
+  Extension* extension = id.has_value() ? context.FindExtension(*id) : nullptr;
+  config.storage = dynamic_cast<StorageExtension*>(extension);
+  if (extension == nullptr) {
+    reader.Report(
+        "storage",
+        fmt::format("references extension \"{}\" which is not in service::extensions", text));
+  } else if (config.storage == nullptr) {
+    reader.Report("storage", fmt::format("extension \"{}\" keeps no queues", text));
+  }
+}
+
+QueueConfig::Batching ReadBatching(const config::Node& node, const CreateContext& context) {
+  QueueConfig::Batching batching;
+  std::string sizer = "items";
+  uint64_t min_size = batching.min_size, max_size = 0;
+  config::MapReader reader(node, context.diagnostics);
+  ReadNonNegative(reader, "flush_timeout", batching.flush_timeout);
+  reader.Read("min_size", min_size);
+  reader.Read("max_size", max_size);
+  reader.Read("sizer", sizer);
+  if (reader.Take("partition") != nullptr) reader.Report("partition", "is not supported");
+  reader.Finish();
+  if (max_size > 0 && max_size < min_size) {
+    reader.Report("max_size", "must be greater or equal to min_size");
+  }
+  if (sizer == "bytes") {
+    batching.sizer = QueueConfig::Batching::Sizer::kBytes;
+    if (max_size > 0) reader.Report("max_size", "needs the sizer items");
+  } else if (sizer != "items") {
+    reader.Report("sizer", "must be items or bytes");
+  }
+  batching.min_size = min_size;
+  batching.max_size = max_size;
+  return batching;
+}
+
 void ReadQueueConfig(const config::Node& node, const CreateContext& context, QueueConfig& config) {
   constexpr size_t kConsumersMax = 1'000;
   config::MapReader reader(node, context.diagnostics);
@@ -41,14 +81,9 @@ void ReadQueueConfig(const config::Node& node, const CreateContext& context, Que
   ReadSizer(reader, config);
   reader.Read("block_on_overflow", config.block_on_overflow);
   reader.Read("wait_for_result", config.wait_for_result);
-  // Keeping in memory what was meant to outlive the process would be worse than not starting.
-  if (reader.Take("storage") != nullptr) {
-    reader.Report("storage", "is not supported: the queue is held in memory");
-  }
-  if (reader.Take("batch") != nullptr) {
-    context.host.logger.Warn(
-        "exporter", "configuration key has no effect",
-        {{"exporter", context.id.ToString()}, {"key", "sending_queue::batch"}});
+  ReadStorage(reader, context, config);
+  if (const config::Node* batch = reader.Take("batch")) {
+    config.batching = ReadBatching(*batch, context);
   }
   reader.Finish();
 }
@@ -73,12 +108,17 @@ void ReadRetryConfig(const config::Node& node, const CreateContext& context, Ret
   }
 }
 
-void ReadSendingConfig(config::MapReader& reader, const CreateContext& context,
-                       SendingConfig& config) {
+void ReadTimeoutAndRetry(config::MapReader& reader, const CreateContext& context,
+                         SendingConfig& config) {
   ReadNonNegative(reader, "timeout", config.timeout);
   if (const config::Node* node = reader.Take("retry_on_failure")) {
     ReadRetryConfig(*node, context, config.retry);
   }
+}
+
+void ReadSendingConfig(config::MapReader& reader, const CreateContext& context,
+                       SendingConfig& config) {
+  ReadTimeoutAndRetry(reader, context, config);
   if (const config::Node* node = reader.Take("sending_queue")) {
     ReadQueueConfig(*node, context, config.queue);
   }

@@ -2,8 +2,10 @@
 
 #include <chrono>
 #include <cstddef>
+#include <optional>
 
 #include "pipeline/factory.h"
+#include "pipeline/queue_log.h"
 
 namespace narthex::pipeline {
 
@@ -27,8 +29,19 @@ struct QueueConfig {
   size_t consumers = 10;
   size_t size_max = 1000;  // In the sizer's unit.
   Sizer sizer = Sizer::kRequests;
-  bool block_on_overflow = false;  // Instead of a refusal.
-  bool wait_for_result = false;    // The sender learns what became of its data.
+  bool block_on_overflow = false;       // Instead of a refusal.
+  bool wait_for_result = false;         // The sender learns what became of its data.
+  StorageExtension* storage = nullptr;  // Keeps the queue on disk; null: in memory.
+
+  // `batch`: joins requests before they are sent.
+  struct Batching {
+    enum class Sizer { kItems, kBytes };
+    std::chrono::nanoseconds flush_timeout{std::chrono::milliseconds(200)};
+    size_t min_size = 8192;  // What is enough to be sent, in the sizer's unit.
+    size_t max_size = 0;     // Larger ones are cut; only for points; 0: no limit.
+    Sizer sizer = Sizer::kItems;
+  };
+  std::optional<Batching> batching;
 };
 
 struct SendingConfig {
@@ -41,6 +54,8 @@ struct SendingConfig {
 void ReadSendingConfig(config::MapReader& reader, const CreateContext& context,
                        SendingConfig& config);
 // The parts, for exporters that call them otherwise.
+void ReadTimeoutAndRetry(config::MapReader& reader, const CreateContext& context,
+                         SendingConfig& config);
 void ReadRetryConfig(const config::Node& node, const CreateContext& context, RetryConfig& config);
 
 }  // namespace narthex::pipeline

@@ -67,5 +67,37 @@ def over_grpc(world):
     chain(world, "otlp_grpc")
 
 
+def killed(world):
+    """A with a queue on disk is killed during an outage of B; nothing that was acknowledged is lost."""
+    a_grpc, a_http, a_health, b_grpc, b_http, b_health, page = free_ports(7)
+    exporter = EXPORTERS["otlp_http"].format(http=b_http, retry=RETRY + ", sending_queue: {storage: file_storage}")
+    a_config = world.write("a.yaml", receiver(a_grpc, a_http) + f"exporters: {{otlp_http: {exporter}}}\n" +
+                           service(a_health, "otlp_http").replace(
+                               "extensions: {", "extensions: {file_storage: {directory: queue, create_directory: true}, ", 1)
+                           .replace("extensions: [", "extensions: [file_storage, ", 1))
+    b_config = world.write("b.yaml", receiver(b_grpc, b_http) +
+                           f"exporters: {{prometheus: {{endpoint: \"127.0.0.1:{page}\"}}}}\n" +
+                           service(b_health, "prometheus"))
+    names = []
+    for round_ in range(3):
+        a = world.run(f"a{round_}", NARTHEX, "collector", "--config", a_config)
+        wait_ready(f"http://127.0.0.1:{a_health}/", a)
+        for i in range(50):
+            names.append(f"round_{round_}_{i}")
+            export(a_http, names[-1], i)
+        a.kill()
+    b = world.run("b", NARTHEX, "collector", "--config", b_config)
+    wait_ready(f"http://127.0.0.1:{b_health}/", b)
+    a = world.run("a_last", NARTHEX, "collector", "--config", a_config)
+    wait_ready(f"http://127.0.0.1:{a_health}/", a)
+
+    def arrived():
+        text = fetch(f"http://127.0.0.1:{page}/metrics")[1]
+        return all(f"\n{name}{{" in text for name in names)
+
+    eventually(arrived, "everything that was acknowledged is on the page of B")
+    check(a.stop() == 0, "A stops politely")
+
+
 if __name__ == "__main__":
-    main({"over_http": over_http, "over_grpc": over_grpc})
+    main({"over_http": over_http, "over_grpc": over_grpc, "killed": killed})

@@ -66,8 +66,7 @@ OtlpGrpcExporter::OtlpGrpcExporter(Config config, const std::string& name, pipel
       queue_(config_.sending, name, host, *this) {}
 
 base::Status OtlpGrpcExporter::Start() {
-  queue_.Start();
-  return {};
+  return queue_.Start();
 }
 
 pipeline::Encoded OtlpGrpcExporter::Encode(const otlp::Batch& batch) {

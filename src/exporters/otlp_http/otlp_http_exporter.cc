@@ -77,8 +77,7 @@ OtlpHttpExporter::OtlpHttpExporter(Config config, const std::string& name, pipel
       queue_(config_.sending, name, host, *this) {}
 
 base::Status OtlpHttpExporter::Start() {
-  queue_.Start();
-  return {};
+  return queue_.Start();
 }
 
 pipeline::Encoded OtlpHttpExporter::Encode(const otlp::Batch& batch) {

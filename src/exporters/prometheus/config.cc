@@ -1,36 +1,9 @@
 #include "exporters/prometheus/config.h"
 
-#include <algorithm>
-
 #include "model/labels.h"
 
 namespace narthex::exporters {
 namespace {
-
-// `*` stands for any run of characters.
-bool MatchesPattern(std::string_view pattern, std::string_view text) {
-  size_t p = 0, t = 0, star = std::string_view::npos, resume = 0;
-  while (t < text.size()) {
-    if (p < pattern.size() && pattern[p] == '*') {
-      star = p++;
-      resume = t;
-    } else if (p < pattern.size() && pattern[p] == text[t]) {
-      ++p;
-      ++t;
-    } else if (star != std::string_view::npos) {
-      p = star + 1;
-      t = ++resume;
-    } else {
-      return false;
-    }
-  }
-  return pattern.find_first_not_of('*', p) == std::string_view::npos;
-}
-
-bool MatchesAny(const std::vector<std::string>& patterns, std::string_view text) {
-  return std::ranges::any_of(
-      patterns, [&](const std::string& pattern) { return MatchesPattern(pattern, text); });
-}
 
 void ReadConstLabels(config::MapReader& reader, PrometheusConfig& config) {
   const config::Node* labels = reader.Take("const_labels");
@@ -44,55 +17,7 @@ void ReadConstLabels(config::MapReader& reader, PrometheusConfig& config) {
   }
 }
 
-void ReadResourceLabels(config::MapReader& reader, const pipeline::CreateContext& context,
-                        PrometheusConfig& config) {
-  bool is_enabled = false, without_service = false;
-  if (const config::Node* node = reader.Take("resource_to_telemetry_conversion")) {
-    config::MapReader inner(*node, context.diagnostics);
-    inner.Read("enabled", is_enabled);
-    inner.Read("exclude_service_attributes", without_service);
-    inner.Finish();
-  }
-  if (const config::Node* node = reader.Take("resource_constant_labels")) {
-    config::MapReader inner(*node, context.diagnostics);
-    inner.Read("included", config.resource_labels.included);
-    inner.Read("excluded", config.resource_labels.excluded);
-    inner.Finish();
-    if (is_enabled) {
-      reader.Report("resource_constant_labels",
-                    "may not be combined with resource_to_telemetry_conversion");
-    }
-  }
-  if (!is_enabled) return;
-  config.resource_labels.included = {"*"};
-  if (without_service) {
-    config.resource_labels.excluded = {"service.name", "service.namespace", "service.instance.id"};
-  }
-}
-
-void ReadStrategy(config::MapReader& reader, PrometheusConfig& config) {
-  bool with_suffixes = true;
-  std::string name;
-  reader.Read("add_metric_suffixes", with_suffixes);
-  reader.Read("translation_strategy", name);
-  if (!with_suffixes) {
-    config.strategy = otlp::TranslationStrategy::kUnderscoreEscapingWithoutSuffixes;
-  }
-  if (name.empty()) return;
-  const auto strategy = otlp::StrategyFromName(name);
-  if (strategy.has_value()) {
-    config.strategy = *strategy;
-  } else {
-    reader.Report("translation_strategy", "invalid translation_strategy: " + name);
-  }
-}
-
 }  // namespace
-
-bool ResourceLabels::Takes(std::string_view attribute) const {
-  if (MatchesAny(excluded, attribute)) return false;
-  return included.empty() ? !excluded.empty() : MatchesAny(included, attribute);
-}
 
 PrometheusConfig ReadPrometheusConfig(const pipeline::CreateContext& context) {
   PrometheusConfig config;
@@ -103,10 +28,10 @@ PrometheusConfig ReadPrometheusConfig(const pipeline::CreateContext& context) {
   ReadConstLabels(reader, config);
   reader.Read("send_timestamps", config.send_timestamps);
   reader.ReadGoDuration("metric_expiration", expiration_ns);
-  ReadResourceLabels(reader, context, config);
+  config.resource_labels = translate::ReadResourceLabels(reader, context.diagnostics);
   reader.Read("enable_open_metrics", config.enable_open_metrics);
   reader.Read("without_scope_info", config.without_scope_info);
-  ReadStrategy(reader, config);
+  config.strategy = translate::ReadStrategy(reader);
   for (const char* key : {"tls", "auth"}) {
     if (reader.Take(key) != nullptr) reader.Report(key, "is not supported by this exporter");
   }

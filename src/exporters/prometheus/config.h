@@ -7,17 +7,9 @@
 
 #include "otlp/naming.h"
 #include "pipeline/factory.h"
+#include "translate/config.h"
 
 namespace narthex::exporters {
-
-// Which resource attributes become labels of every series.
-struct ResourceLabels {
-  // Names with `*` as a wildcard. Nothing included but something excluded means: all but those.
-  std::vector<std::string> included;
-  std::vector<std::string> excluded;
-
-  bool Takes(std::string_view attribute) const;
-};
 
 // The official exporter's configuration. A value.
 struct PrometheusConfig {
@@ -26,7 +18,7 @@ struct PrometheusConfig {
   std::vector<std::pair<std::string, std::string>> const_labels;
   bool send_timestamps = false;
   std::chrono::nanoseconds expiration{std::chrono::minutes(5)};
-  ResourceLabels resource_labels;
+  translate::ResourceLabels resource_labels;
   bool enable_open_metrics = false;
   bool without_scope_info = false;
   otlp::TranslationStrategy strategy = otlp::TranslationStrategy::kUnderscoreEscapingWithSuffixes;

@@ -106,16 +106,6 @@ translation_strategy: NoTranslation)"),
   EXPECT_THAT(errors("endpoint: x:1\ntls: {cert_file: x}"), HasSubstr("not supported"));
 }
 
-TEST(ResourceLabels, WildcardsAndExclusions) {
-  EXPECT_FALSE(ResourceLabels{}.Takes("a"));
-  EXPECT_TRUE((ResourceLabels{.included = {"*"}}).Takes("a"));
-  EXPECT_TRUE((ResourceLabels{.excluded = {"b*"}}).Takes("a"));
-  EXPECT_FALSE((ResourceLabels{.excluded = {"b*"}}).Takes("bc"));
-  EXPECT_TRUE((ResourceLabels{.included = {"a*c*"}}).Takes("abcd"));
-  EXPECT_FALSE((ResourceLabels{.included = {"a*c"}}).Takes("abcd"));
-  EXPECT_FALSE((ResourceLabels{.included = {"a"}, .excluded = {"a"}}).Takes("a"));
-}
-
 TEST(PrometheusExporter, KeepsTheContract) {
   pipeline::ExpectExporterContract(&PrometheusExporter::Create, "endpoint: 127.0.0.1:0");
 }

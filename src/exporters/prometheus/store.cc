@@ -8,10 +8,12 @@
 
 #include "base/random.h"
 #include "exporters/prometheus/internal/series.h"
-#include "exporters/prometheus/series_labels.h"
 #include "exposition/writer.h"
+#include "translate/series_labels.h"
 
 namespace narthex::exporters {
+
+using translate::SeriesLabels;
 namespace {
 
 using internal::Family;

@@ -14,6 +14,7 @@ namespace narthex::pipeline {
 // The world for a component under test: a clock that stands still, a silent log, and its numbers.
 class TestHost {
  public:
+  explicit TestHost(base::FileSystem& files = base::PosixFileSystem()) : files_(files) {}
   Host& host() { return host_; }
   base::ManualClock& clock() { return clock_; }
 
@@ -63,7 +64,8 @@ class TestHost {
   sdk::MeterProvider provider_{sdk::MeterProvider::Config{.clock = clock_}};
   std::shared_ptr<sdk::Meter> meter_ = provider_.GetMeter("test");
   Instruments instruments_{*meter_};
-  Host host_{{base::PosixFileSystem(), clock_}, base::NullLogger(), *meter_, instruments_};
+  base::FileSystem& files_;
+  Host host_{{files_, clock_}, base::NullLogger(), *meter_, instruments_};
   ComponentId id_;
   config::Node config_;
   config::Diagnostics diagnostics_{"test.yaml"};

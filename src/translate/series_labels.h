@@ -2,11 +2,12 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "otlp/naming.h"
 
-namespace narthex::exporters {
+namespace narthex::translate {
 
 // Gathers the labels of one series under their Prometheus names. One thread at a time.
 class SeriesLabels {
@@ -26,6 +27,8 @@ class SeriesLabels {
   // that only UTF-8 aware readers understand get underscores.
   std::string Render(bool escaped = false) const;
   bool has_utf8_names() const;
+  // The same labels as pairs, in the same order.
+  std::vector<std::pair<std::string, std::string>> Sorted() const;
 
  private:
   struct Item {
@@ -38,4 +41,4 @@ class SeriesLabels {
   std::vector<Item> items_;
 };
 
-}  // namespace narthex::exporters
+}  // namespace narthex::translate

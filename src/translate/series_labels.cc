@@ -1,4 +1,4 @@
-#include "exporters/prometheus/series_labels.h"
+#include "translate/series_labels.h"
 
 #include <algorithm>
 
@@ -6,7 +6,7 @@
 #include "model/labels.h"
 #include "otlp/value.h"
 
-namespace narthex::exporters {
+namespace narthex::translate {
 
 void SeriesLabels::AddAttributes(std::string_view fields, std::string_view prefix) {
   std::vector<otlp::KeyValue> attributes;
@@ -34,32 +34,29 @@ void SeriesLabels::Add(const SeriesLabels& other) {
   items_.insert(items_.end(), other.items_.begin(), other.items_.end());
 }
 
-std::string SeriesLabels::Render(bool escaped) const {
-  if (escaped) return Escaped().Render();
+std::vector<std::pair<std::string, std::string>> SeriesLabels::Sorted() const {
   std::vector<const Item*> sorted;
   sorted.reserve(items_.size());
-  size_t bytes = 0;
-  for (const Item& item : items_) {
-    sorted.push_back(&item);
-    bytes += item.name.size() + item.value.size() + 4;
-  }
+  for (const Item& item : items_) sorted.push_back(&item);
   std::ranges::sort(sorted, [](const Item* a, const Item* b) {
     return a->name != b->name ? a->name < b->name : a < b;  // Equal names stay in order.
   });
-  std::string out;
-  out.reserve(bytes);
-  for (size_t i = 0; i < sorted.size();) {
-    size_t next = i + 1;
-    while (next < sorted.size() && sorted[next]->name == sorted[i]->name) ++next;
-    if (next == i + 1) {
-      exposition::AppendLabel(out, sorted[i]->name, sorted[i]->value);
+  std::vector<std::pair<std::string, std::string>> out;
+  out.reserve(items_.size());
+  for (const Item* item : sorted) {
+    if (!out.empty() && out.back().first == item->name) {
+      out.back().second.append(";").append(item->value);
     } else {
-      std::string joined = sorted[i]->value;
-      for (size_t j = i + 1; j < next; ++j) joined.append(";").append(sorted[j]->value);
-      exposition::AppendLabel(out, sorted[i]->name, joined);
+      out.emplace_back(item->name, item->value);
     }
-    i = next;
   }
+  return out;
+}
+
+std::string SeriesLabels::Render(bool escaped) const {
+  if (escaped) return Escaped().Render();
+  std::string out;
+  for (const auto& [name, value] : Sorted()) exposition::AppendLabel(out, name, value);
   return out;
 }
 
@@ -78,4 +75,4 @@ bool SeriesLabels::has_utf8_names() const {
                              [](const Item& item) { return !model::IsLegacyLabelName(item.name); });
 }
 
-}  // namespace narthex::exporters
+}  // namespace narthex::translate
