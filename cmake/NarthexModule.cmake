@@ -18,7 +18,9 @@ function(narthex_module)
     add_library(${target} INTERFACE)
     set(scope INTERFACE)
   endif()
-  target_include_directories(${target} ${scope} ${CMAKE_SOURCE_DIR}/src)
+  target_include_directories(${target} ${scope} $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/src>
+                                       $<INSTALL_INTERFACE:include>
+                             $<INSTALL_INTERFACE:include/narthex>)
   set_property(GLOBAL PROPERTY NARTHEX_LEVEL_${id} ${M_LEVEL})
   set_property(GLOBAL APPEND PROPERTY NARTHEX_MODULES ${M_NAME})
   foreach(dep IN LISTS M_DEPS)

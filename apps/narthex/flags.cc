@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "base/check.h"
+#include "model/byte_size.h"
 #include "model/duration.h"
 
 namespace narthex::apps {
@@ -37,22 +38,6 @@ std::optional<int64_t> ParseMilliseconds(std::string_view text) {
   return std::nullopt;
 }
 
-std::optional<uint64_t> ParseBytes(std::string_view text) {
-  constexpr std::string_view kUnits = "KMGTPE";
-  size_t digits = 0;
-  while (digits < text.size() && text[digits] >= '0' && text[digits] <= '9') ++digits;
-  const auto count = ParseNumber<uint64_t>(text.substr(0, digits));
-  std::string_view unit = text.substr(digits);
-  if (!count.has_value()) return std::nullopt;
-  if (unit.empty() || unit == "B") return count;
-  const size_t power = kUnits.find(unit.front()) + 1;
-  unit.remove_prefix(1);
-  if (power == 0 || (unit != "B" && unit != "iB")) return std::nullopt;
-  const uint64_t factor = uint64_t{1} << (10 * power);
-  if (*count > UINT64_MAX / factor) return std::nullopt;
-  return *count * factor;
-}
-
 // What is wrong with `text` as a value of this kind; empty when nothing is.
 std::string_view Complaint(FlagKind kind, std::string_view text) {
   switch (kind) {
@@ -65,7 +50,7 @@ std::string_view Complaint(FlagKind kind, std::string_view text) {
     case FlagKind::kFloat:
       return ParseNumber<double>(text).has_value() ? "" : "a number";
     case FlagKind::kBytes:
-      return ParseBytes(text).has_value() ? "" : "a size (for example 512MB, 10GB)";
+      return model::ParseBytes(text).has_value() ? "" : "a size (for example 512MB, 10GB)";
     case FlagKind::kString:
     case FlagKind::kRepeated:
       return "";
@@ -228,7 +213,7 @@ double Flags::Float(std::string_view name) const {
   return ParseNumber<double>(Find(name, FlagKind::kFloat).texts.front()).value_or(0);
 }
 uint64_t Flags::Bytes(std::string_view name) const {
-  return ParseBytes(Find(name, FlagKind::kBytes).texts.front()).value_or(0);
+  return model::ParseBytes(Find(name, FlagKind::kBytes).texts.front()).value_or(0);
 }
 const std::vector<std::string>& Flags::List(std::string_view name) const {
   return Find(name, FlagKind::kRepeated).texts;

@@ -13,6 +13,7 @@
 #include "flags.h"
 #include "promql/script/script.h"
 #include "tsdb/db.h"
+#include "tsdb_tool.h"
 
 namespace narthex::apps {
 namespace {
@@ -48,19 +49,6 @@ constexpr FlagSpec kQueryFlags[] = {
     {"query.max-samples", FlagKind::kInt, "50000000", "Samples that a query may hold in memory."},
     {"enable-feature", FlagKind::kRepeated, "", "Lists of features, as of `narthex server`."},
 };
-
-// The files of a running server may go while they are opened: cut into a block, or compacted.
-base::Result<std::unique_ptr<tsdb::Db>> OpenDirectory(const std::string& directory,
-                                                      base::Logger& log) {
-  constexpr int kAttempts = 3;
-  tsdb::Db::Options options{.directory = directory};
-  options.read_only = true;
-  auto db = tsdb::Db::Open(base::RealEnv(), log, options);
-  for (int i = 1; i < kAttempts && !db && db.error().code == base::Code::kNotFound; ++i) {
-    db = tsdb::Db::Open(base::RealEnv(), log, options);
-  }
-  return db;
-}
 
 std::optional<model::Timestamp> NewestSample(const tsdb::Db& db) {
   model::Timestamp newest = db.head().statistics().max_time;
@@ -102,7 +90,7 @@ base::Status Query(const Flags& flags, const std::string& text) {
   ASSIGN_OR_RETURN(const ResultFormat format,
                    ParseResultFormat(flags.String(flags.WasSet("o") ? "o" : "format")));
   base::Logger log(base::LogLevel::kError, base::LogFormat::kLogfmt);
-  ASSIGN_OR_RETURN(const auto db, OpenDirectory(flags.String("data"), log));
+  ASSIGN_OR_RETURN(const auto db, OpenForReading(flags.String("data"), log));
   promql::Engine::Options options;
   options.lookback_ms = flags.DurationMs("query.lookback-delta");
   options.timeout_ms = flags.DurationMs("query.timeout");

@@ -49,7 +49,8 @@ base::Result<tsdb::Db::Options> StorageOptions(const Flags& flags) {
   options.directory = flags.String("storage.tsdb.path");
   options.lock = !flags.Bool("storage.tsdb.no-lockfile");
   options.head.series_max = static_cast<uint64_t>(flags.Int("storage.tsdb.max-series"));
-  options.retention_bytes = flags.Bytes("storage.tsdb.retention.size");
+  options.retention.time_ms = flags.DurationMs("storage.tsdb.retention.time");
+  options.retention.bytes = flags.Bytes("storage.tsdb.retention.size");
   const int64_t min_block_ms = flags.DurationMs("storage.tsdb.min-block-duration");
   if (min_block_ms < 60'000) {
     return Fail(Code::kInvalidArgument,
@@ -108,7 +109,6 @@ base::Result<server::Server::Options> ServerOptions(const Flags& flags) {
   options.enable_lifecycle = flags.Bool("web.enable-lifecycle");
   options.enable_admin_api = flags.Bool("web.enable-admin-api");
   options.enable_remote_write = flags.Bool("web.enable-remote-write-receiver");
-  options.retention_ms = flags.DurationMs("storage.tsdb.retention.time");
   ASSIGN_OR_RETURN(options.db, StorageOptions(flags));
   options.engine.lookback_ms = flags.DurationMs("query.lookback-delta");
   options.engine.timeout_ms = flags.DurationMs("query.timeout");

@@ -25,10 +25,11 @@ struct Tool {
 constexpr Tool kTools[] = {
     {"tsdb", "list", "the blocks of a data directory", &RunTsdbList},
     {"tsdb", "analyze", "which labels make a block large", &RunTsdbAnalyze},
-    {"tsdb", "dump", "the samples of the blocks", &RunTsdbDump},
+    {"tsdb", "dump", "the samples of blocks and log", &RunTsdbDump},
     {"tsdb", "dump-openmetrics", "the same in the OpenMetrics format", &RunTsdbDumpOpenMetrics},
     {"tsdb", "create-blocks-from", "openmetrics FILE: blocks of samples with timestamps",
      &RunTsdbCreateBlocks},
+    {"tsdb", "bench", "write [FILE]: how fast samples are written", &RunTsdbBench},
     {"query", "", "--data=DIR EXPR: PromQL over a data directory", &RunQuery},
     {"test", "promql", "FILE…: runs PromQL test scripts", &RunTestPromql},
 };

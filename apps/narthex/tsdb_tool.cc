@@ -6,12 +6,13 @@
 #include <array>
 #include <cstdio>
 
+#include "base/env.h"
 #include "base/time_format.h"
 #include "flags.h"
 #include "json/writer.h"
+#include "model/byte_size.h"
 #include "model/number.h"
 #include "promql/parser/parser.h"
-#include "storage/merge.h"
 
 namespace narthex::apps {
 namespace {
@@ -33,7 +34,7 @@ constexpr FlagSpec kListFlags[] = {
 constexpr CommandHelp kDumpHelp = {
     .name = "narthex tool tsdb dump",
     .summary =
-        "Prints the samples of a data directory's blocks, one a line: stands in for "
+        "Prints the samples of a data directory, one a line: stands in for "
         "promtool tsdb dump.",
     .examples = "  narthex tool tsdb dump --match='up' --min-time=1700000000000 data\n",
     .positional = "[DIR]",
@@ -59,20 +60,6 @@ std::string FormatGoTime(int64_t ms) {
   std::string text = base::FormatRfc3339(ms);
   text[10] = ' ';
   return text.substr(0, 19) + " +0000 UTC";
-}
-
-// 4KiB386B: each unit with what is left over for it.
-std::string FormatGoBytes(uint64_t bytes) {
-  constexpr std::array<const char*, 7> kUnits = {"EiB", "PiB", "TiB", "GiB", "MiB", "KiB", "B"};
-  if (bytes == 0) return "0B";
-  std::string text;
-  unsigned shift = 60;
-  for (const char* unit : kUnits) {
-    const uint64_t part = bytes >> shift & (shift == 60 ? 0xf : 0x3ff);
-    if (part != 0) text += fmt::format("{}{}", part, unit);
-    shift -= 10;
-  }
-  return text;
 }
 
 using Row = std::array<std::string, 8>;
@@ -197,15 +184,14 @@ base::Status Dump(const Flags& flags, Format format) {
     ASSIGN_OR_RETURN(selections.emplace_back(), promql::ParseSelector(text));
   }
   if (selections.empty()) selections.emplace_back();
-  ASSIGN_OR_RETURN(const auto blocks, OpenBlocks(directory));
-  std::vector<std::unique_ptr<storage::Querier>> queriers;
-  for (const auto& block : blocks) queriers.push_back(block->OpenQuerier(range));
-  const auto querier = storage::MergeQueriers(std::move(queriers));
+  base::Logger log(base::LogLevel::kWarn, base::LogFormat::kLogfmt);
+  ASSIGN_OR_RETURN(const auto db, OpenForReading(directory, log));
+  ASSIGN_OR_RETURN(const auto querier, db->OpenQuerier(range));
   for (const auto& matchers : selections) {
     RETURN_IF_ERROR(DumpSeries(*querier, matchers, range, format));
   }
   uint64_t unread = 0;
-  for (const auto& block : blocks) unread += block->unread_chunks();
+  for (const auto& block : *db->blocks()) unread += block->unread_chunks();
   if (unread > 0) {
     fmt::print(stderr, "{} chunks of an encoding that is not read were passed over\n", unread);
   }
@@ -228,17 +214,30 @@ base::Result<std::vector<std::shared_ptr<tsdb::Block>>> OpenBlocks(const std::st
   return blocks;
 }
 
+// The files of a running server may go while they are opened: cut into a block, or compacted.
+base::Result<std::unique_ptr<tsdb::Db>> OpenForReading(const std::string& directory,
+                                                       base::Logger& log) {
+  constexpr int kAttempts = 3;
+  tsdb::Db::Options options{.directory = directory};
+  options.read_only = true;
+  auto db = tsdb::Db::Open(base::RealEnv(), log, options);
+  for (int i = 1; i < kAttempts && !db && db.error().code == base::Code::kNotFound; ++i) {
+    db = tsdb::Db::Open(base::RealEnv(), log, options);
+  }
+  return db;
+}
+
 void PrintBlocks(const std::vector<std::shared_ptr<tsdb::Block>>& blocks, bool readable) {
   std::vector<Row> rows = {{"BLOCK ULID", "MIN TIME", "MAX TIME", "DURATION", "NUM SAMPLES",
                             "NUM CHUNKS", "NUM SERIES", "SIZE"}};
   const auto time = [&](int64_t ms) { return readable ? FormatGoTime(ms) : std::to_string(ms); };
   for (const auto& block : blocks) {
     const tsdb::BlockMeta meta = block->meta();
-    rows.push_back({meta.ulid.ToString(), time(meta.min_time), time(meta.max_time),
-                    FormatGoDuration(meta.max_time - meta.min_time),
-                    std::to_string(meta.stats.samples), std::to_string(meta.stats.chunks),
-                    std::to_string(meta.stats.series),
-                    readable ? FormatGoBytes(block->bytes()) : std::to_string(block->bytes())});
+    rows.push_back(
+        {meta.ulid.ToString(), time(meta.min_time), time(meta.max_time),
+         FormatGoDuration(meta.max_time - meta.min_time), std::to_string(meta.stats.samples),
+         std::to_string(meta.stats.chunks), std::to_string(meta.stats.series),
+         readable ? model::FormatBytes(block->bytes()) : std::to_string(block->bytes())});
   }
   PrintTable(rows);
 }

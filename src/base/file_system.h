@@ -45,6 +45,11 @@ struct DirectoryEntry {
   uint64_t size = 0;  // Bytes; 0 for a directory.
 };
 
+struct DiskSpace {
+  uint64_t total = 0;  // Bytes.
+  uint64_t free = 0;   // That an unprivileged process may still write.
+};
+
 // Files and directories: the only way to a disk, so that tests can take the disk's place (see
 // base/testing/memory_file_system.h). Thread-safe. Every error names the path.
 class FileSystem {
@@ -73,8 +78,8 @@ class FileSystem {
   // Takes an exclusive advisory lock on `path`, creating it with our process id as content.
   // kFailedPrecondition, naming the holder, while somebody else has it.
   virtual Result<std::unique_ptr<FileLock>> Lock(const std::string& path) = 0;
-  // Bytes that an unprivileged process may still write.
-  virtual Result<uint64_t> FreeBytes(const std::string& path) = 0;
+  // Of the file system that holds `path`.
+  virtual Result<DiskSpace> Space(const std::string& path) = 0;
 };
 
 // The machine's files.

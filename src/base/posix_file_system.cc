@@ -207,10 +207,11 @@ class RealFileSystem final : public FileSystem {
     return std::make_unique<PosixLock>(std::move(fd), path);
   }
 
-  Result<uint64_t> FreeBytes(const std::string& path) override {
+  Result<DiskSpace> Space(const std::string& path) override {
     struct statvfs info;
     if (::statvfs(path.c_str(), &info) != 0) return FailErrno(errno, "statvfs " + path);
-    return static_cast<uint64_t>(info.f_bavail) * info.f_frsize;
+    return DiskSpace{.total = static_cast<uint64_t>(info.f_blocks) * info.f_frsize,
+                     .free = static_cast<uint64_t>(info.f_bavail) * info.f_frsize};
   }
 };
 

@@ -85,12 +85,5 @@ TEST(MapReader, ReportsAllFindingsWithPlaceAndSuggestion) {
   EXPECT_EQ(target.interval_ms, 0);
 }
 
-TEST(Bytes, ArePowersOfTwo) {
-  EXPECT_EQ(ParseBytes("10GB"), uint64_t{10} << 30);
-  EXPECT_EQ(ParseBytes("1.5KiB"), 1536u);
-  EXPECT_EQ(ParseBytes("77"), 77u);
-  for (const char* text : {"", "GB", "5XB", "-1MB", "5K"}) EXPECT_FALSE(ParseBytes(text)) << text;
-}
-
 }  // namespace
 }  // namespace narthex::config

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cmath>
 #include <optional>
 
+#include "model/byte_size.h"
 #include "model/duration.h"
 #include "model/number.h"
 
@@ -141,7 +141,7 @@ bool MapReader::ReadGoDuration(std::string_view key, int64_t& ns) {
 
 bool MapReader::ReadBytes(std::string_view key, uint64_t& bytes) {
   return ReadScalar(key, "a size (such as 512MB)", bytes, [](std::string_view text) {
-    const auto parsed = ParseBytes(text);
+    const auto parsed = model::ParseBytes(text);
     return parsed ? std::optional<uint64_t>(*parsed) : std::nullopt;
   });
 }
@@ -155,33 +155,6 @@ void MapReader::Finish() {
                                  : fmt::format("unknown key \"{}\" (did you mean \"{}\"?)",
                                                key.scalar, nearest));
   }
-}
-
-base::Result<uint64_t> ParseBytes(std::string_view text) {
-  const auto invalid = [text] {
-    return base::Fail(base::Code::kInvalidArgument, "\"{}\" is not a size (such as 512MB)", text);
-  };
-  double number = 0;
-  const auto [end, error] =
-      std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
-  if (error != std::errc() || number < 0) return invalid();
-  std::string_view unit(end, static_cast<size_t>(text.data() + text.size() - end));
-  if (unit.ends_with("iB")) {
-    unit.remove_suffix(2);
-  } else if (unit.ends_with('B')) {
-    unit.remove_suffix(1);
-  } else if (!unit.empty()) {
-    return invalid();
-  }
-  constexpr std::string_view kPrefixes = "KMGTPE";
-  double factor = 1;
-  if (!unit.empty()) {
-    const size_t power = unit.size() == 1 ? kPrefixes.find(unit[0]) : std::string_view::npos;
-    if (power == std::string_view::npos) return invalid();
-    factor = std::ldexp(1.0, 10 * (static_cast<int>(power) + 1));
-  }
-  if (number * factor >= 0x1p63) return invalid();
-  return static_cast<uint64_t>(number * factor);
 }
 
 }  // namespace narthex::config

@@ -69,7 +69,4 @@ class MapReader {
   std::vector<std::string_view> known_;
 };
 
-// "512MB" and the like in bytes. Source: Prometheus, alecthomas/units Base2Bytes.
-base::Result<uint64_t> ParseBytes(std::string_view text);
-
 }  // namespace narthex::config

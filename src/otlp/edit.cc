@@ -64,7 +64,7 @@ class Filterer {
     const auto copy = [&](const auto points, auto& to) {
       metric.first_point = static_cast<uint32_t>(to.size());
       for (const auto& point : points) {
-        if (filter_.KeepPoint(resource, scope, original, point.attributes)) to.push_back(point);
+        if (filter_.KeepPoint(resource, scope, original, &point)) to.push_back(point);
       }
       metric.point_count = static_cast<uint32_t>(to.size()) - metric.first_point;
     };
@@ -195,6 +195,18 @@ void SetAttributes(ResourceMetrics& resource, const AttributeEditor& attributes,
   resource.resource_raw =
       arena.Keep(ReplaceFields(resource.resource_raw, kField, resource.attributes));
   resource.raw = {};
+}
+
+std::string_view AttributesOf(const PointRef& point) {
+  return std::visit(
+      [](const auto& ref) -> std::string_view {
+        if constexpr (std::is_pointer_v<std::remove_cvref_t<decltype(ref)>>) {
+          return ref->attributes;
+        } else {
+          return {};
+        }
+      },
+      point);
 }
 
 Batch FilterBatch(const Batch& batch, BatchFilter& filter) {

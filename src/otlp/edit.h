@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <variant>
 #include <vector>
 
 #include "otlp/batch.h"
@@ -100,6 +101,11 @@ void VisitPoints(Batch& batch, const Metric& metric, Visit visit) {
   }
 }
 
+// A point of any kind. A view.
+using PointRef = std::variant<std::monostate, const NumberPoint*, const HistogramPoint*,
+                              const ExponentialHistogramPoint*, const SummaryPoint*>;
+std::string_view AttributesOf(const PointRef& point);
+
 // Copies a batch without the points, metrics, scopes and resources that `keep…` refuse; what has
 // nothing left goes, too. The order and the bytes of the rest stay.
 class BatchFilter {
@@ -107,8 +113,7 @@ class BatchFilter {
   virtual ~BatchFilter() = default;
   virtual bool KeepResource(const ResourceMetrics&) { return true; }
   virtual bool KeepMetric(const ResourceMetrics&, const Scope&, const Metric&) { return true; }
-  // `attributes` of the point.
-  virtual bool KeepPoint(const ResourceMetrics&, const Scope&, const Metric&, std::string_view) {
+  virtual bool KeepPoint(const ResourceMetrics&, const Scope&, const Metric&, const PointRef&) {
     return true;
   }
 };

@@ -59,8 +59,8 @@ struct ByName final : BatchFilter {
     return names.find(metric.name) != std::string_view::npos;
   }
   bool KeepPoint(const ResourceMetrics&, const Scope&, const Metric&,
-                 std::string_view attributes) override {
-    const auto k = FindAttribute(attributes, "k");
+                 const PointRef& point) override {
+    const auto k = FindAttribute(AttributesOf(point), "k");
     return !k.has_value() || Text(*k) != dropped;
   }
   std::string_view names = "abc";

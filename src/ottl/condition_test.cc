@@ -14,7 +14,7 @@ constexpr std::string_view kRequest = R"({"resourceMetrics":[
   {"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"shop"}}]},
    "scopeMetrics":[{"scope":{"name":"lib","version":"2"},"metrics":[
     {"name":"http.duration","unit":"ms","sum":{"aggregationTemporality":2,"isMonotonic":true,
-     "dataPoints":[{"asInt":"1","attributes":[
+     "dataPoints":[{"asInt":"1","timeUnixNano":"5","attributes":[
       {"key":"code","value":{"intValue":"404"}},{"key":"path","value":{"stringValue":"/a\"b"}},
       {"key":"ratio","value":{"doubleValue":0.5}},{"key":"ok","value":{"boolValue":true}}]}]}}]}]}]})";
 
@@ -22,9 +22,9 @@ bool Holds(std::string_view text, Level level = Level::kMetric) {
   static const otlp::Batch batch = *otlp::DecodeMetricsJson(kRequest);
   const auto condition = Condition::Parse(text, level);
   EXPECT_TRUE(condition.has_value()) << text << ": " << condition.error().message;
-  return condition.has_value() &&
-         condition->Holds({&batch, &batch.resources[0], &batch.scopes[0], &batch.metrics[0],
-                           batch.numbers[0].attributes});
+  Subject subject(&batch, &batch.resources[0], &batch.scopes[0], &batch.metrics[0],
+                  &batch.numbers[0]);
+  return condition.has_value() && condition->Holds(subject);
 }
 std::string Error(std::string_view text) {
   const auto condition = Condition::Parse(text);
@@ -53,6 +53,12 @@ TEST(Condition, WhatHolds) {
            R"(HasAttrKeyOnDatapoint("code") and HasAttrOnDatapoint("path", "/a\"b"))",
            R"(scope.version > "1")",
            R"(-1 < 0)",
+           R"(datapoint.value_int + 1 == 2 and datapoint.value_double == nil)",
+           R"((datapoint.value_int * 4 - 2) / 2 == 1.0)",
+           R"(datapoint.flags == 0 and datapoint.time_unix_nano == 5)",
+           R"(IsInt(datapoint.attributes["code"]) and Len(metric.name) == 13)",
+           R"(Split(metric.name, ".")[1] == "duration")",
+           R"(datapoint.count == nil)",
        }) {
     EXPECT_TRUE(Holds(text)) << text;
   }

@@ -15,6 +15,8 @@ class Handover {
   // Passes on what is left of a batch that came with `points_in` points; those that are missing
   // count as lost for `reason`. A batch without points ends here, unless it came so.
   base::Status Pass(otlp::Batch batch, size_t points_in, std::string_view reason = "filtered");
+  // Of a batch that ends here with an error, which is returned.
+  base::Status Refuse(size_t points_in, const base::Error& error);
 
  private:
   Consumer& next_;

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/process.h"
+#include "model/byte_size.h"
 #include "model/duration.h"
 
 namespace narthex::server {
@@ -104,6 +105,26 @@ api::BuildInfo StatusPages::Build() const {
           .go_version = "C++ (GCC " __VERSION__ ")"};
 }
 
+namespace {
+
+// Such as "15d or 1GiB512MiB".
+std::string DescribeRetention(const tsdb::Retention& retention) {
+  std::string text;
+  const auto add = [&text](const std::string& limit) {
+    if (!text.empty()) text += " or ";
+    text += limit;
+  };
+  if (retention.time_ms > 0) add(model::FormatDuration(retention.time_ms));
+  if (retention.percentage > 0) {
+    add(fmt::format("{}%", retention.percentage));
+  } else if (retention.bytes > 0) {
+    add(model::FormatBytes(retention.bytes));
+  }
+  return text;
+}
+
+}  // namespace
+
 api::RuntimeInfo StatusPages::Runtime() const {
   api::RuntimeInfo info;
   info.start_ms = facts_.start_ms;
@@ -111,9 +132,11 @@ api::RuntimeInfo StatusPages::Runtime() const {
   info.hostname = base::HostName();
   info.reload_success = reload_success();
   info.last_config_ms = reload_ms();
-  if (const tsdb::Db* const db = db_) info.corruption_count = db->statistics().wal_corruptions;
+  if (const tsdb::Db* const db = db_) {
+    info.corruption_count = db->statistics().wal_corruptions;
+    info.storage_retention = DescribeRetention(db->retention());
+  }
   info.thread_count = base::ReadProcessUsage().threads;
-  info.storage_retention = model::FormatDuration(facts_.retention_ms);
   return info;
 }
 

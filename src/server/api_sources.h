@@ -48,7 +48,6 @@ class StatusPages final : public api::StatusSource {
     std::string revision;
     std::vector<std::pair<std::string, std::string>> flags;
     int64_t start_ms = 0;
-    int64_t retention_ms = 0;
   };
   StatusPages(Facts facts, const std::atomic<const tsdb::Db*>& db)
       : facts_(std::move(facts)), db_(db) {}

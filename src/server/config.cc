@@ -27,11 +27,15 @@ void ReadStorage(const Node& node, Diagnostics& diagnostics, Config& config) {
       MapReader retention(*retention_node, diagnostics);
       int64_t time_ms = 0;
       if (retention.ReadDuration("time", time_ms)) config.retention_ms = time_ms;
-      for (const std::string_view key : {"size", "percentage"}) {
-        if (retention.Take(key) == nullptr) continue;
-        config.warnings.push_back(
-            fmt::format("line {}: storage.tsdb.retention.{} has no effect in this version",
-                        retention.At(key).line, key));
+      uint64_t bytes = 0;
+      if (retention.ReadBytes("size", bytes)) config.retention_bytes = bytes;
+      double percentage = 0;
+      if (retention.Read("percentage", percentage)) {
+        if (!(percentage >= 0 && percentage <= 100)) {
+          diagnostics.Add(retention.At("percentage"),
+                          "storage.tsdb.retention.percentage: expected 0 to 100");
+        }
+        config.retention_percentage = percentage;
       }
       retention.Finish();
     }

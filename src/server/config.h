@@ -15,9 +15,12 @@ namespace narthex::server {
 struct Config {
   scrape::GlobalConfig global;
   std::vector<scrape::JobConfig> jobs;
-  std::optional<int64_t> retention_ms;  // storage.tsdb.retention.time
-  std::string text;                     // As read, for the status page.
-  std::vector<std::string> warnings;    // What is accepted and has no effect in this version.
+  // storage.tsdb.retention; what is set here comes before the flags.
+  std::optional<int64_t> retention_ms;
+  std::optional<uint64_t> retention_bytes;
+  std::optional<double> retention_percentage;
+  std::string text;                   // As read, for the status page.
+  std::vector<std::string> warnings;  // What is accepted and has no effect in this version.
 };
 
 // Reads and checks a file. Errors: kInvalidArgument with one "<file>:<line>:<column>: …" per line,

@@ -18,13 +18,15 @@ scrape_configs:
     static_configs: [{targets: ["localhost:1"]}]
 storage:
   tsdb:
-    retention: {time: 3d}
+    retention: {time: 3d, size: 2GB, percentage: 12.5}
 )",
                                   "p.yml");
   ASSERT_TRUE(config.has_value()) << config.error().message;
   EXPECT_EQ(config->global.external_labels.Get("cluster"), "a");
   EXPECT_EQ(config->jobs.at(0).interval_ms, 10'000);
   EXPECT_EQ(config->retention_ms, 3 * 86'400'000);
+  EXPECT_EQ(config->retention_bytes, uint64_t{2} << 30);
+  EXPECT_EQ(config->retention_percentage, 12.5);
   EXPECT_EQ(config->warnings, std::vector<std::string>{"line 5: rule_files has no effect in this "
                                                        "version"});
 }
@@ -36,6 +38,7 @@ scrape_configs:
   - job_name: a
     metrics_pth: /x
 alertin: {}
+storage: {tsdb: {retention: {percentage: 101}}}
 )",
                                   "p.yml");
   ASSERT_FALSE(config.has_value());
@@ -43,7 +46,8 @@ alertin: {}
             "p.yml:1:27: scrape_interval: \"15x\" is not a duration (such as 15s or 1h30m)\n"
             "p.yml:5:5: unknown key \"metrics_pth\" (did you mean \"metrics_path\"?)\n"
             "p.yml:4:5: found multiple scrape configs with job name \"a\"\n"
-            "p.yml:6:1: unknown key \"alertin\" (did you mean \"alerting\"?)");
+            "p.yml:6:1: unknown key \"alertin\" (did you mean \"alerting\"?)\n"
+            "p.yml:7:42: storage.tsdb.retention.percentage: expected 0 to 100");
 }
 
 TEST(Config, MasksSecrets) {

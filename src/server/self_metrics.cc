@@ -38,6 +38,7 @@ double D(uint64_t value) { return static_cast<double>(value); }
 void AddStorage(Page& page, const tsdb::Db& db) {
   const tsdb::Head::Statistics head = db.head().statistics();
   const tsdb::Db::Statistics log = db.statistics();
+  const tsdb::Retention retention = db.retention();
   const bool empty = head.min_time > head.max_time;
   page.Gauge("prometheus_tsdb_head_series", "Series in the head.", D(head.series));
   page.Gauge("prometheus_tsdb_head_chunks", "Chunks in the head.", D(head.chunks));
@@ -91,8 +92,16 @@ void AddStorage(Page& page, const tsdb::Db& db) {
                D(log.checkpoints));
   page.Counter("prometheus_tsdb_checkpoint_creations_failed_total", "Checkpoints that failed.",
                D(log.checkpoints_failed));
-  page.Counter("prometheus_tsdb_time_retentions_total", "Blocks deleted past their retention.",
-               D(log.retention_deletions));
+  page.Counter("prometheus_tsdb_time_retentions_total", "Blocks deleted for their age.",
+               D(log.time_retentions));
+  page.Counter("prometheus_tsdb_size_retentions_total", "Blocks deleted for lack of room.",
+               D(log.size_retentions));
+  page.Gauge("prometheus_tsdb_retention_limit_seconds", "How long samples are kept; 0: for good.",
+             static_cast<double>(retention.time_ms) / 1000);
+  page.Gauge("prometheus_tsdb_retention_limit_bytes", "Size of blocks and logs; 0: no limit.",
+             D(retention.bytes));
+  page.Gauge("prometheus_tsdb_retention_limit_percentage",
+             "Share of the file system for blocks and logs; 0: no limit.", retention.percentage);
   page.Gauge("prometheus_tsdb_data_replay_duration_seconds", "Time of the replay at start.",
              static_cast<double>(log.replay_ms) / 1000);
 }

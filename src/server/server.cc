@@ -94,9 +94,8 @@ class Server::State {
 
   base::Status Start() {
     ASSIGN_OR_RETURN(Config config, LoadConfig(env_.files, options_.config_file));
-    options_.db.head.retention_ms = options_.retention_ms != 0
-                                        ? options_.retention_ms
-                                        : config.retention_ms.value_or(kRetentionDefaultMs);
+    flag_retention_ = options_.db.retention;
+    options_.db.retention = RetentionUnder(config);
     MakeStatus();
     RETURN_IF_ERROR(Listen());
     ASSIGN_OR_RETURN(db_, tsdb::Db::Open(env_, log_, options_.db));
@@ -139,7 +138,6 @@ class Server::State {
     facts.revision = options_.revision;
     facts.flags.assign(options_.flags.begin(), options_.flags.end());
     facts.start_ms = start_ms_;
-    facts.retention_ms = options_.db.head.retention_ms;
     status_ = std::make_unique<StatusPages>(std::move(facts), open_db_);
     api_ = std::make_unique<api::ApiV1>(
         api::ApiV1::Options{.engine = engine_,
@@ -181,8 +179,21 @@ class Server::State {
       log_.Warn("server", "configuration: " + warning, {{"file", options_.config_file}});
     }
     scrape_.Set(std::move(manager));
+    db_->SetRetention(RetentionUnder(config));
     status_->NoteReload(true, env_.clock.WallMs(), config.text);
     return {};
+  }
+
+  // 15 days where nothing sets a limit. Source: Prometheus, storage.tsdb.retention.
+  tsdb::Retention RetentionUnder(const Config& config) const {
+    tsdb::Retention retention{
+        .time_ms = config.retention_ms.value_or(flag_retention_.time_ms),
+        .bytes = config.retention_bytes.value_or(flag_retention_.bytes),
+        .percentage = config.retention_percentage.value_or(flag_retention_.percentage)};
+    if (retention.time_ms == 0 && retention.bytes == 0 && retention.percentage == 0) {
+      retention.time_ms = kRetentionDefaultMs;
+    }
+    return retention;
   }
 
   // Strips the route prefix and counts the answer.
@@ -317,6 +328,7 @@ class Server::State {
   base::Logger& log_;
   Options options_;
   const std::string prefix_;
+  tsdb::Retention flag_retention_;
   promql::Engine engine_;
   HttpCounters http_;
 

@@ -31,8 +31,7 @@ class Server {
     bool enable_lifecycle = false;
     bool enable_admin_api = false;
     bool enable_remote_write = false;
-    int64_t retention_ms = 0;  // 0: what the configuration says, else 15 days.
-    tsdb::Db::Options db;
+    tsdb::Db::Options db;  // Its retention holds where the configuration sets none.
     promql::Engine::Options engine;
     std::string version;
     std::string revision;

@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <iterator>
 #include <mutex>
+#include <set>
 
 #include "base/check.h"
 #include "base/fault_points.h"
@@ -143,7 +144,9 @@ Db::Db(base::Env env, base::Logger& log, Options options)
       log_(log),
       options_(std::move(options)),
       head_(options_.head),
-      random_(base::RandomSeed()) {}
+      random_(base::RandomSeed()) {
+  SetRetention(options_.retention);
+}
 
 base::Result<std::unique_ptr<Db>> Db::Open(base::Env env, base::Logger& log, Options options) {
   std::unique_ptr<Db> db(new Db(env, log, std::move(options)));
@@ -208,6 +211,7 @@ base::Status Db::OpenBlocks() {
     }
     blocks->push_back(*std::move(block));
   }
+  DropReplaced(*blocks);
   std::ranges::sort(*blocks, {}, [](const auto& block) { return block->meta().min_time; });
   for (const auto& block : *blocks) {
     const BlockMeta meta = block->meta();
@@ -219,6 +223,27 @@ base::Status Db::OpenBlocks() {
   base::MutexLock lock(blocks_mutex_);
   blocks_ = std::move(blocks);
   return {};
+}
+
+// A crash between writing a block and deleting what it replaces leaves both.
+void Db::DropReplaced(Blocks& blocks) {
+  std::set<Ulid> replaced;
+  for (const auto& block : blocks) {
+    const BlockMeta meta = block->meta();
+    for (const BlockParent& parent : meta.compaction.parents) replaced.insert(parent.ulid);
+    if (meta.compaction.deletable) replaced.insert(meta.ulid);
+  }
+  std::erase_if(blocks, [&](const auto& block) {
+    if (!replaced.contains(block->meta().ulid)) return false;
+    if (options_.read_only) return true;
+    log_.Info("tsdb", "deleting a block that another has replaced",
+              {{"block", block->directory()}});
+    if (const base::Status deleted = DeleteBlock(env_.files, block->directory()); !deleted) {
+      log_.Error("tsdb", "a replaced block could not be removed",
+                 {{"block", block->directory()}, {"err", deleted.error().message}});
+    }
+    return true;
+  });
 }
 
 void Db::ReportDamage(const wal::Damage& damage) {
@@ -445,7 +470,8 @@ Db::Statistics Db::statistics() const {
   result.commits_failed = commits_failed_;
   result.compactions = compactions_;
   result.compactions_failed = compactions_failed_;
-  result.retention_deletions = retention_deletions_;
+  result.time_retentions = time_retentions_;
+  result.size_retentions = size_retentions_;
   result.checkpoints = checkpoints_;
   result.checkpoints_failed = checkpoints_failed_;
   base::MutexLock lock(commit_mutex_);

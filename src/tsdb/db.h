@@ -16,6 +16,7 @@
 #include "tsdb/block/block.h"
 #include "tsdb/compact/compactor.h"
 #include "tsdb/head/head.h"
+#include "tsdb/retention.h"
 #include "wal/reader.h"
 #include "wal/writer.h"
 
@@ -41,8 +42,8 @@ class Db final : public storage::Queryable, public storage::Appendable {
     // For a look into a directory, also of a running server: nothing is locked, written or removed,
     // and commits fail. It has to be there.
     bool read_only = false;
-    uint64_t retention_bytes = 0;  // Of blocks and log; 0 is no limit.
-    int64_t max_block_ms = 0;      // Longest block; 0: a tenth of the retention, at most 31 days.
+    Retention retention;
+    int64_t max_block_ms = 0;  // Longest block; 0: a tenth of the retention, at most 31 days.
     int64_t maintenance_ms = 60'000;  // Between two rounds of Maintain; 0: only when called.
   };
 
@@ -70,6 +71,10 @@ class Db final : public storage::Queryable, public storage::Appendable {
   // retention. Called in the background, and by tests.
   base::Status Maintain() EXCLUDES_LOCK(maintenance_mutex_);
 
+  // Takes effect with the next round of Maintain.
+  void SetRetention(const Retention& retention) EXCLUDES_LOCK(retention_mutex_);
+  Retention retention() const EXCLUDES_LOCK(retention_mutex_);
+
   const Head& head() const { return head_; }
   using Blocks = std::vector<std::shared_ptr<Block>>;
   // By time. What a query holds stays readable, also when a block is replaced meanwhile.
@@ -91,7 +96,8 @@ class Db final : public storage::Queryable, public storage::Appendable {
     uint64_t blocks_damaged = 0;  // At open: left alone, and not read.
     uint64_t compactions = 0;     // Blocks written by maintenance, from the head or from blocks.
     uint64_t compactions_failed = 0;
-    uint64_t retention_deletions = 0;
+    uint64_t time_retentions = 0;  // Blocks deleted, by the limit that they were past.
+    uint64_t size_retentions = 0;
     uint64_t checkpoints = 0;
     uint64_t checkpoints_failed = 0;
   };
@@ -105,6 +111,7 @@ class Db final : public storage::Queryable, public storage::Appendable {
   friend class DbQuerier;
 
   base::Status OpenBlocks();
+  void DropReplaced(Blocks& blocks);
   base::Status Replay();
   void ReportDamage(const wal::Damage& damage);
   // Logs and publishes one batch. `judged_at` is the change count when its first entry was judged:
@@ -148,11 +155,15 @@ class Db final : public storage::Queryable, public storage::Appendable {
   mutable base::Mutex blocks_mutex_;
   std::shared_ptr<const Blocks> blocks_ GUARDED_BY(blocks_mutex_) = std::make_shared<Blocks>();
 
+  mutable base::Mutex retention_mutex_;
+  Retention retention_ GUARDED_BY(retention_mutex_);
+
   base::Mutex maintenance_mutex_;  // One at a time: cutting, compacting, snapshots.
   base::Random random_ GUARDED_BY(maintenance_mutex_);
   std::atomic<uint64_t> compactions_{0};
   std::atomic<uint64_t> compactions_failed_{0};
-  std::atomic<uint64_t> retention_deletions_{0};
+  std::atomic<uint64_t> time_retentions_{0};
+  std::atomic<uint64_t> size_retentions_{0};
   std::atomic<uint64_t> checkpoints_{0};
   std::atomic<uint64_t> checkpoints_failed_{0};
 

@@ -149,8 +149,8 @@ int64_t Db::MaxBlockMs() const {
   if (options_.max_block_ms != 0) return options_.max_block_ms;
   // Source: Prometheus, storage.tsdb.max-block-duration: a tenth of the retention, 31 days at most.
   constexpr int64_t kMonth = int64_t{31} * 24 * 3600 * 1000;
-  const int64_t retention = options_.head.retention_ms;
-  return retention == 0 ? kMonth : std::clamp(retention / 10, options_.head.chunk_range_ms, kMonth);
+  const int64_t time_ms = retention().time_ms;
+  return time_ms == 0 ? kMonth : std::clamp(time_ms / 10, options_.head.chunk_range_ms, kMonth);
 }
 
 CompactOptions Db::OptionsForCompaction() {
@@ -247,32 +247,44 @@ uint64_t Db::WalBytes() const {
   return bytes;
 }
 
+void Db::SetRetention(const Retention& retention) {
+  base::MutexLock lock(retention_mutex_);
+  retention_ = retention;
+  head_.SetRetention(retention.time_ms);
+}
+
+Retention Db::retention() const {
+  base::MutexLock lock(retention_mutex_);
+  return retention_;
+}
+
 void Db::DropExpired() {
   const auto all = blocks();
   if (all->empty()) return;
-  Blocks gone;
-  Timestamp newest = model::kTimestampMin;
-  for (const auto& block : *all) newest = std::max(newest, block->meta().max_time);
-  if (options_.head.retention_ms > 0) {
-    for (const auto& block : *all) {
-      if (newest - block->meta().max_time >= options_.head.retention_ms) gone.push_back(block);
+  std::vector<StoredBlock> stored;
+  for (const auto& block : *all) stored.push_back({block->meta().max_time, block->bytes()});
+  const Retention limits = retention();
+  uint64_t disk_bytes = 0;
+  if (limits.percentage > 0) {
+    if (const auto space = env_.files.Space(options_.directory)) {
+      disk_bytes = space->total;
+    } else {
+      log_.Error("tsdb", "the size of the disk is unknown; nothing is dropped for it",
+                 {{"err", space.error().message}});
+      return;
     }
   }
-  if (options_.retention_bytes > 0) {
-    // The oldest go first, until what is left fits. The head stays whatever it takes.
-    uint64_t bytes = WalBytes();
-    for (auto block = all->rbegin(); block != all->rend(); ++block) {
-      bytes += (*block)->bytes();
-      if (bytes > options_.retention_bytes && std::ranges::find(gone, *block) == gone.end()) {
-        gone.push_back(*block);
-      }
-    }
+  const Expired expired = FindExpired(stored, WalBytes(), disk_bytes, limits);
+  Blocks gone;
+  for (const auto* list : {&expired.by_time, &expired.by_size}) {
+    for (const size_t i : *list) gone.push_back((*all)[i]);
   }
   if (gone.empty()) return;
   for (const auto& block : gone) {
     log_.Info("tsdb", "deleting a block past its retention", {{"block", block->directory()}});
   }
-  retention_deletions_ += gone.size();
+  time_retentions_ += expired.by_time.size();
+  size_retentions_ += expired.by_size.size();
   ReplaceBlocks(gone, nullptr);
 }
 

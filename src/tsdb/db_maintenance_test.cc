@@ -153,22 +153,65 @@ TEST_F(MaintenanceTest, CleansWhatWasDeletedOutOfBlocks) {
 }
 
 TEST_F(MaintenanceTest, DropsBlocksPastTheRetention) {
-  options_.head.retention_ms = 2 * kRange;
+  options_.retention.time_ms = 2 * kRange;
   const auto db = Open();
   Fill(*db, {1}, kStart, kStart + 6 * kRange);
   ASSERT_TRUE(db->Maintain().has_value());
-  EXPECT_GT(db->statistics().retention_deletions, 0u);
+  EXPECT_GT(db->statistics().time_retentions, 0u);
   EXPECT_GE(Read(*db).begin()->second.begin()->first, kStart + 2 * kRange);
   EXPECT_LE(Read(*db).begin()->second.begin()->first, kStart + 3 * kRange);
 }
 
 TEST_F(MaintenanceTest, DropsTheOldestBlocksOverTheSizeLimit) {
-  options_.retention_bytes = 1;
+  options_.retention.bytes = 1;
   const auto db = Open();
   Fill(*db, {1}, kStart, kStart + 4 * kRange);
   ASSERT_TRUE(db->Maintain().has_value());
   EXPECT_TRUE(db->blocks()->empty());
   EXPECT_FALSE(Read(*db).empty());  // The head stays.
+}
+
+TEST_F(MaintenanceTest, ANewLimitHoldsFromTheNextRound) {
+  const auto db = Open();
+  Fill(*db, {1}, kStart, kStart + 4 * kRange);
+  ASSERT_TRUE(db->Maintain().has_value());
+  ASSERT_FALSE(db->blocks()->empty());
+  disk_.SetCapacity(100);  // However little a block takes, it is more than a hundredth of that.
+  db->SetRetention({.percentage = 1});
+  ASSERT_TRUE(db->Maintain().has_value());
+  EXPECT_TRUE(db->blocks()->empty());
+  EXPECT_GT(db->statistics().size_retentions, 0u);
+}
+
+// The disk fills up in the middle of writing and of maintenance, whatever is being done then: what
+// was acknowledged stays readable, and with room again everything goes on by itself.
+TEST_F(MaintenanceTest, AFullDiskRefusesKeepsReadingAndHeals) {
+  for (uint64_t room = 0; room < 60'000; room += 1'499) {
+    SCOPED_TRACE(room);
+    ASSERT_TRUE(base::RemoveAll(disk_, kDirectory).has_value());
+    model_.clear();
+    {
+      const auto db = Open();
+      Fill(*db, {1, 2}, kStart, kStart + 2 * kRange);
+      disk_.SetCapacity(disk_.Space("/")->total - disk_.Space("/")->free + room);
+      uint64_t refused = 0;
+      for (Timestamp t = kStart + 2 * kRange; t < kStart + 5 * kRange; t += kRange / 2) {
+        Fill(*db, {1, 2}, t, t + kRange / 2);
+        (void)db->Maintain();
+        refused = db->statistics().commits_failed;
+        ASSERT_EQ(Read(*db), model_);
+      }
+      if (room < 5'000) {
+        EXPECT_GT(refused, 0u);
+      }
+      disk_.SetCapacity(uint64_t{1} << 40);
+      Fill(*db, {1, 2}, kStart + 5 * kRange, kStart + 6 * kRange);
+      EXPECT_EQ(db->statistics().commits_failed, refused);
+      ASSERT_TRUE(db->Maintain().has_value());
+      ASSERT_EQ(Read(*db), model_);
+    }
+    ASSERT_EQ(Read(*Open()), model_);
+  }
 }
 
 TEST_F(MaintenanceTest, DeletesFromBlocksAndHead) {
@@ -195,6 +238,31 @@ TEST_F(MaintenanceTest, SnapshotsOpenAsDatabases) {
   options.directory = "/data/snapshots/" + blocks_only;
   EXPECT_LT(Read(**Db::Open({disk_, clock_}, base::NullLogger(), options)).begin()->second.size(),
             model_.begin()->second.size());
+}
+
+TEST_F(MaintenanceTest, DropsWhatACrashLeftOfReplacedBlocks) {
+  std::string replaced;
+  {
+    const auto db = Open();
+    Fill(*db, {1, 2}, kStart, kStart + 3 * kRange);
+    ASSERT_TRUE(db->Maintain().has_value());
+    replaced = db->blocks()->front()->directory();
+    ASSERT_TRUE(db->DeleteSeries({model::Matcher::Equal("i", "2")}, {}).has_value());
+    // The deletion of the old block fails, as if we had been killed before it.
+    disk_.SetPlan([&](const MemoryFileSystem::Call& call) {
+      return call.path.starts_with(replaced) &&
+                     (call.operation == "remove" || call.operation == "rename")
+                 ? MemoryFileSystem::Fate::kFail
+                 : MemoryFileSystem::Fate::kSucceed;
+    });
+    ASSERT_TRUE(db->CleanTombstones().has_value());
+  }
+  disk_.SetPlan(nullptr);
+  ASSERT_TRUE(*disk_.Exists(replaced));
+  model_.erase(Series(2).ToString());
+  const auto db = Open();
+  EXPECT_FALSE(*disk_.Exists(replaced));
+  EXPECT_EQ(Read(*db), model_);
 }
 
 TEST_F(MaintenanceTest, StartsWithoutADamagedBlock) {

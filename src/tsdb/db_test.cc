@@ -31,7 +31,7 @@ class DbTest : public testing::Test {
     Db::Options options{.directory = kDirectory};
     options.fsync = FsyncPolicy::kNone;
     options.wal.segment_bytes = 4 * wal::kPageBytes;
-    options.head.retention_ms = retention_ms_;
+    options.retention.time_ms = retention_ms_;
     return Db::Open({disk_, clock_}, base::NullLogger(), options);
   }
   std::unique_ptr<Db> Open() { return *TryOpen(); }

@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "base/crc32c.h"
 #include "compress/compress.h"
+#include "wal/records.h"
 
 namespace narthex::wal {
 
@@ -99,20 +100,42 @@ Reader::Step Reader::ReadFragment() {
   return Complete(type_byte);
 }
 
+namespace {
+
+bool IsRecord(std::string_view bytes) {
+  return !bytes.empty() && bytes[0] >= 1 && static_cast<uint8_t>(bytes[0]) <= kRecordTypeMax;
+}
+
+}  // namespace
+
 Reader::Step Reader::Complete(uint8_t flags) {
   in_record_ = true;  // Until it is known to be good, damage counts from its beginning.
-  if ((flags & (kSnappyFlag | kZstdFlag)) == 0) {
+  // No checksum covers the flags: what they say is tried first, then what they could have been. The
+  // other readings have to make a known record, while the first may be of a type yet to come.
+  const bool raw = (flags & (kSnappyFlag | kZstdFlag)) == 0;
+  if (raw && (record_.empty() || IsRecord(record_))) {
     in_record_ = false;
     return Step::kRecord;
   }
-  base::Result<std::string> decoded = (flags & kSnappyFlag) != 0
-                                          ? compress::SnappyDecode(record_, kRecordBytesMax)
-                                          : compress::ZstdDecode(record_, kRecordBytesMax);
-  if (!decoded) return Damaged(decoded.error().message, at_);
-  in_record_ = false;
-  decoded_ = *std::move(decoded);
-  record_ = decoded_;
-  return Step::kRecord;
+  const bool zstd_first = (flags & kZstdFlag) != 0;
+  std::string cause;
+  for (const bool zstd : {zstd_first, !zstd_first}) {
+    base::Result<std::string> decoded = zstd ? compress::ZstdDecode(record_, kRecordBytesMax)
+                                             : compress::SnappyDecode(record_, kRecordBytesMax);
+    const bool as_flagged = !raw && zstd == zstd_first;
+    if (decoded && (as_flagged || IsRecord(*decoded))) {
+      in_record_ = false;
+      decoded_ = *std::move(decoded);
+      record_ = decoded_;
+      return Step::kRecord;
+    }
+    if (as_flagged) cause = decoded.error().message;
+  }
+  if (raw || IsRecord(record_)) {
+    in_record_ = false;
+    return Step::kRecord;
+  }
+  return Damaged(std::move(cause), at_);
 }
 
 bool Reader::Plausible(uint64_t at) const {

@@ -253,6 +253,29 @@ base::Status CheckpointTo(MemoryFileSystem& disk, uint32_t last, model::Timestam
   return RemoveReplaced(disk, kDirectory);
 }
 
+// No checksum covers the two flags of the compression, so that upstream passes over such a record
+// in silence.
+TEST(Wal, ReadsARecordWhoseCompressionFlagsAreWrong) {
+  for (const Compression compression :
+       {Compression::kNone, Compression::kSnappy, Compression::kZstd}) {
+    for (const int flags : {int{kSnappyFlag}, int{kZstdFlag}, kSnappyFlag | kZstdFlag}) {
+      MemoryFileSystem disk;
+      const auto writer = OpenWriter(disk, {.compression = compression});
+      SeriesRecord record;
+      for (int i = 0; i < 100; ++i) {
+        record.Add(static_cast<Ref>(i), *model::Labels::From({{"i", std::to_string(i)}}));
+      }
+      ASSERT_TRUE(Log(*writer, record.bytes()).has_value());
+      ASSERT_TRUE(Log(*writer, record.bytes()).has_value());
+      const char type = disk.Content(kFirstSegment)[0];
+      disk.Corrupt(kFirstSegment, 0, static_cast<char>(type ^ flags));
+      const Content content = ReadAll(disk);
+      EXPECT_EQ(content.records, std::vector<std::string>(2, std::string(record.bytes())));
+      EXPECT_TRUE(content.damages.empty());
+    }
+  }
+}
+
 TEST(Checkpoint, KeepsWhatIsNeededAndReplacesTheRest) {
   MemoryFileSystem disk;
   WriteSegments(disk);

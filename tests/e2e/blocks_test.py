@@ -121,7 +121,24 @@ def our_samples_come_back_in(world):
             check((twins[0] / file).read_bytes() == (block / file).read_bytes(), f"{block.name}: {file} differs")
 
 
+def the_benchmark_writes_a_database(world):
+    """Of made-up series and of promtool's file of series; promtool reads what it wrote."""
+    names = world.write("series.json", "".join(f'{{"__name__":"m","i":"{i}","odd":"\\"x\\""}}\n' for i in range(50)))
+    for words, series in (([], 60), ([names], 50)):
+        out = world.folder / f"out-{series}"
+        text = tool("bench", "write", "--metrics=60", "--scrapes=1300", f"--out={out}", *words)
+        check(f"total samples: {series * 1300}" in text and "bytes/sample in blocks" in text, text)
+        rows = promtool("list", out).strip().split("\n")[1:]
+        check(len(rows) == 2 and all(int(row.split()[6]) == series for row in rows), rows)
+    done = subprocess.run([NARTHEX, "tool", "tsdb", "bench", "write", f"--out={out}"], capture_output=True, text=True)
+    check(done.returncode == 1 and "is not empty" in done.stderr, done.stderr)
+    bad = world.write("bad.json", '{"__name__":"m"}\n{"a":1}\n')
+    done = subprocess.run([NARTHEX, "tool", "tsdb", "bench", "write", f"--out={world.folder}/new", bad],
+                          capture_output=True, text=True)
+    check(done.returncode == 1 and "bad.json:2: expected an object of strings" in done.stderr, done.stderr)
+
+
 if __name__ == "__main__":
     main({f.__name__: f for f in [
         promtool_reads_our_blocks, we_read_blocks_of_prometheus, prometheus_serves_our_blocks,
-        our_samples_come_back_in]})
+        our_samples_come_back_in, the_benchmark_writes_a_database]})

@@ -169,7 +169,44 @@ def mistakes_get_one_clear_line(world):
     check("unknown flag" not in done.stderr and "locked" in done.stderr, done.stderr)
 
 
+def a_full_disk_heals(world):
+    """On a real file system of 6 MiB, which only the server's mount namespace sees."""
+    port, = free_ports(1)
+    config = world.write("prometheus.yml", CONFIG.format(port=port))
+    disk = world.folder / "disk"
+    disk.mkdir()
+    mount = f'mount -t tmpfs -o size=6m none {disk} && exec "$@"'
+    server = world.run("narthex-server", "unshare", "-rm", "sh", "-c", mount, "sh", NARTHEX, "server",
+                       f"--config.file={config}", f"--storage.tsdb.path={disk}/data",
+                       f"--web.listen-address=127.0.0.1:{port}")
+    api = Api(port)
+    count = "count_over_time(up{job='self'}[5m])"
+    eventually(lambda: (api.value(count) or 0) >= 5, "five scrapes")
+    filler = pathlib.Path(f"/proc/{server.process.pid}/root{disk}/filler")
+    try:
+        with open(filler, "wb", buffering=0) as f:
+            while True:
+                f.write(bytes(4096))
+        raise Failure("the disk did not fill up")
+    except OSError as error:
+        check("No space" in str(error), error)
+
+    def failed():
+        return float(re.search(r"^prometheus_tsdb_wal_writes_failed_total (\d+)", fetch(
+            f"http://127.0.0.1:{port}/metrics")[1], re.M)[1])
+    eventually(lambda: failed() >= 3, "scrapes refused on the full disk")
+    seen = api.value(count)
+    check(seen >= 5 and server.alive(), "reading stopped")
+    filler.unlink()
+    eventually(lambda: api.value(count) >= seen + 5, "scrapes are kept again, by itself")
+    before = failed()
+    eventually(lambda: api.value(count) >= seen + 10, "and go on")
+    check(failed() == before, "writes fail although there is room")
+    check("No space left on device" in server.text(), server.text())
+
+
 if __name__ == "__main__":
     main({f.__name__: f for f in [
         nothing_seen_is_lost_by_a_kill, stops_politely, prometheus_takes_over_the_directory,
-        we_take_over_a_log_of_prometheus, promtool_asks_our_server, mistakes_get_one_clear_line]})
+        we_take_over_a_log_of_prometheus, promtool_asks_our_server, mistakes_get_one_clear_line,
+        a_full_disk_heals]})

@@ -20,9 +20,13 @@ class MemoryFile final : public File {
   Status Append(std::string_view bytes) override {
     MutexLock lock(disk_.mutex_);
     switch (disk_.Decide("append", path_)) {
-      case MemoryFileSystem::Fate::kSucceed:
-        node_->written += bytes;
-        return {};
+      case MemoryFileSystem::Fate::kSucceed: {
+        const uint64_t used = disk_.UsedBytes();
+        const uint64_t room = disk_.capacity_ - std::min(used, disk_.capacity_);
+        node_->written += bytes.substr(0, room);
+        if (bytes.size() <= room) return {};
+        return Fail(Code::kResourceExhausted, "append {}: No space left on device", path_);
+      }
       case MemoryFileSystem::Fate::kHalfDone:
         node_->written += bytes.substr(0, bytes.size() / 2);
         break;
@@ -96,6 +100,11 @@ void MemoryFileSystem::SetPlan(Plan plan, Code error) {
   MutexLock lock(mutex_);
   plan_ = std::move(plan);
   error_ = error;
+}
+
+void MemoryFileSystem::SetCapacity(uint64_t bytes) {
+  MutexLock lock(mutex_);
+  capacity_ = bytes;
 }
 
 int MemoryFileSystem::calls() const {
@@ -271,6 +280,16 @@ Result<std::unique_ptr<FileLock>> MemoryFileSystem::Lock(const std::string& path
   return std::make_unique<MemoryLock>(*this, path);
 }
 
-Result<uint64_t> MemoryFileSystem::FreeBytes(const std::string&) { return uint64_t{1} << 40; }
+uint64_t MemoryFileSystem::UsedBytes() const {
+  uint64_t used = 0;
+  for (const auto& [path, node] : nodes_) used += node->written.size();
+  return used;
+}
+
+Result<DiskSpace> MemoryFileSystem::Space(const std::string&) {
+  MutexLock lock(mutex_);
+  const uint64_t used = UsedBytes();
+  return DiskSpace{.total = capacity_, .free = capacity_ - std::min(used, capacity_)};
+}
 
 }  // namespace narthex::base

@@ -38,6 +38,10 @@ class MemoryFileSystem final : public FileSystem {
   bool fired() const;
   void ResetCalls();
 
+  // The size of the disk, 1 TiB unless told. Appends that do not fit fail with kResourceExhausted,
+  // after writing what fits.
+  void SetCapacity(uint64_t bytes);
+
   // Every file goes back to its last synced content, as at a power cut.
   void LosePower();
   // Overwrites the byte at `offset`: damage. REQUIRES: the file is that long.
@@ -55,7 +59,7 @@ class MemoryFileSystem final : public FileSystem {
   Result<std::vector<DirectoryEntry>> List(const std::string& path) override;
   Result<bool> Exists(const std::string& path) override;
   Result<std::unique_ptr<FileLock>> Lock(const std::string& path) override;
-  Result<uint64_t> FreeBytes(const std::string& path) override;
+  Result<DiskSpace> Space(const std::string& path) override;
 
  private:
   friend class MemoryFile;
@@ -75,6 +79,9 @@ class MemoryFileSystem final : public FileSystem {
   std::map<std::string, bool> locks_ GUARDED_BY(mutex_);
   Plan plan_ GUARDED_BY(mutex_);
   Code error_ GUARDED_BY(mutex_) = Code::kResourceExhausted;
+  uint64_t UsedBytes() const REQUIRES_SHARED_LOCK(mutex_);
+
+  uint64_t capacity_ GUARDED_BY(mutex_) = uint64_t{1} << 40;
   int calls_ GUARDED_BY(mutex_) = 0;
   bool fired_ GUARDED_BY(mutex_) = false;
 };

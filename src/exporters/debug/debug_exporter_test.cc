@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "otlp/json.h"
+#include "pipeline/testing/contract.h"
 #include "pipeline/testing/fake_consumer.h"
 #include "pipeline/testing/test_host.h"
 
@@ -52,6 +53,10 @@ TEST(DebugExporter, ChecksItsVerbosity) {
   pipeline::TestHost host;
   (void)host.Make(&DebugExporter::Create, "verbosity: loud");
   EXPECT_THAT(host.errors(), testing::HasSubstr("verbosity: must be basic, normal or detailed"));
+}
+
+TEST(DebugExporter, KeepsTheContract) {
+  pipeline::ExpectExporterContract(&DebugExporter::Create, "verbosity: detailed");
 }
 
 }  // namespace

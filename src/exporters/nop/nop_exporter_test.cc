@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "pipeline/testing/contract.h"
 #include "pipeline/testing/fake_consumer.h"
 #include "pipeline/testing/test_host.h"
 
@@ -23,6 +24,8 @@ TEST(NopExporter, HasNoKeys) {
   (void)host.Make(&NopExporter::Create, "x: 1");
   EXPECT_NE(host.errors(), "");
 }
+
+TEST(NopExporter, KeepsTheContract) { pipeline::ExpectExporterContract(&NopExporter::Create, ""); }
 
 }  // namespace
 }  // namespace narthex::exporters

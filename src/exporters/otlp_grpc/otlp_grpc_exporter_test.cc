@@ -6,6 +6,7 @@
 
 #include "net/grpc_server.h"
 #include "otlp/response.h"
+#include "pipeline/testing/contract.h"
 #include "pipeline/testing/fake_consumer.h"
 #include "pipeline/testing/test_host.h"
 
@@ -106,6 +107,13 @@ TEST_F(OtlpGrpcExporterTest, MistakesInItsConfiguration) {
   EXPECT_THAT(Errors("endpoint: http://a:1\ncompression: snappy"), HasSubstr("unsupported"));
   EXPECT_EQ(Errors("endpoint: http://a:1"), "");
   EXPECT_EQ(Errors("endpoint: dns:///a:1\ntls: {insecure: true}"), "");
+}
+
+// Nobody listens: what is taken is tried once more at the end, and counted as lost.
+TEST(OtlpGrpcExporter, KeepsTheContract) {
+  pipeline::ExpectExporterContract(
+      &OtlpGrpcExporter::Create,
+      "{endpoint: 'http://127.0.0.1:1', retry_on_failure: {enabled: false}}");
 }
 
 }  // namespace

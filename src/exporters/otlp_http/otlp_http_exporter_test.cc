@@ -8,6 +8,7 @@
 #include "compress/compress.h"
 #include "net/http_server.h"
 #include "otlp/json.h"
+#include "pipeline/testing/contract.h"
 #include "pipeline/testing/fake_consumer.h"
 #include "pipeline/testing/test_host.h"
 
@@ -139,6 +140,13 @@ TEST_F(OtlpHttpExporterTest, MistakesInItsConfiguration) {
   EXPECT_THAT(Errors(good + "headers: {\"a b\": c}"), HasSubstr("is not a header"));
   EXPECT_EQ(Errors(good + "headers: [{name: a, value: b}]"), "");
   EXPECT_THAT(Errors(good + "endpont: x"), HasSubstr("did you mean"));
+}
+
+// Nobody listens: what is taken is tried once more at the end, and counted as lost.
+TEST(OtlpHttpExporter, KeepsTheContract) {
+  pipeline::ExpectExporterContract(
+      &OtlpHttpExporter::Create,
+      "{endpoint: 'http://127.0.0.1:1', retry_on_failure: {enabled: false}}");
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "net/http_client.h"
+#include "pipeline/testing/contract.h"
 #include "pipeline/testing/fake_consumer.h"
 #include "pipeline/testing/test_host.h"
 
@@ -113,6 +114,10 @@ TEST(ResourceLabels, WildcardsAndExclusions) {
   EXPECT_TRUE((ResourceLabels{.included = {"a*c*"}}).Takes("abcd"));
   EXPECT_FALSE((ResourceLabels{.included = {"a*c"}}).Takes("abcd"));
   EXPECT_FALSE((ResourceLabels{.included = {"a"}, .excluded = {"a"}}).Takes("a"));
+}
+
+TEST(PrometheusExporter, KeepsTheContract) {
+  pipeline::ExpectExporterContract(&PrometheusExporter::Create, "endpoint: 127.0.0.1:0");
 }
 
 }  // namespace

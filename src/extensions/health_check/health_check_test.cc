@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "net/http_client.h"
+#include "pipeline/testing/contract.h"
 #include "pipeline/testing/test_host.h"
 
 namespace narthex::extensions {
@@ -42,6 +43,10 @@ TEST(HealthCheck, ChecksItsConfiguration) {
   EXPECT_EQ(host.errors(), "");
   (void)host.Make(&HealthCheck::Create, "path: up");
   EXPECT_NE(host.errors(), "");
+}
+
+TEST(HealthCheck, KeepsTheContract) {
+  pipeline::ExpectStartStopContract(&HealthCheck::Create, "endpoint: 127.0.0.1:0");
 }
 
 }  // namespace

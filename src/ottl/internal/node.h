@@ -5,26 +5,26 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
-#include "ottl/condition.h"
+#include "otlp/tree.h"
+#include "ottl/path.h"
 
 namespace narthex::ottl {
 
-// What an operand comes to. Text is a view into the tree, the batch or `owned` text of the reader.
-struct Value {
-  enum class Type : uint8_t { kNil, kBool, kInt, kDouble, kString };
-  Type type = Type::kNil;
-  bool boolean = false;
-  int64_t whole = 0;
-  double real = 0;
-  std::string_view text;
-};
+struct Function;
 
 enum class Op : uint8_t {
+  kAbsent,  // An optional argument that is not there.
   kLiteral,
   kPath,
+  kList,
+  kMap,
+  kCall,
+  kAdd,
+  kSubtract,
+  kMultiply,
+  kDivide,
   kEqual,
   kNotEqual,
   kLess,
@@ -34,31 +34,18 @@ enum class Op : uint8_t {
   kAnd,
   kOr,
   kNot,
-  kIsMatch,       // Of the one child.
-  kHasPointKey,   // `text`
-  kHasPointAttr,  // `text`, and the child's value.
 };
 
-enum class Field : uint8_t {
-  kAttribute,  // `text` is the key.
-  kName,
-  kDescription,
-  kUnit,
-  kType,
-  kIsMonotonic,
-  kTemporality,
-  kVersion,
-};
-
-// One node of the tree. Immutable once made.
+// One node of the syntax tree. Immutable once made.
 struct Node {
   Op op = Op::kLiteral;
-  Value literal;     // Text is `text`.
-  std::string text;  // A literal's, or a key.
-  Level level = Level::kMetric;
-  Field field = Field::kName;
-  std::shared_ptr<const re2::RE2> pattern;
-  std::vector<Node> children;
+  otlp::Any literal;
+  Place place;                              // Of a path.
+  const Function* function = nullptr;       // Of a call.
+  std::shared_ptr<const re2::RE2> pattern;  // Of literal text where a pattern is expected.
+  std::vector<std::string> names;           // Of a map.
+  std::vector<Node> children;               // Operands, items, or arguments by parameter.
+  std::vector<Node> keys;                   // Behind a path or a call.
 };
 
 }  // namespace narthex::ottl

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string_view>
 
 #include "base/result.h"
@@ -7,15 +8,20 @@
 
 namespace narthex::ottl::internal {
 
-// Nesting beyond this is refused.
-inline constexpr int kDepthMax = 100;
-
 struct Parsed {
   Node root;
-  Level level = Level::kResource;  // The innermost that a path or function needs.
+  Level level = Level::kResource;  // The innermost that it needs.
 };
 
-// See Condition::Parse.
+// `level`: what paths without a prefix belong to.
+// Error: kInvalidArgument "column 7: …".
 base::Result<Parsed> ParseCondition(std::string_view text, Level level);
+
+struct ParsedStatement {
+  Node editor;
+  std::optional<Node> where;
+  Level level = Level::kResource;
+};
+base::Result<ParsedStatement> ParseStatement(std::string_view text, Level level);
 
 }  // namespace narthex::ottl::internal

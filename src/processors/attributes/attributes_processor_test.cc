@@ -5,6 +5,7 @@
 
 #include "otlp/encode.h"
 #include "otlp/json.h"
+#include "pipeline/testing/contract.h"
 #include "pipeline/testing/fake_consumer.h"
 #include "pipeline/testing/test_host.h"
 
@@ -63,6 +64,12 @@ TEST_F(AttributesProcessorTest, MistakesInItsConfiguration) {
   EXPECT_THAT(host_.errors(), HasSubstr("actions: must be a list"));
   (void)host_.Make(&AttributesProcessor::Create, "acsions: []", next_);
   EXPECT_THAT(host_.errors(), HasSubstr("did you mean"));
+}
+
+TEST(AttributesProcessor, KeepsTheContract) {
+  pipeline::ExpectProcessorContract(
+      &AttributesProcessor::Create,
+      "actions: [{key: a, action: insert, value: b}, {key: series, action: delete}]");
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "otlp/response.h"
+
 namespace narthex::processors {
 namespace {
 
@@ -11,6 +13,9 @@ using base::Fail;
 // Batches' worth of points that may wait before senders are told to come again.
 constexpr size_t kWaitingBatchesMax = 8;
 constexpr size_t kWaitingPointsMin = 65'536;
+// Between offers of a batch that the next stage does not take.
+constexpr std::chrono::milliseconds kFirstPause{10};
+constexpr std::chrono::milliseconds kLongestPause{500};
 
 }  // namespace
 
@@ -96,6 +101,7 @@ void BatchProcessor::Stop() {
     base::MutexLock lock(mutex_);
     stop_ = true;
     changed_.NotifyAll();
+    paused_.NotifyAll();
   }
   if (thread_.joinable()) thread_.join();
 }
@@ -152,7 +158,7 @@ void BatchProcessor::Send(otlp::Batch batch, bool by_size) {
   const size_t points = batch.point_count();
   instruments_->sizes.Record(points);
   (by_size ? instruments_->size_triggers : instruments_->timeout_triggers).Add(1);
-  const base::Status status = next_.Consume(std::move(batch));
+  const base::Status status = PassOn(std::move(batch));
   flow_.Waiting(-static_cast<int64_t>(points));
   if (status.has_value()) {
     instruments_->outgoing.Add(points);
@@ -161,6 +167,19 @@ void BatchProcessor::Send(otlp::Batch batch, bool by_size) {
     flow_.Lost("refused_downstream", points);
     logger_.Warn("batch", "Sender failed",
                  {{"processor", name_}, {"points", points}, {"error", status.error().message}});
+  }
+}
+
+base::Status BatchProcessor::PassOn(otlp::Batch batch) {
+  auto pause = kFirstPause;
+  for (bool is_last = false;;) {
+    // Senders have their answer already: what the next stage refuses for now is offered again.
+    base::Status status = is_last ? next_.Consume(std::move(batch)) : next_.Consume(batch.Clone());
+    if (is_last || status.has_value() || !otlp::IsRetryable(status.error().code)) return status;
+    base::MutexLock lock(mutex_);
+    if (!stop_) paused_.WaitFor(mutex_, pause);
+    pause = std::min(pause * 2, kLongestPause);
+    is_last = stop_;
   }
 }
 

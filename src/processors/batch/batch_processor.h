@@ -36,6 +36,8 @@ class BatchProcessor final : public pipeline::Processor {
 
   void Run();
   void Send(otlp::Batch batch, bool by_size);
+  // Offers the batch until it is taken or refused for good; once more after Stop.
+  base::Status PassOn(otlp::Batch batch);
 
   const Config config_;
   const size_t waiting_points_max_;
@@ -48,6 +50,7 @@ class BatchProcessor final : public pipeline::Processor {
 
   base::Mutex mutex_;
   base::CondVar changed_;
+  base::CondVar paused_;
   otlp::Batch waiting_ GUARDED_BY(mutex_);
   int64_t oldest_ns_ GUARDED_BY(mutex_) = 0;  // When the first of what is waiting came.
   bool stop_ GUARDED_BY(mutex_) = false;

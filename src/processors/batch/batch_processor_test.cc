@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "pipeline/testing/contract.h"
 #include "pipeline/testing/fake_consumer.h"
 #include "pipeline/testing/test_host.h"
 
@@ -95,6 +96,14 @@ TEST_F(BatchProcessorTest, WhatTheNextStageRefusesIsCounted) {
   EXPECT_EQ(host_.Imbalance(), 0);
 }
 
+TEST_F(BatchProcessorTest, OffersAgainWhatIsRefusedForNow) {
+  Make("timeout: 0s");
+  next_.FailWith(base::Error{base::Code::kUnavailable, "down"});
+  ASSERT_TRUE(Consume(3));
+  next_.FailWith(std::nullopt);
+  EXPECT_TRUE(next_.WaitForPoints(3));
+}
+
 TEST_F(BatchProcessorTest, EmptyBatchesEndHere) {
   Make("timeout: 0s");
   EXPECT_TRUE(Consume(0));
@@ -111,6 +120,12 @@ TEST_F(BatchProcessorTest, MistakesInItsConfiguration) {
               HasSubstr("test.yaml:2:22: send_batch_max_size: must be greater or equal"));
   EXPECT_THAT(errors("send_batch_sise: 10"), HasSubstr("did you mean"));
   EXPECT_THAT(errors("timeout: fast"), HasSubstr("test.yaml:1:10"));
+}
+
+TEST(BatchProcessor, KeepsTheContract) {
+  pipeline::ExpectProcessorContract(&BatchProcessor::Create, "send_batch_size: 7");
+  pipeline::ExpectProcessorContract(&BatchProcessor::Create,
+                                    "{send_batch_size: 5, send_batch_max_size: 5, timeout: 0s}");
 }
 
 }  // namespace

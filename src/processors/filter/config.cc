@@ -52,10 +52,16 @@ std::optional<Level> LevelFromName(std::string_view name) {
   return std::nullopt;
 }
 
-void ReadErrorMode(config::MapReader& reader) {
-  std::string mode = "ignore";
-  reader.Read("error_mode", mode);
-  if (mode != "ignore" && mode != "propagate" && mode != "silent") {
+void ReadErrorMode(config::MapReader& reader, FilterConfig& config) {
+  std::string mode;
+  if (!reader.Read("error_mode", mode)) return;
+  if (mode == "ignore") {
+    config.error_mode = FilterConfig::ErrorMode::kIgnore;
+  } else if (mode == "silent") {
+    config.error_mode = FilterConfig::ErrorMode::kSilent;
+  } else if (mode == "propagate") {
+    config.error_mode = FilterConfig::ErrorMode::kPropagate;
+  } else {
     reader.Report("error_mode", "must be ignore, propagate or silent");
   }
 }
@@ -71,7 +77,7 @@ void ReadGroup(const config::Node& node, config::Diagnostics& diagnostics, Filte
       reader.Report("context", "must be resource, scope, metric or datapoint");
     }
   }
-  ReadErrorMode(reader);
+  ReadErrorMode(reader, config);
   ReadConditions(reader, "conditions", context, diagnostics, config);
   reader.Finish();
 }
@@ -96,7 +102,7 @@ void ReadMetrics(const config::Node& node, config::Diagnostics& diagnostics, Fil
 FilterConfig ReadFilterConfig(const pipeline::CreateContext& context) {
   FilterConfig config;
   config::MapReader reader(context.config, context.diagnostics);
-  ReadErrorMode(reader);
+  ReadErrorMode(reader, config);
   if (const config::Node* node = reader.Take("metrics")) {
     ReadMetrics(*node, context.diagnostics, config);
   }

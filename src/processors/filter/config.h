@@ -15,6 +15,9 @@ struct FilterConfig {
   attributes::MetricGate gate;
   // Conditions by the level they are asked at. Each drops what it holds for.
   std::vector<ottl::Condition> resource, scope, metric, datapoint;
+  // After a condition that cannot be answered: log and go on, go on, or refuse the batch.
+  enum class ErrorMode { kIgnore, kSilent, kPropagate };
+  ErrorMode error_mode = ErrorMode::kIgnore;
 };
 
 // What is wrong goes into the context's diagnostics.

@@ -26,6 +26,9 @@ class FilterProcessor final : public pipeline::Processor {
   class Judge;
 
   const FilterConfig config_;
+  const std::string name_;
+  const base::Clock& clock_;
+  base::Logger& logger_;
   pipeline::Handover handover_;
   sdk::BoundCounter<uint64_t> filtered_;
 };

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "otlp/json.h"
+#include "pipeline/testing/contract.h"
 #include "pipeline/testing/fake_consumer.h"
 #include "pipeline/testing/test_host.h"
 
@@ -77,6 +78,24 @@ TEST_F(FilterProcessorTest, ConditionsDropAtTheirLevel) {
   EXPECT_EQ(Left("metrics: {metric: ['HasAttrKeyOnDatapoint(\"k\")']}"), "shop:bx1 bank:ax1 ");
 }
 
+TEST_F(FilterProcessorTest, ConditionsSeeValues) {
+  EXPECT_EQ(Left("metrics: {datapoint: ['value_int >= 2']}"), "shop:ax1 shop:bx1 ");
+  EXPECT_EQ(Left("metric_conditions: ['datapoint.count == 3', 'datapoint.value_int * 2 == 2']"),
+            "shop:ax1 bank:ax1 ");
+}
+
+TEST_F(FilterProcessorTest, WhatCannotBeAnsweredIsFalseOrRefused) {
+  EXPECT_EQ(Left("metric_conditions: ['Substring(metric.name, 5, 1) == \"x\"']"),
+            "shop:ax2 shop:bx1 bank:ax1 ");
+  const auto processor = host_.Make(
+      &FilterProcessor::Create,
+      "{error_mode: propagate, metric_conditions: ['Substring(metric.name, 5, 1) == \"x\"']}",
+      next_);
+  const base::Status status = processor->Consume(*otlp::DecodeMetricsJson(kRequest));
+  EXPECT_EQ(status.error().code, base::Code::kInvalidArgument);
+  EXPECT_EQ(host_.Imbalance(), 0);
+}
+
 TEST_F(FilterProcessorTest, NothingLeftIsNothingSent) {
   EXPECT_EQ(Left("metric_conditions: ['true']"), "");
   EXPECT_EQ(host_.Count("otelcol_processor_filter_datapoints_filtered"), 4);
@@ -93,6 +112,12 @@ TEST_F(FilterProcessorTest, MistakesInItsConfiguration) {
               HasSubstr("together with conditions"));
   EXPECT_THAT(Errors("error_mode: loud"), HasSubstr("ignore, propagate or silent"));
   EXPECT_THAT(Errors("metric_condition: []"), HasSubstr("did you mean"));
+}
+
+TEST(FilterProcessor, KeepsTheContract) {
+  pipeline::ExpectProcessorContract(
+      &FilterProcessor::Create,
+      "metric_conditions: ['datapoint.attributes[\"series\"] == \"1\"', 'metric.name == \"x\"']");
 }
 
 }  // namespace

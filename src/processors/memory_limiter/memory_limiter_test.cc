@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "pipeline/testing/contract.h"
 #include "pipeline/testing/fake_consumer.h"
 #include "pipeline/testing/test_host.h"
 
@@ -60,6 +61,12 @@ TEST(MemoryLimiter, MistakesInItsConfiguration) {
   EXPECT_THAT(errors("check_interval: 1s"), HasSubstr("'limit_mib' or 'limit_percentage'"));
   EXPECT_THAT(errors("check_interval: 1s\nlimit_mib: 10\nspike_limit_mib: 10"),
               HasSubstr("must be smaller"));
+}
+
+TEST(MemoryLimiter, KeepsTheContract) {
+  pipeline::ExpectProcessorContract(&MemoryLimiter::Create,
+                                    "{check_interval: 1s, limit_mib: 4000}");
+  pipeline::ExpectProcessorContract(&MemoryLimiter::Create, "{check_interval: 1s, limit_mib: 1}");
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include "otlp/encode.h"
 #include "otlp/json.h"
+#include "pipeline/testing/contract.h"
 #include "pipeline/testing/fake_consumer.h"
 #include "pipeline/testing/test_host.h"
 
@@ -41,6 +42,11 @@ TEST(ResourceProcessor, MistakesInItsConfiguration) {
   pipeline::FakeConsumer next;
   (void)host.Make(&ResourceProcessor::Create, "actions: []", next);
   EXPECT_THAT(host.errors(), HasSubstr("unknown key \"actions\""));
+}
+
+TEST(ResourceProcessor, KeepsTheContract) {
+  pipeline::ExpectProcessorContract(&ResourceProcessor::Create,
+                                    "attributes: [{key: service.name, action: upsert, value: b}]");
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "compress/compress.h"
 #include "net/grpc_client.h"
 #include "net/http_client.h"
+#include "pipeline/testing/contract.h"
 #include "pipeline/testing/fake_consumer.h"
 #include "pipeline/testing/test_host.h"
 
@@ -186,6 +187,13 @@ TEST(OtlpReceiverConfig, ReadsProtocols) {
   EXPECT_THAT(errors("protocols:\n  htpp:"), HasSubstr("did you mean"));
   EXPECT_THAT(errors("protocols: {grpc: {tls: {cert_file: x}}}"),
               HasSubstr("tls is not supported"));
+}
+
+TEST(OtlpReceiver, KeepsTheContract) {
+  pipeline::FakeConsumer next;
+  pipeline::ExpectStartStopContract(
+      &OtlpReceiver::Create,
+      "protocols: {http: {endpoint: '127.0.0.1:0'}, grpc: {endpoint: '127.0.0.1:0'}}", next);
 }
 
 }  // namespace

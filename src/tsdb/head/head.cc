@@ -146,8 +146,8 @@ Appended Head::Judge(Slot slot, Timestamp t, double v) const {
   const Timestamp last = series.last_time.load(std::memory_order_relaxed);
   if (t > last) [[likely]] {
     const Timestamp newest = max_time_.load(std::memory_order_relaxed);
-    if (options_.retention_ms != 0 && newest != model::kTimestampMin &&
-        t < newest - options_.retention_ms) {
+    const int64_t retention = retention_ms_.load(std::memory_order_relaxed);
+    if (retention != 0 && newest != model::kTimestampMin && t < newest - retention) {
       return Appended::kTooOld;
     }
     return Appended::kYes;

@@ -30,7 +30,6 @@ class Head {
     uint64_t series_max = 0;  // 0 is none.
     uint16_t samples_per_chunk = 120;
     int64_t chunk_range_ms = 2 * 3600 * 1000;  // Chunks do not cross its multiples.
-    int64_t retention_ms = 0;  // Samples older than the newest by more are refused; 0: none.
   };
   explicit Head(Options options);
   ~Head();
@@ -71,6 +70,8 @@ class Head {
                                        const std::vector<model::Matcher>& matchers) const
       EXCLUDES_LOCK(mutex_);
 
+  // Samples older than the newest by more are refused from now on; 0: none.
+  void SetRetention(int64_t ms) { retention_ms_ = ms; }
   // Refuses samples before `t` from now on: blocks hold that time.
   void RaiseValidTime(model::Timestamp t);
   model::Timestamp valid_time() const { return valid_time_; }
@@ -159,6 +160,7 @@ class Head {
   StableArray<HotSeries> hot_;
   mutable Epochs epochs_;
   std::atomic<model::Timestamp> valid_time_{model::kTimestampMin};
+  std::atomic<int64_t> retention_ms_{0};
   std::atomic<uint64_t> series_{0};
   std::atomic<uint64_t> series_created_{0};
   std::atomic<uint64_t> series_removed_{0};
