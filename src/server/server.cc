@@ -251,7 +251,7 @@ class Server::State {
         {"POST", "/api/v1/write",
          blocking([this](const HttpRequest& request) { return HandleWrite(request); })},
         {"*", "/api/v1/*", blocking([this](const HttpRequest& request) {
-           return ready_ ? api_->Handle(request, stop_.get_token()) : NotReady();
+           return ready_ ? api_->Handle(request, request.stop) : NotReady();
          })},
         {"GET", "/", now([this](const HttpRequest&) { return Redirect(prefix_ + "/query"); })},
         {"GET", "/graph", now([this](const HttpRequest& request) {
@@ -303,7 +303,7 @@ class Server::State {
     metrics.scrape = manager.get();
     metrics.write = ready_ ? receiver_.get() : nullptr;
     metrics.http = &http_;
-    metrics.queries_concurrent_max = options_.engine.concurrent_max;
+    metrics.engine = &engine_;
     HttpResponse response{.body = RenderSelfMetrics(metrics, format)};
     response.headers.Set("Content-Type", exposition::ContentTypeOf(format));
     return response;
@@ -347,7 +347,6 @@ class Server::State {
   const int64_t start_ms_;
   std::atomic<bool> ready_{false};
   std::atomic<bool> stopping_{false};
-  std::stop_source stop_;
   base::Mutex reload_mutex_;  // One reload at a time.
   std::vector<std::unique_ptr<net::Router>> routers_;
   std::vector<std::unique_ptr<net::HttpServer>> servers_;
