@@ -160,6 +160,7 @@ bool ReadLayout(BitReader& reader, size_t bits, Layout& layout) {
   const auto zero = static_cast<int>(reader.Read(8));
   if (zero == 255) {
     h.zero_threshold = std::bit_cast<double>(reader.Read64());
+    if (!(h.zero_threshold >= 0) || std::isinf(h.zero_threshold)) return false;
   } else if (zero != 0) {
     h.zero_threshold = std::ldexp(0.5, zero - 243);
   }

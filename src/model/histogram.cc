@@ -119,7 +119,8 @@ bool Reconcile(FloatHistogram& a, Sides& a_sides, FloatHistogram* lost, Sides* l
     b.custom_bounds = std::move(common);
     return true;
   }
-  while (a.zero_threshold != b.zero_threshold) {
+  // Ends for NaN too, which nobody should have let in.
+  while (a.zero_threshold < b.zero_threshold || b.zero_threshold < a.zero_threshold) {
     if (b.zero_threshold < a.zero_threshold) {
       WidenZero(b, b_sides, Widened(b, b_sides, a.zero_threshold));
     } else {
@@ -551,6 +552,10 @@ base::Status FloatHistogram::Validate() const {
     if (!custom_bounds.empty()) {
       return base::Fail(base::Code::kInvalidArgument,
                         "exponential buckets: must not have custom bounds");
+    }
+    if (!(zero_threshold >= 0) || std::isinf(zero_threshold)) {
+      return base::Fail(base::Code::kInvalidArgument,
+                        "zero threshold {}: must be finite and not negative", zero_threshold);
     }
     RETURN_IF_ERROR(CheckSide(negative_spans, negative, "negative"));
   }

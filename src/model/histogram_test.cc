@@ -158,6 +158,11 @@ TEST(FloatHistogram, RefusesWhatDoesNotFit) {
   EXPECT_FALSE(Exponential(9, 0, {1}).Validate().has_value());
   EXPECT_FALSE(Exponential(0, 0, {-1}).Validate().has_value());
   EXPECT_FALSE(Custom({2, 1}, {1}).Validate().has_value());
+  for (const double threshold : {-1.0, std::nan(""), double{INFINITY}}) {
+    FloatHistogram wide = Exponential(0, 0, {1});
+    wide.zero_threshold = threshold;
+    EXPECT_FALSE(wide.Validate().has_value()) << threshold;
+  }
   EXPECT_FALSE(Custom({1}, {1, 1, 1}).Validate().has_value());
   FloatHistogram h = Exponential(0, 0, {1, 2});
   h.positive.pop_back();
