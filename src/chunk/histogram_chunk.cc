@@ -251,8 +251,10 @@ void Spread(const std::vector<double>& counts, const Layout& layout, model::Floa
   h.negative.assign(middle, counts.end());
 }
 
-template <class Count, class State>
-base::Status Decode(std::string_view bytes, model::TimeRange range, model::SampleColumns& out) {
+// Calls `emit` with time, number in the chunk, header, layout, counts (null of a stale marker) and
+// sum of each sample in `range`.
+template <class Count, class State, class Emit>
+base::Status Walk(std::string_view bytes, model::TimeRange range, const Emit& emit) {
   if (bytes.size() < 3) return base::Fail(base::Code::kDataLoss, "histogram chunk: no header");
   const auto count = base::LoadBigEndian<uint16_t>(bytes.data());
   const auto header = static_cast<ResetHeader>(static_cast<uint8_t>(bytes[2]) >> 6);
@@ -291,20 +293,70 @@ base::Status Decode(std::string_view bytes, model::TimeRange range, model::Sampl
     if (!fits || reader.overrun()) return damaged(number);
     if (t > range.max) break;
     if (t < range.min) continue;
-    model::FloatHistogram h;
-    if (!stale) {
-      h = layout.shape;
-      Spread(counts, layout, h);
-    }
-    h.sum = std::bit_cast<double>(sum.bits);
-    if (header == ResetHeader::kGauge) {
-      h.hint = model::ResetHint::kGauge;
-    } else if (number > 0) {
-      h.hint = model::ResetHint::kNotReset;
-    }
-    out.Add(t, std::make_shared<const model::FloatHistogram>(std::move(h)));
+    emit(t, number, header, layout, stale ? nullptr : &counts, std::bit_cast<double>(sum.bits));
   }
   return {};
+}
+
+template <class Count, class State>
+base::Status Decode(std::string_view bytes, model::TimeRange range, model::SampleColumns& out) {
+  return Walk<Count, State>(
+      bytes, range,
+      [&out](int64_t t, unsigned number, ResetHeader header, const Layout& layout,
+             const std::vector<Count>* counts, double sum) {
+        model::FloatHistogram h;
+        if (counts != nullptr) {
+          h = layout.shape;
+          Spread(*counts, layout, h);
+        }
+        h.sum = sum;
+        if (header == ResetHeader::kGauge) {
+          h.hint = model::ResetHint::kGauge;
+        } else if (number > 0) {
+          h.hint = model::ResetHint::kNotReset;
+        }
+        out.Add(t, std::make_shared<const model::FloatHistogram>(std::move(h)));
+      });
+}
+
+void SpreadExactly(const std::vector<double>& counts, const Layout& layout,
+                   model::FloatHistogram& h) {
+  h = layout.shape;
+  Spread(counts, layout, h);
+}
+void SpreadExactly(const std::vector<int64_t>& counts, const Layout& layout,
+                   model::IntegerHistogram& h) {
+  h.schema = layout.shape.schema;
+  h.zero_threshold = layout.shape.zero_threshold;
+  h.positive_spans = layout.shape.positive_spans;
+  h.negative_spans = layout.shape.negative_spans;
+  h.custom_bounds = layout.shape.custom_bounds;
+  h.count = static_cast<uint64_t>(counts[0]);
+  h.zero_count = static_cast<uint64_t>(counts[1]);
+  const auto middle = counts.begin() + 2 + static_cast<ptrdiff_t>(layout.positive);
+  h.positive_deltas.assign(counts.begin() + 2, middle);
+  h.negative_deltas.assign(middle, counts.end());
+}
+
+template <class Count, class State, class Histogram>
+base::Status DecodeInto(std::string_view bytes, model::TimeRange range,
+                        std::vector<HistogramSample<Histogram>>& out) {
+  return Walk<Count, State>(
+      bytes, range,
+      [&out](int64_t t, unsigned number, ResetHeader header, const Layout& layout,
+             const std::vector<Count>* counts, double sum) {
+        Histogram h;
+        if (counts != nullptr) SpreadExactly(*counts, layout, h);
+        h.sum = sum;
+        if (header == ResetHeader::kGauge) {
+          h.hint = model::ResetHint::kGauge;
+        } else if (number > 0) {
+          h.hint = model::ResetHint::kNotReset;
+        } else if (header == ResetHeader::kReset) {
+          h.hint = model::ResetHint::kReset;
+        }
+        out.push_back({t, std::move(h)});
+      });
 }
 
 }  // namespace
@@ -423,6 +475,16 @@ base::Status DecodeHistograms(std::string_view bytes, model::TimeRange range,
 base::Status DecodeFloatHistograms(std::string_view bytes, model::TimeRange range,
                                    model::SampleColumns& out) {
   return Decode<double, XorState>(bytes, range, out);
+}
+
+base::Status DecodeExactly(std::string_view bytes, model::TimeRange range,
+                           std::vector<HistogramSample<model::IntegerHistogram>>& out) {
+  return DecodeInto<int64_t, int64_t>(bytes, range, out);
+}
+
+base::Status DecodeExactly(std::string_view bytes, model::TimeRange range,
+                           std::vector<HistogramSample<model::FloatHistogram>>& out) {
+  return DecodeInto<double, XorState>(bytes, range, out);
 }
 
 }  // namespace narthex::chunk

@@ -56,11 +56,15 @@ class BasicHistogramChunk {
 
   uint16_t count() const { return count_; }
   std::string_view bytes() const { return out_.bytes(); }
+  ResetHeader header() const { return header_; }
+  // REQUIRES: count() > 0.
+  model::Timestamp last_time() const { return last_time_; }
+  const Histogram& last() const { return last_; }
 
  private:
   void PutLayout(const Histogram& h);
 
-  const ResetHeader header_;
+  ResetHeader header_;
   BitString out_;
   Histogram last_;  // Its layout is that of the chunk.
   model::Timestamp last_time_ = 0;
@@ -81,5 +85,17 @@ base::Status DecodeHistograms(std::string_view bytes, model::TimeRange range,
                               model::SampleColumns& out);
 base::Status DecodeFloatHistograms(std::string_view bytes, model::TimeRange range,
                                    model::SampleColumns& out);
+
+// The same with whole counts kept whole, which floats hold up to 2^53 only. Of a chunk that says it
+// began with a reset, the first sample says so.
+template <class Histogram>
+struct HistogramSample {
+  model::Timestamp t;
+  Histogram histogram;
+};
+base::Status DecodeExactly(std::string_view bytes, model::TimeRange range,
+                           std::vector<HistogramSample<model::IntegerHistogram>>& out);
+base::Status DecodeExactly(std::string_view bytes, model::TimeRange range,
+                           std::vector<HistogramSample<model::FloatHistogram>>& out);
 
 }  // namespace narthex::chunk

@@ -296,7 +296,14 @@ bool AnyFalls(const Indexed& now, const Indexed& before) {
 base::Status CheckSide(const std::vector<BucketSpan>& spans, const std::vector<double>& counts,
                        std::string_view side) {
   uint64_t buckets = 0;
+  int64_t index = 0;  // Behind the last bucket.
   for (size_t i = 0; i < spans.size(); ++i) {
+    index += int64_t{spans[i].offset} + spans[i].length;
+    if (index > std::numeric_limits<int32_t>::max()) {
+      return base::Fail(base::Code::kInvalidArgument,
+                        "{} side: span number {} ends beyond the largest bucket index", side,
+                        i + 1);
+    }
     if (i > 0 && spans[i].offset < 0) {
       return base::Fail(base::Code::kInvalidArgument,
                         "{} side: span number {} with offset {}: histogram has a span whose offset "
@@ -597,6 +604,23 @@ FloatHistogram IntegerHistogram::ToFloat() const {
   return h;
 }
 
+base::Status IntegerHistogram::Validate() const {
+  RETURN_IF_ERROR(ToFloat().Validate());
+  uint64_t observed = zero_count;
+  for (const auto* side : {&positive_deltas, &negative_deltas}) {
+    uint64_t bucket = 0;
+    for (const int64_t delta : *side) {
+      bucket += static_cast<uint64_t>(delta);
+      observed += bucket;
+    }
+  }
+  if (std::isnan(sum) ? observed > count : observed != count) {
+    return base::Fail(base::Code::kInvalidArgument,
+                      "{} observations found in buckets, but the count is {}", observed, count);
+  }
+  return {};
+}
+
 CombineRemarks Add(FloatHistogram& a, const FloatHistogram& b) { return Combine(a, b, 1); }
 CombineRemarks Subtract(FloatHistogram& a, const FloatHistogram& b) { return Combine(a, b, -1); }
 
@@ -659,6 +683,16 @@ ResetHint HintInChunk(const FloatHistogram* before, FloatHistogram now) {
                            now.custom_bounds == before->custom_bounds;
   now.hint = ResetHint::kUnknown;
   return same_layout && !now.DetectReset(*before) ? ResetHint::kNotReset : ResetHint::kUnknown;
+}
+
+void ForgetReset(HistogramPtr& histogram) {
+  if (histogram == nullptr || histogram->hint == ResetHint::kGauge ||
+      histogram->hint == ResetHint::kUnknown) {
+    return;
+  }
+  FloatHistogram copy = *histogram;
+  copy.hint = ResetHint::kUnknown;
+  histogram = std::make_shared<const FloatHistogram>(std::move(copy));
 }
 
 }  // namespace narthex::model

@@ -107,6 +107,9 @@ struct IntegerHistogram {
   std::vector<double> custom_bounds;
 
   FloatHistogram ToFloat() const;
+  // As FloatHistogram::Validate, and the buckets have to add up to the count (to no more than it
+  // where the sum is NaN, because NaN observations fall into no bucket).
+  base::Status Validate() const;
 };
 
 // What adding or subtracting two histograms came across.
@@ -168,5 +171,8 @@ void Pack(const std::vector<IndexedCount>& buckets, std::vector<BucketSpan>& spa
 // The hint that a chunk gives a sample stored behind `before` (null: a number, or nothing): its
 // first sample has none, and one that cannot follow begins a chunk.
 ResetHint HintInChunk(const FloatHistogram* before, FloatHistogram now);
+
+// Takes back what a sample says about the one before it, because another is there now. May be null.
+void ForgetReset(HistogramPtr& histogram);
 
 }  // namespace narthex::model

@@ -140,6 +140,7 @@ void MergeSamples(model::SampleColumns& into, const model::SampleColumns& more) 
     into.t.insert(into.t.end(), more.t.begin(), more.t.end());
     into.v.insert(into.v.end(), more.v.begin(), more.v.end());
     AppendSparse(into.histograms, more.histograms, before, more.size());
+    if (into.HasHistograms()) model::ForgetReset(into.histograms[before]);
     AppendSparse(into.starts, more.starts, before, more.size());
     return;
   }
@@ -148,6 +149,7 @@ void MergeSamples(model::SampleColumns& into, const model::SampleColumns& more) 
   merged.v.reserve(into.size() + more.size());
   size_t a = 0;
   size_t b = 0;
+  bool last_first = false;
   while (a < into.size() || b < more.size()) {
     const bool first = b == more.size() || (a < into.size() && into.t[a] <= more.t[b]);
     if (first) {
@@ -156,6 +158,9 @@ void MergeSamples(model::SampleColumns& into, const model::SampleColumns& more) 
     } else {
       merged.AddFrom(more, b++);
     }
+    // A histogram may speak of a sample that is not the one before it any more.
+    if (merged.HasHistograms() && first != last_first) model::ForgetReset(merged.histograms.back());
+    last_first = first;
   }
   into = std::move(merged);
 }

@@ -1,8 +1,8 @@
 #include "tsdb/db.h"
 
 #include <algorithm>
-#include <boost/unordered/unordered_flat_map.hpp>
 #include <condition_variable>
+#include <deque>
 #include <iterator>
 #include <mutex>
 #include <set>
@@ -40,18 +40,27 @@ class DbAppender final : public storage::Appender {
     if (ref == 0 || ref > kSlotMax) return Appended::kUnknownSeries;
     if (batch_.empty() && late_.empty()) judged_at_ = db_.changes_.load(std::memory_order_acquire);
     const auto slot = static_cast<Slot>(ref - 1);
+    if (model::IsStaleNan(v)) [[unlikely]] {
+      // It takes the form of what it ends.
+      const Head::Form form = db_.head_.FormOf(slot);
+      if (form == Head::Form::kWholeHistogram) {
+        return AppendHistogram(ref, t, model::IntegerHistogram{.sum = v});
+      }
+      if (form == Head::Form::kFloatHistogram) {
+        return AppendHistogram(ref, t, model::FloatHistogram{.sum = v});
+      }
+    }
     Appended verdict = db_.head_.Judge(slot, t, v);
     // Several samples of one series come one after the other.
-    if (verdict == Appended::kYes && !batch_.empty() && batch_.back().slot == slot &&
-        t <= batch_.back().t) {
-      const Head::Entry& last = batch_.back();
-      const bool same = std::bit_cast<uint64_t>(last.v) == std::bit_cast<uint64_t>(v);
-      verdict = t < last.t ? Appended::kOutOfOrder
-                : same     ? Appended::kSameAgain
-                           : Appended::kDuplicate;
+    const Head::Entry* const last = batch_.LastNumber(slot);
+    if (verdict == Appended::kYes && last != nullptr && t <= last->t) {
+      const bool same = std::bit_cast<uint64_t>(last->v) == std::bit_cast<uint64_t>(v);
+      verdict = t < last->t ? Appended::kOutOfOrder
+                : same      ? Appended::kSameAgain
+                            : Appended::kDuplicate;
     }
     if (verdict == Appended::kYes) {
-      batch_.push_back({slot, t, v});
+      batch_.Add({slot, t, v});
       return verdict;
     }
     if (db_.TakesLate(verdict, t)) {
@@ -62,11 +71,13 @@ class DbAppender final : public storage::Appender {
     return verdict;
   }
 
-  Appended AppendHistogram(SeriesRef, Timestamp, const model::IntegerHistogram&) override {
-    return Appended::kNotKept;
+  Appended AppendHistogram(SeriesRef ref, Timestamp t,
+                           const model::IntegerHistogram& histogram) override {
+    return TakeHistogram(ref, t, histogram);
   }
-  Appended AppendHistogram(SeriesRef, Timestamp, const model::FloatHistogram&) override {
-    return Appended::kNotKept;
+  Appended AppendHistogram(SeriesRef ref, Timestamp t,
+                           const model::FloatHistogram& histogram) override {
+    return TakeHistogram(ref, t, histogram);
   }
   Appended AppendExemplar(SeriesRef, const model::Exemplar&) override { return Appended::kNotKept; }
   void SetMetadata(SeriesRef, const model::Metadata&) override {}
@@ -78,14 +89,36 @@ class DbAppender final : public storage::Appender {
   }
 
   void Rollback() override {
-    batch_.clear();
+    batch_.Clear();
     late_.clear();
   }
 
  private:
+  template <class Histogram>
+  Appended TakeHistogram(SeriesRef ref, Timestamp t, const Histogram& histogram) {
+    if (ref == 0 || ref > kSlotMax) return Appended::kUnknownSeries;
+    if (!model::IsStaleNan(histogram.sum) && !histogram.Validate()) return Appended::kInvalid;
+    if (batch_.empty() && late_.empty()) judged_at_ = db_.changes_.load(std::memory_order_acquire);
+    const auto slot = static_cast<Slot>(ref - 1);
+    chunk::Value value(histogram);
+    Appended verdict = db_.head_.JudgeHistogram(slot, t, value);
+    const Head::HistogramEntry* const last = batch_.LastHistogram(slot);
+    if (verdict == Appended::kYes && last != nullptr && t <= last->t) {
+      verdict = t < last->t                            ? Appended::kOutOfOrder
+                : chunk::SameValue(last->value, value) ? Appended::kSameAgain
+                                                       : Appended::kDuplicate;
+    }
+    if (verdict == Appended::kYes) {
+      batch_.AddHistogram({slot, t, std::move(value)});
+    } else {
+      db_.Count(verdict);
+    }
+    return verdict;
+  }
+
   Db& db_;
   const Epochs::Guard guard_;
-  std::vector<Head::Entry> batch_;
+  Batch batch_;
   std::vector<Head::Entry> late_;  // Older than the newest of their series.
   uint64_t judged_at_ = 0;
 };
@@ -297,7 +330,7 @@ base::Status Db::Replay() {
 
   const auto on_damage = [this](const wal::Damage& damage) { ReportDamage(damage); };
   wal::Reader reader(env_.files, std::move(segments), on_damage);
-  boost::unordered_flat_map<wal::Ref, Slot> slots;
+  SlotsByRef slots;
   std::vector<wal::SeriesEntry> series;
   std::vector<wal::SampleEntry> samples;
   std::vector<wal::TombstoneEntry> tombstones;
@@ -339,6 +372,12 @@ base::Status Db::Replay() {
           const auto slot = slots.find(entry.ref);
           if (slot != slots.end()) head_.Delete({{slot->second, entry.range}});
         }
+        break;
+      case wal::RecordType::kHistograms:
+      case wal::RecordType::kFloatHistograms:
+      case wal::RecordType::kCustomHistograms:
+      case wal::RecordType::kCustomFloatHistograms:
+        decoded = ReplayHistograms(reader.record(), slots);
         break;
       default:
         ++replay_.unread_records;
@@ -431,26 +470,65 @@ void Db::Count(Appended verdict) {
   }
 }
 
-base::Status Db::Commit(std::vector<Head::Entry>& batch, std::vector<Head::Entry>& late,
-                        uint64_t judged_at) {
+base::Status Db::ReplayHistograms(std::string_view record, const SlotsByRef& slots) {
+  std::vector<Head::BatchPart> parts(1);
+  base::Status valid;
+  const auto take = [&](auto& entries) {
+    for (auto& entry : entries) {
+      if (entry.t < head_.valid_time()) continue;  // In a block.
+      const auto slot = slots.find(entry.ref);
+      if (slot == slots.end()) {
+        ++replay_.unknown_refs;
+      } else if (base::Status ok = entry.histogram.Validate();
+                 !ok && !model::IsStaleNan(entry.histogram.sum)) {
+        valid = base::Fail(base::Code::kDataLoss, "histogram record: {}", ok.error().message);
+      } else {
+        parts[0].histograms.push_back({slot->second, entry.t, std::move(entry.histogram)});
+      }
+    }
+  };
+  const auto type = static_cast<wal::RecordType>(record[0]);
+  base::Status decoded;
+  if (type == wal::RecordType::kHistograms || type == wal::RecordType::kCustomHistograms) {
+    std::vector<wal::HistogramEntry> entries;
+    decoded = wal::DecodeHistograms(record, entries);
+    take(entries);
+  } else {
+    std::vector<wal::FloatHistogramEntry> entries;
+    decoded = wal::DecodeFloatHistograms(record, entries);
+    take(entries);
+  }
+  head_.Publish({}, parts);
+  replay_.replayed_samples += parts[0].histograms.size();
+  return decoded ? std::move(valid) : std::move(decoded);
+}
+
+base::Status Db::Commit(Batch& batch, std::vector<Head::Entry>& late, uint64_t judged_at) {
   if (options_.read_only) return ReadOnlyError();
   base::MutexLock lock(commit_mutex_);
   const std::vector<Slot> created = head_.TakeUnlogged();
   bool series_gone = false;
   if (judged_at != changes_) {
-    std::erase_if(batch, [&](const Head::Entry& entry) {
+    const auto refused = [&](Appended verdict) {
+      if (verdict != Appended::kYes) Count(verdict);
+      series_gone |= verdict == Appended::kUnknownSeries;
+      return verdict != Appended::kYes;
+    };
+    const auto number_refused = [&](const Head::Entry& entry) {
       Appended verdict = head_.Judge(entry.slot, entry.t, entry.v);
-      if (verdict == Appended::kYes) return false;
-      if (TakesLate(verdict, entry.t)) {
-        late.push_back(entry);
-      } else {
-        Count(verdict);
-        series_gone |= verdict == Appended::kUnknownSeries;
-      }
+      if (!TakesLate(verdict, entry.t)) return refused(verdict);
+      late.push_back(entry);
       return true;
-    });
+    };
     for (const Head::Entry& entry : late) {
       series_gone |= head_.Judge(entry.slot, entry.t, entry.v) == Appended::kUnknownSeries;
+    }
+    std::erase_if(batch.numbers(), number_refused);
+    for (Head::BatchPart& part : batch.more()) {
+      std::erase_if(part.histograms, [&](const Head::HistogramEntry& entry) {
+        return refused(head_.JudgeHistogram(entry.slot, entry.t, entry.value));
+      });
+      std::erase_if(part.numbers, number_refused);
     }
   }
   if (series_gone) {
@@ -463,12 +541,24 @@ base::Status Db::Commit(std::vector<Head::Entry>& batch, std::vector<Head::Entry
   series_record_.Clear();
   samples_record_.Clear();
   for (const Slot slot : created) series_record_.Add(head_.RefOf(slot), head_.LabelsOf(slot));
-  for (const Head::Entry& entry : batch) {
+  for (const Head::Entry& entry : batch.numbers()) {
     samples_record_.Add({head_.RefOf(entry.slot), entry.t, entry.v});
   }
   std::vector<std::string_view> records;
   if (!series_record_.empty()) records.push_back(series_record_.bytes());
   if (!samples_record_.empty()) records.push_back(samples_record_.bytes());
+  std::deque<std::string> more;
+  for (const Head::BatchPart& part : batch.more()) {
+    for (std::string& record : HistogramRecords(head_, part.histograms)) {
+      more.push_back(std::move(record));
+    }
+    wal::SamplesRecord numbers;
+    for (const Head::Entry& entry : part.numbers) {
+      numbers.Add({head_.RefOf(entry.slot), entry.t, entry.v});
+    }
+    if (!numbers.empty()) more.emplace_back(numbers.bytes());
+  }
+  records.insert(records.end(), more.begin(), more.end());
   if (records.empty() && late.empty()) return {};
 
   base::Status logged = records.empty() ? base::Status() : wal_->Log(records);
@@ -483,7 +573,7 @@ base::Status Db::Commit(std::vector<Head::Entry>& batch, std::vector<Head::Entry
   unsynced_ = true;
   NARTHEX_FAULT_POINT("head.after_log");
   ++changes_;
-  head_.Publish(batch, late);
+  head_.Publish(batch.numbers(), batch.more(), late);
   NARTHEX_FAULT_POINT("head.after_publish");
   return {};
 }

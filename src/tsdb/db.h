@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <boost/unordered/unordered_flat_map.hpp>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -18,6 +19,7 @@
 #include "storage/storage.h"
 #include "tsdb/block/block.h"
 #include "tsdb/compact/compactor.h"
+#include "tsdb/head/batch.h"
 #include "tsdb/head/head.h"
 #include "tsdb/retention.h"
 #include "wal/reader.h"
@@ -102,7 +104,7 @@ class Db final : public storage::Queryable, public storage::Appendable {
     uint64_t replayed_samples = 0;
     uint64_t wal_corruptions = 0;
     uint64_t unknown_refs = 0;    // Samples in the log without a series.
-    uint64_t unread_records = 0;  // Of types that are not kept in the head yet.
+    uint64_t unread_records = 0;  // Of types that are not read.
     int64_t replay_ms = 0;
     uint64_t blocks_damaged = 0;  // At open: left alone, and not read.
     uint64_t compactions = 0;     // Blocks written by maintenance, from the head or from blocks.
@@ -128,9 +130,11 @@ class Db final : public storage::Queryable, public storage::Appendable {
   // Logs and publishes one batch. `judged_at` is the change count when its first entry was judged:
   // where nothing has changed since, the judgements hold; else entries that are refused now are
   // counted and left out.
-  base::Status Commit(std::vector<Head::Entry>& batch, std::vector<Head::Entry>& late,
-                      uint64_t judged_at) EXCLUDES_LOCK(commit_mutex_);
+  base::Status Commit(Batch& batch, std::vector<Head::Entry>& late, uint64_t judged_at)
+      EXCLUDES_LOCK(commit_mutex_);
   void Count(storage::Appended verdict);
+  using SlotsByRef = boost::unordered_flat_map<wal::Ref, Slot>;
+  base::Status ReplayHistograms(std::string_view record, const SlotsByRef& slots);
   void SyncEverySecond(std::stop_token stop);
 
   // db_late.cc

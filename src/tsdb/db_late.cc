@@ -84,7 +84,7 @@ base::Status Db::ReplayLate(const std::function<std::optional<Slot>(wal::Ref)>& 
             ++replay_.unknown_refs;
           }
         }
-        head_.Publish({}, late);
+        head_.Publish({}, {}, late);
         replay_.replayed_samples += late.size();
         break;
       case wal::RecordType::kMmapMarkers:

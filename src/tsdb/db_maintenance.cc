@@ -102,7 +102,7 @@ base::Result<BlockMeta> Db::WriteHeadBlock(const std::string& directory, Timesta
     if (views.empty()) continue;
     chunks.clear();
     for (const Head::ChunkView& view : views) {
-      chunks.push_back({chunk::Encoding::kXor, view.min, view.max, view.samples, view.bytes});
+      chunks.push_back({view.encoding, view.min, view.max, view.samples, view.bytes});
     }
     RETURN_IF_ERROR(writer->AddSeries(source.labels(i), chunks));
   }

@@ -1,6 +1,9 @@
 #include "wal/checkpoint.h"
 
 #include <algorithm>
+#include <tuple>
+
+#include "wal/histogram_records.h"
 
 namespace narthex::wal {
 namespace {
@@ -10,6 +13,34 @@ constexpr std::string_view kTemporarySuffix = ".tmp";
 
 std::string CheckpointPath(const std::string& directory, uint32_t index) {
   return base::JoinPath(directory, std::string(kPrefix) + SegmentName(index));
+}
+
+void Decode(std::string_view record, std::vector<HistogramEntry>& entries) {
+  std::ignore = DecodeHistograms(record, entries);
+}
+void Decode(std::string_view record, std::vector<FloatHistogramEntry>& entries) {
+  std::ignore = DecodeFloatHistograms(record, entries);
+}
+
+template <class Entry>
+void FilterHistograms(std::string_view record, const CheckpointPlan& plan, CheckpointResult& result,
+                      std::string& out) {
+  std::vector<Entry> entries;
+  Decode(record, entries);
+  const bool custom = record[0] == static_cast<char>(RecordType::kCustomHistograms) ||
+                      record[0] == static_cast<char>(RecordType::kCustomFloatHistograms);
+  HistogramsRecord kept;
+  for (const Entry& entry : entries) {
+    // A foreign writer may have mixed them; what follows would be of the wrong type.
+    const bool fits = custom == (entry.histogram.schema == model::kCustomBucketsSchema);
+    if (entry.t >= plan.mint && fits) {
+      kept.Add(entry);
+      ++result.samples_kept;
+    } else {
+      ++result.samples_dropped;
+    }
+  }
+  out = kept.bytes();
 }
 
 // The records of one input record that are to be kept, in `out`.
@@ -59,6 +90,12 @@ void Filter(std::string_view record, const CheckpointPlan& plan, CheckpointResul
       out = kept.bytes();
       return;
     }
+    case RecordType::kHistograms:
+    case RecordType::kCustomHistograms:
+      return FilterHistograms<HistogramEntry>(record, plan, result, out);
+    case RecordType::kFloatHistograms:
+    case RecordType::kCustomFloatHistograms:
+      return FilterHistograms<FloatHistogramEntry>(record, plan, result, out);
     default:
       out = record;
       return;

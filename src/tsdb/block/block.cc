@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "chunk/series_encoder.h"
 #include "storage/merge.h"
 
 namespace narthex::tsdb {
@@ -23,11 +24,12 @@ bool Overlap(const ChunkMeta& chunk, TimeRange range) {
 // back, they are merged with those before, which win.
 void RestoreOrder(model::SampleColumns& samples, size_t begin) {
   if (begin == 0 || begin == samples.size() || samples.t[begin - 1] < samples.t[begin]) return;
-  const auto split = static_cast<ptrdiff_t>(begin);
-  const model::SampleColumns tail{{samples.t.begin() + split, samples.t.end()},
-                                  {samples.v.begin() + split, samples.v.end()}};
+  model::SampleColumns tail;
+  for (size_t i = begin; i < samples.size(); ++i) tail.AddFrom(samples, i);
   samples.t.resize(begin);
   samples.v.resize(begin);
+  if (samples.HasHistograms()) samples.histograms.resize(begin);
+  if (samples.HasStarts()) samples.starts.resize(begin);
   storage::MergeSamples(samples, tail);
 }
 
@@ -57,12 +59,12 @@ class BlockSeriesSet final : public storage::SeriesSet {
       if (Overlap(chunk, range)) wanted.push_back(chunk);
     }
     RETURN_IF_ERROR(block_->chunks_->Read(wanted, [&](size_t, RawChunk chunk) -> base::Status {
-      if (chunk.encoding != chunk::Encoding::kXor) {
+      const size_t begin = out.size();
+      base::Status decoded = chunk::Decode(chunk.encoding, chunk.bytes, range, out);
+      if (!decoded && decoded.error().code == Code::kUnimplemented) {
         ++block_->unread_chunks_;
         return {};
       }
-      const size_t begin = out.size();
-      base::Status decoded = chunk::DecodeXor(chunk.bytes, range, out);
       if (!decoded) return std::unexpected(std::move(decoded).error().In(block_->directory_));
       RestoreOrder(out, begin);
       return {};

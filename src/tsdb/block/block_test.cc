@@ -133,17 +133,32 @@ TEST_F(BlockTest, ADamagedChunkIsAnErrorOfItsRead) {
 TEST_F(BlockTest, ChunksOfOtherEncodingsArePassedOverAndCounted) {
   chunk::XorChunk floats;
   floats.Append(kBegin, 1);
+  chunk::HistogramChunk histograms;
+  model::IntegerHistogram histogram;
+  for (int i = 0; i < 7; ++i) {
+    histogram.count = histogram.zero_count = static_cast<uint64_t>(i);
+    histogram.sum = 2.5;
+    ASSERT_TRUE(histograms.Append(kBegin + 1 + i, histogram));
+  }
   auto writer = *BlockWriter::Create(disk_, kData, {.ulid = ulid_}, {"a", "b"});
   const std::vector<EncodedChunk> chunks = {
       {chunk::Encoding::kXor, kBegin, kBegin, 1, floats.bytes()},
-      {chunk::Encoding::kHistogram, kBegin + 1, kBegin + 9, 7, "histogram"}};
+      {chunk::Encoding::kHistogram, kBegin + 1, kBegin + 7, 7, histograms.bytes()},
+      {chunk::Encoding{6}, kBegin + 9, kBegin + 9, 1, "with start times"}};
   ASSERT_TRUE(writer->AddSeries(*Labels::From({{"a", "b"}}), chunks).has_value());
   const auto meta = writer->Finish({.min_time = kBegin, .max_time = kBegin + 10});
   ASSERT_TRUE(meta.has_value());
   EXPECT_EQ(meta->stats.histogram_samples, 7u);
-  EXPECT_EQ(meta->stats.samples, 8u);
+  EXPECT_EQ(meta->stats.samples, 9u);
   const auto block = Open();
-  EXPECT_EQ(Read(*block), Text({{*Labels::From({{"a", "b"}}), {{kBegin, 1.0}}}}));
+  const auto set = *block->Select({}, {});
+  ASSERT_EQ(set->size(), 1u);
+  model::SampleColumns samples;
+  ASSERT_TRUE(set->Read(0, {}, samples).has_value());
+  ASSERT_EQ(samples.size(), 8u);
+  EXPECT_FALSE(samples.IsHistogram(0));
+  ASSERT_TRUE(samples.IsHistogram(7));
+  EXPECT_EQ(samples.histograms[7]->count, 6);
   EXPECT_EQ(block->unread_chunks(), 1u);
 }
 

@@ -47,16 +47,34 @@ bool Intervals::Overlap(TimeRange range) const {
 
 void Intervals::RemoveFrom(model::SampleColumns& samples, size_t begin) const {
   size_t kept = begin;
+  bool gap = false;
   auto deleted = ranges_.begin();
   for (size_t i = begin; i < samples.size(); ++i) {
     while (deleted != ranges_.end() && deleted->max < samples.t[i]) ++deleted;
-    if (deleted != ranges_.end() && deleted->Contains(samples.t[i])) continue;
+    if (deleted != ranges_.end() && deleted->Contains(samples.t[i])) {
+      gap = true;
+      continue;
+    }
     samples.t[kept] = samples.t[i];
     samples.v[kept] = samples.v[i];
+    if (samples.HasStarts()) samples.starts[kept] = samples.starts[i];
+    if (samples.HasHistograms()) {
+      samples.histograms[kept] = samples.histograms[i];
+      // What it said was about a sample that is gone.
+      if (gap) model::ForgetReset(samples.histograms[kept]);
+    }
+    gap = false;
     ++kept;
   }
   samples.t.resize(kept);
   samples.v.resize(kept);
+  if (samples.HasStarts()) samples.starts.resize(kept);
+  if (samples.HasHistograms()) samples.histograms.resize(kept);
+}
+
+size_t Intervals::RemoveFrom(std::vector<chunk::TimedValue>& samples) const {
+  return std::erase_if(
+      samples, [this](const chunk::TimedValue& sample) { return Cover({sample.t, sample.t}); });
 }
 
 base::Result<Tombstones> Tombstones::Decode(std::string_view bytes) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "chunk/series_encoder.h"
 #include "model/sample.h"
 
 namespace narthex::tsdb {
@@ -23,6 +24,8 @@ class Intervals {
   bool Overlap(model::TimeRange range) const;
   // Takes deleted samples out of `samples`, from the one at `begin` on.
   void RemoveFrom(model::SampleColumns& samples, size_t begin) const;
+  // The same; the number of those taken out.
+  size_t RemoveFrom(std::vector<chunk::TimedValue>& samples) const;
 
   bool empty() const { return ranges_.empty(); }
   std::span<const model::TimeRange> ranges() const { return ranges_; }

@@ -1,13 +1,14 @@
 #include "tsdb/compact/compactor.h"
 
 #include <algorithm>
+#include <deque>
 #include <iterator>
 #include <queue>
 #include <tuple>
 
 #include "base/bytes.h"
 #include "base/check.h"
-#include "storage/merge.h"
+#include "chunk/series_encoder.h"
 
 namespace narthex::tsdb {
 
@@ -132,61 +133,67 @@ class SeriesMerge {
     std::ranges::sort(group, {}, [](const Source& source) {
       return std::tuple(source.cursor, source.meta.min, source.meta.ref);
     });
-    model::SampleColumns merged;
-    model::SampleColumns of_cursor;
-    model::SampleColumns of_chunk;
+    Values merged;
+    Values of_cursor;
+    Values of_chunk;
     for (size_t i = 0; i < group.size(); ++i) {
       const Source& source = group[i];
       const Cursor& cursor = cursors_[source.cursor];
-      if (source.encoding != chunk::Encoding::kXor) {
+      of_chunk.clear();
+      base::Status decoded = chunk::Decode(source.encoding, source.bytes, TimeRange(), of_chunk);
+      if (!decoded) {
+        if (decoded.error().code != Code::kUnimplemented) return decoded;
         return Fail(Code::kUnimplemented,
                     "{}: a chunk of encoding {} of {} overlaps others or is partly deleted",
                     cursor.block().directory(), static_cast<int>(source.encoding),
                     cursor.labels().ToString());
       }
-      of_chunk.clear();
-      RETURN_IF_ERROR(chunk::DecodeXor(source.bytes, TimeRange(), of_chunk));
       for (size_t k = 1; k < of_chunk.size(); ++k) {
-        if (of_chunk.t[k] <= of_chunk.t[k - 1]) {
+        if (of_chunk[k].t <= of_chunk[k - 1].t) {
           return Fail(Code::kDataLoss, "{}: times of a chunk of {} are out of order",
                       cursor.block().directory(), cursor.labels().ToString());
         }
       }
-      if (cursor.deleted() != nullptr) cursor.deleted()->RemoveFrom(of_chunk, 0);
-      storage::MergeSamples(of_cursor, of_chunk);
+      if (cursor.deleted() != nullptr) cursor.deleted()->RemoveFrom(of_chunk);
+      Merge(of_cursor, of_chunk);
       if (i + 1 == group.size() || group[i + 1].cursor != source.cursor) {
-        storage::MergeSamples(merged, of_cursor);
+        Merge(merged, of_cursor);
         of_cursor.clear();
       }
     }
-    for (size_t i = 0; i < merged.size(); ++i) {
-      if (i % samples_per_chunk_ == 0) {
-        FinishChunk();
-        open_.emplace();
-        open_min_ = merged.t[i];
-      }
-      open_->Append(merged.t[i], merged.v[i]);
+    for (chunk::FinishedChunk& chunk : chunk::Encode(merged, samples_per_chunk_)) {
+      encoded_.push_back(std::move(chunk.bytes));
+      result_.push_back({chunk.encoding, chunk.min, chunk.max, chunk.samples, encoded_.back()});
     }
-    FinishChunk();
     return {};
   }
 
-  void FinishChunk() {
-    if (!open_) return;
-    encoded_.push_back(*std::move(open_));
-    open_.reset();
-    const chunk::XorChunk& chunk = encoded_.back();
-    // The chunk's buffer does not move when the vector grows.
-    result_.push_back(
-        {chunk::Encoding::kXor, open_min_, chunk.last_time(), chunk.count(), chunk.bytes()});
+  using Values = std::vector<chunk::TimedValue>;
+
+  // Moves over the samples whose times `into` does not have.
+  static void Merge(Values& into, Values& more) {
+    if (more.empty()) return;
+    if (into.empty() || into.back().t < more.front().t) {
+      into.insert(into.end(), std::make_move_iterator(more.begin()),
+                  std::make_move_iterator(more.end()));
+      return;
+    }
+    Values both;
+    both.reserve(into.size() + more.size());
+    size_t a = 0;
+    for (chunk::TimedValue& sample : more) {
+      while (a < into.size() && into[a].t < sample.t) both.push_back(std::move(into[a++]));
+      if (a < into.size() && into[a].t == sample.t) continue;
+      both.push_back(std::move(sample));
+    }
+    while (a < into.size()) both.push_back(std::move(into[a++]));
+    into = std::move(both);
   }
 
   std::span<Cursor> cursors_;
   const uint16_t samples_per_chunk_;
   std::vector<Source> sources_;
-  std::vector<chunk::XorChunk> encoded_;
-  std::optional<chunk::XorChunk> open_;
-  model::Timestamp open_min_ = 0;
+  std::deque<std::string> encoded_;
   std::vector<EncodedChunk> result_;
 };
 

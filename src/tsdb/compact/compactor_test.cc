@@ -133,12 +133,12 @@ TEST_F(CompactorTest, ChunksThatDoNotOverlapAreCopiedAsTheyAre) {
   Blocks blocks;
   for (const model::Timestamp t : {kBegin + 100, kBegin}) {
     const auto writer = *BlockWriter::Create(disk_, kData, {.ulid = NewUlid()}, {"a", "b"});
-    const EncodedChunk chunk{chunk::Encoding::kFloatHistogram, t, t + 50, 5, opaque};
+    const EncodedChunk chunk{chunk::Encoding{6}, t, t + 50, 5, opaque};
     ASSERT_TRUE(writer->AddSeries(labels, std::span(&chunk, 1)).has_value());
     blocks.push_back(Open(writer->Finish({.min_time = t, .max_time = t + 51})->ulid));
   }
   const auto meta = **CompactBlocks(disk_, blocks, Options());
-  EXPECT_EQ(meta.stats.histogram_samples, 10u);
+  EXPECT_EQ(meta.stats.samples, 10u);
   const auto merged = Open(meta.ulid);
   const auto series = *merged->index().ReadSeries(merged->index().Select({})->front());
   ASSERT_EQ(series.chunks.size(), 2u);
@@ -146,7 +146,7 @@ TEST_F(CompactorTest, ChunksThatDoNotOverlapAreCopiedAsTheyAre) {
   ASSERT_TRUE(merged->chunks()
                   .Read(series.chunks,
                         [&](size_t, RawChunk chunk) -> base::Status {
-                          EXPECT_EQ(chunk.encoding, chunk::Encoding::kFloatHistogram);
+                          EXPECT_EQ(chunk.encoding, chunk::Encoding{6});
                           EXPECT_EQ(chunk.bytes, opaque);
                           return {};
                         })

@@ -19,6 +19,9 @@ using storage::Appended;
 
 namespace {
 
+// Stands for the value of a histogram where only bits of numbers are compared; no number has it.
+constexpr uint64_t kHistogramBits = 0x7ff0000000000003;
+
 int64_t FloorDivide(int64_t a, int64_t b) { return a / b - (a % b < 0 ? 1 : 0); }
 
 }  // namespace
@@ -43,8 +46,9 @@ class Head::Snapshot final : public storage::SeriesSet {
     const SealedChunk* sealed;
     uint64_t open_begin;
     uint32_t open_size;
-    std::shared_ptr<const Intervals> deleted;  // May be null.
-    LateSamples::View late;
+    std::shared_ptr<const Intervals> deleted;       // May be null.
+    std::vector<HistogramTable::ChunkPtr> mixed{};  // Behind all others.
+    LateSamples::View late{};
   };
 
   size_t size() const override { return rows_.size(); }
@@ -65,6 +69,9 @@ class Head::Snapshot final : public storage::SeriesSet {
       RETURN_IF_ERROR(chunk::DecodeXor(
           std::string_view(open_).substr(row.open_begin, row.open_size), range, out));
     }
+    for (const HistogramTable::ChunkPtr& chunk : row.mixed) {
+      RETURN_IF_ERROR(chunk::Decode(chunk->encoding, chunk->bytes, range, out));
+    }
     RETURN_IF_ERROR(row.late.MergeInto(range, out));
     if (row.deleted != nullptr) row.deleted->RemoveFrom(out, 0);
     return {};
@@ -75,7 +82,9 @@ class Head::Snapshot final : public storage::SeriesSet {
   std::string open_;
 };
 
-Head::Head(Options options) : options_(options) {}
+Head::Head(Options options)
+    : options_(options),
+      histograms_({.samples = options.samples_per_chunk, .range_ms = options.chunk_range_ms}) {}
 
 Head::~Head() {
   for (Slot slot = first_hot_; slot < hot_.size(); ++slot) FreeList(hot_[slot].sealed);
@@ -201,37 +210,102 @@ std::shared_ptr<const Intervals> Head::DeletionsOf(Slot slot) const {
   return DeletedOf(slot);
 }
 
-void Head::Publish(const std::vector<Entry>& batch, const std::vector<Entry>& late) {
+Appended Head::JudgeHistogram(Slot slot, Timestamp t, const chunk::Value& value) const {
+  const Appended verdict = Judge(slot, t, std::bit_cast<double>(kHistogramBits));
+  if (verdict != Appended::kSameAgain && verdict != Appended::kDuplicate) return verdict;
+  base::SharedLock lock(mutex_);
+  const bool same = hot_[slot].last_time == t && histograms_.EndsWith(slot, value);
+  return same ? Appended::kSameAgain : Appended::kDuplicate;
+}
+
+Head::Form Head::FormOf(Slot slot) const {
+  const HotSeries* const series = hot_.Find(slot);
+  return series == nullptr ? Form::kNumbers : series->form.load(std::memory_order_relaxed);
+}
+
+struct Head::Tally {
   uint64_t appended = 0;
   Timestamp min = model::kTimestampMax;
   Timestamp max = model::kTimestampMin;
+
+  void Count(Timestamp t) {
+    min = std::min(min, t);
+    max = std::max(max, t);
+    ++appended;
+  }
+};
+
+void Head::Publish(const std::vector<Entry>& batch, std::span<const BatchPart> more,
+                   const std::vector<Entry>& late) {
+  Tally tally;
   {
-    // Series lie apart in memory: their state is asked for well before it is needed, and their
-    // buffers, whose place only the state tells, a little before.
-    constexpr size_t kStateAhead = 16;
-    constexpr size_t kBufferAhead = 8;
     base::MutexLock lock(mutex_);
-    for (size_t i = 0; i < batch.size(); ++i) {
-      if (i + kStateAhead < batch.size()) {
-        __builtin_prefetch(&hot_[batch[i + kStateAhead].slot], 1);
+    PublishNumbers(batch, tally);
+    for (const BatchPart& part : more) {
+      for (const HistogramEntry& entry : part.histograms) {
+        if (entry.t <= hot_[entry.slot].last_time.load(std::memory_order_relaxed)) continue;
+        AppendMixed(entry.slot, entry.t, entry.value);
+        tally.Count(entry.t);
       }
-      if (i + kBufferAhead < batch.size()) hot_[batch[i + kBufferAhead].slot].open.Prefetch();
-      const Entry& entry = batch[i];
-      HotSeries& series = hot_[entry.slot];
-      if (entry.t <= series.last_time.load(std::memory_order_relaxed)) continue;
-      Append(series, entry.t, entry.v);
-      min = std::min(min, entry.t);
-      max = std::max(max, entry.t);
-      ++appended;
+      PublishNumbers(part.numbers, tally);
     }
     for (const Entry& entry : late) {
       late_samples_appended_ += late_.Insert(entry.slot, entry.t, entry.v) ? 1 : 0;
     }
     // Read by queries under the shared lock, so that they cover what they can see.
-    if (min < min_time_) min_time_ = min;
-    if (max > max_time_) max_time_ = max;
+    if (tally.min < min_time_) min_time_ = tally.min;
+    if (tally.max > max_time_) max_time_ = tally.max;
   }
-  samples_appended_.fetch_add(appended, std::memory_order_relaxed);
+  samples_appended_.fetch_add(tally.appended, std::memory_order_relaxed);
+}
+
+void Head::PublishNumbers(const std::vector<Entry>& batch, Tally& tally) {
+  // Series lie apart in memory: their state is asked for well before it is needed, and their
+  // buffers, whose place only the state tells, a little before.
+  constexpr size_t kStateAhead = 16;
+  constexpr size_t kBufferAhead = 8;
+  for (size_t i = 0; i < batch.size(); ++i) {
+    if (i + kStateAhead < batch.size()) {
+      __builtin_prefetch(&hot_[batch[i + kStateAhead].slot], 1);
+    }
+    if (i + kBufferAhead < batch.size()) hot_[batch[i + kBufferAhead].slot].open.Prefetch();
+    const Entry& entry = batch[i];
+    HotSeries& series = hot_[entry.slot];
+    if (entry.t <= series.last_time.load(std::memory_order_relaxed)) continue;
+    if (series.form.load(std::memory_order_relaxed) == Form::kNumbers) [[likely]] {
+      Append(series, entry.t, entry.v);
+    } else {
+      AppendMixed(entry.slot, entry.t, entry.v);
+    }
+    tally.Count(entry.t);
+  }
+}
+
+void Head::AppendMixed(Slot slot, Timestamp t, const chunk::Value& value) {
+  HotSeries& series = hot_[slot];
+  if (series.open.count() > 0) Seal(series);
+  histograms_.Append(slot, t, value);
+  const double* const number = std::get_if<double>(&value);
+  const bool whole = std::holds_alternative<model::IntegerHistogram>(value);
+  Form form = whole ? Form::kWholeHistogram : Form::kFloatHistogram;
+  uint64_t bits = kHistogramBits;
+  if (number != nullptr) {
+    bits = std::bit_cast<uint64_t>(*number);
+    // A stale marker has taken the form of what is before it.
+    if (!model::IsStaleNan(*number) || series.form == Form::kNumbers)
+      form = Form::kNumber;
+    else
+      form = series.form;
+  }
+  series.form.store(form, std::memory_order_relaxed);
+  series.last_time.store(t, std::memory_order_relaxed);
+  series.last_bits.store(bits, std::memory_order_relaxed);
+}
+
+Timestamp Head::FirstUnsealed(Slot slot) const {
+  const HotSeries& series = hot_[slot];
+  if (series.open.count() > 0) return series.open_min;
+  return series.form == Form::kNumbers ? model::kTimestampMax : histograms_.FirstTime(slot);
 }
 
 void Head::Append(HotSeries& series, Timestamp t, double v) {
@@ -275,9 +349,9 @@ std::unique_ptr<storage::SeriesSet> Head::Select(const std::vector<Matcher>& mat
         late.min <= range.max && late.max >= range.min) {
       return false;
     }
-    if (series.open.count() == 0 || series.last_time < range.min) return true;
+    if (series.empty() || series.last_time < range.min) return true;
     // The oldest chunk is at the end of the list; most queries end well before it matters.
-    Timestamp first = series.open_min;
+    Timestamp first = FirstUnsealed(slot);
     for (const SealedChunk* at = series.sealed; at != nullptr && first > range.max;
          at = at->older) {
       first = at->min;
@@ -291,9 +365,12 @@ std::unique_ptr<storage::SeriesSet> Head::Select(const std::vector<Matcher>& mat
     const bool open = series.open.count() > 0 && series.open_min <= range.max;
     const std::string_view bytes = open ? series.open.bytes() : std::string_view();
     snapshot->rows_.push_back({index_.LabelsOf(slot), series.sealed, snapshot->open_.size(),
-                               static_cast<uint32_t>(bytes.size()), DeletedOf(slot),
-                               late_.ViewOf(slot)});
+                               static_cast<uint32_t>(bytes.size()), DeletedOf(slot)});
+    snapshot->rows_.back().late = late_.ViewOf(slot);
     snapshot->open_ += bytes;
+    if (series.form != Form::kNumbers) {
+      snapshot->rows_.back().mixed = histograms_.ChunksOverlapping(slot, range);
+    }
   }
   return snapshot;
 }
@@ -341,7 +418,8 @@ size_t Head::Truncate(Timestamp mint, bool empty_too) {
       if (series.removed) continue;
       // The list is newest first: everything behind the first chunk that is too old goes.
       std::atomic<SealedChunk*>* link = &series.sealed;
-      Timestamp first = series.open.count() > 0 ? series.open_min : model::kTimestampMax;
+      if (series.form != Form::kNumbers) histograms_.Truncate(slot, mint);
+      Timestamp first = FirstUnsealed(slot);
       while (SealedChunk* const chunk = *link) {
         if (chunk->max < mint) break;
         first = chunk->min;
@@ -354,14 +432,15 @@ size_t Head::Truncate(Timestamp mint, bool empty_too) {
         }
         frees.emplace_back([old] { FreeList(old); });
       }
-      const bool empty = series.open.count() == 0;
+      const bool empty = series.empty();
       const bool ended = !empty && series.last_time < mint;
       const bool never_used = empty && (empty_too || std::exchange(series.seen_empty, true));
       if ((!ended && !never_used) || late_.Has(slot)) {
         oldest = std::min(oldest, first);
         continue;
       }
-      if (ended) --chunks_;
+      if (series.open.count() > 0) --chunks_;
+      if (series.form != Form::kNumbers) histograms_.Remove(slot);
       series.removed = true;
       gone.push_back(slot);
       deleted_.erase(slot);
@@ -418,8 +497,9 @@ Head::BlockSource Head::SourceFor(TimeRange range) const {
   base::SharedLock lock(mutex_);
   for (Slot slot = first_hot_; slot < hot_.size(); ++slot) {
     const HotSeries& series = hot_[slot];
-    if (series.removed || series.open.count() == 0) continue;
-    bool inside = range.Contains(series.open_min);
+    if (series.removed || series.empty()) continue;
+    bool inside = series.open.count() > 0 && range.Contains(series.open_min);
+    if (series.form != Form::kNumbers) inside |= histograms_.AnyBeginsIn(slot, range);
     for (const SealedChunk* at = series.sealed; at != nullptr && !inside; at = at->older) {
       inside = range.Contains(at->min);
     }
@@ -438,6 +518,7 @@ std::vector<std::string_view> Head::BlockSource::symbols() const {
 base::Status Head::BlockSource::Chunks(size_t i, std::vector<ChunkView>& chunks) {
   chunks.clear();
   copies_.clear();
+  held_.clear();
   std::shared_ptr<const Intervals> deleted;
   const auto add = [&](std::string_view bytes, Timestamp min, Timestamp max) {
     chunks.push_back({min, max, base::LoadBigEndian<uint16_t>(bytes.data()), bytes});
@@ -446,19 +527,38 @@ base::Status Head::BlockSource::Chunks(size_t i, std::vector<ChunkView>& chunks)
     base::SharedLock lock(head_.mutex_);
     const HotSeries& series = head_.hot_[slots_[i]];
     deleted = head_.DeletedOf(slots_[i]);
-    if (range_.Contains(series.open_min)) {
+    if (series.open.count() > 0 && range_.Contains(series.open_min)) {
       copies_.emplace_back(series.open.bytes());
       add(copies_.back(), series.open_min, series.last_time);
     }
     for (const SealedChunk* at = series.sealed; at != nullptr; at = at->older) {
       if (range_.Contains(at->min)) add(at->bytes(), at->min, at->max);
     }
+    if (series.form != Form::kNumbers) {
+      held_ = head_.histograms_.ChunksBeginningIn(slots_[i], range_);
+    }
   }
   std::ranges::reverse(chunks);
+  for (const HistogramTable::ChunkPtr& chunk : held_) {
+    chunks.push_back({chunk->min, chunk->max, chunk->samples, chunk->bytes, chunk->encoding});
+  }
   if (deleted == nullptr) return {};
 
   std::vector<ChunkView> kept;
   for (const ChunkView& chunk : chunks) {
+    if (chunk.encoding != chunk::Encoding::kXor) {
+      std::vector<chunk::TimedValue> values;
+      RETURN_IF_ERROR(chunk::Decode(chunk.encoding, chunk.bytes, TimeRange(), values));
+      if (deleted->RemoveFrom(values) == 0) {
+        kept.push_back(chunk);
+        continue;
+      }
+      for (chunk::FinishedChunk& part : chunk::Encode(values)) {
+        copies_.push_back(std::move(part.bytes));
+        kept.push_back({part.min, part.max, part.samples, copies_.back(), part.encoding});
+      }
+      continue;
+    }
     model::SampleColumns samples;
     RETURN_IF_ERROR(chunk::DecodeXor(chunk.bytes, {}, samples));
     const size_t before = samples.size();
@@ -499,8 +599,8 @@ Head::Statistics Head::statistics() const {
   result.series_created = series_created_;
   result.series_removed = series_removed_;
   result.truncations = truncations_;
-  result.chunks = chunks_;
-  result.chunk_bytes = chunk_bytes_;
+  result.chunks = chunks_ + histograms_.chunks();
+  result.chunk_bytes = chunk_bytes_ + histograms_.chunk_bytes();
   result.samples_appended = samples_appended_;
   result.late_samples_appended = late_samples_appended_;
   result.min_time = min_time_;

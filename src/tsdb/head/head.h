@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@
 #include "storage/storage.h"
 #include "tsdb/block/tombstones.h"
 #include "tsdb/head/epochs.h"
+#include "tsdb/head/histogram_series.h"
 #include "tsdb/head/late_samples.h"
 #include "tsdb/head/series_index.h"
 #include "tsdb/head/stable_array.h"
@@ -58,10 +60,35 @@ class Head {
     model::Timestamp t;
     double v;
   };
+  // Whether a native histogram may be appended now. The same requirement.
+  storage::Appended JudgeHistogram(Slot slot, model::Timestamp t, const chunk::Value& value) const
+      EXCLUDES_LOCK(mutex_);
+  // What the newest sample of a series is: a stale marker that is sent as a number takes its form.
+  enum class Form : uint8_t {
+    kNumbers,  // There was never a histogram.
+    kNumber,
+    kWholeHistogram,
+    kFloatHistogram,
+  };
+  // REQUIRES: a guard taken before the slot was resolved.
+  Form FormOf(Slot slot) const;
+
+  struct HistogramEntry {
+    Slot slot;
+    model::Timestamp t;
+    chunk::Value value;  // Never a number; valid.
+  };
+  // What of a batch comes behind its first numbers: histograms, then numbers again where a series
+  // changes its form within the batch.
+  struct BatchPart {
+    std::vector<HistogramEntry> histograms;
+    std::vector<Entry> numbers;
+  };
+
   // Makes a batch visible at once, with its `late` samples. Entries that Judge refuses are passed
   // over. One thread at a time.
-  void Publish(const std::vector<Entry>& batch, const std::vector<Entry>& late = {})
-      EXCLUDES_LOCK(mutex_);
+  void Publish(const std::vector<Entry>& batch, std::span<const BatchPart> more = {},
+               const std::vector<Entry>& late = {}) EXCLUDES_LOCK(mutex_);
 
   // Samples that Judge refuses as out of order or too old are taken as late ones where they are
   // less than `ms` older than the newest of all; 0: none is.
@@ -113,6 +140,7 @@ class Head {
     model::Timestamp max;
     uint16_t samples;
     std::string_view bytes;
+    chunk::Encoding encoding = chunk::Encoding::kXor;
   };
   // What a block takes out of the head: the series with chunks that begin in a range, in label
   // order. Lives as long as the head; no truncation may happen meanwhile. One thread at a time.
@@ -131,6 +159,7 @@ class Head {
     const model::TimeRange range_;
     std::vector<Slot> slots_;
     std::deque<std::string> copies_;  // Of open chunks, and of chunks without what was deleted.
+    std::vector<HistogramTable::ChunkPtr> held_;
   };
   BlockSource SourceFor(model::TimeRange range) const EXCLUDES_LOCK(mutex_);
   // What a block of some series needs besides samples. The symbols are valid as long as the head.
@@ -176,11 +205,20 @@ class Head {
     std::atomic<model::Timestamp> last_time{model::kTimestampMin};
     std::atomic<uint64_t> last_bits{0};
     std::atomic<bool> removed{false};
-    bool seen_empty = false;  // By a truncation.
+    std::atomic<Form> form{Form::kNumbers};  // If any other, new samples go to `histograms_`.
+    bool seen_empty = false;                 // By a truncation.
+
+    bool empty() const { return last_time.load(std::memory_order_relaxed) == model::kTimestampMin; }
   };
+  struct Tally;
   class Snapshot;
 
   void Append(HotSeries& series, model::Timestamp t, double v) REQUIRES_LOCK(mutex_);
+  void PublishNumbers(const std::vector<Entry>& batch, Tally& tally) REQUIRES_LOCK(mutex_);
+  // Of a series with histograms, or that gets its first.
+  void AppendMixed(Slot slot, model::Timestamp t, const chunk::Value& value) REQUIRES_LOCK(mutex_);
+  // Of the oldest sample that is not in a sealed chunk of numbers.
+  model::Timestamp FirstUnsealed(Slot slot) const REQUIRES_SHARED_LOCK(mutex_);
   void Seal(HotSeries& series) REQUIRES_LOCK(mutex_);
   static void FreeList(SealedChunk* chunk);
   Slot Create(const model::Labels& labels, wal::Ref ref) REQUIRES_LOCK(mutex_);
@@ -191,6 +229,7 @@ class Head {
   mutable base::Mutex mutex_;
   SeriesIndex index_ GUARDED_BY(mutex_);
   StableArray<HotSeries> hot_;
+  HistogramTable histograms_;  // Changed under mutex_.
   mutable Epochs epochs_;
   std::atomic<model::Timestamp> valid_time_{model::kTimestampMin};
   std::atomic<int64_t> retention_ms_{0};

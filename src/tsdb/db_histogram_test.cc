@@ -1,0 +1,376 @@
+// Native histograms through the whole life of a database: head, log, checkpoints, blocks.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <random>
+
+#include "base/testing/manual_clock.h"
+#include "base/testing/memory_file_system.h"
+#include "chunk/series_encoder.h"
+#include "tsdb/db.h"
+
+namespace narthex::tsdb {
+namespace {
+
+using base::MemoryFileSystem;
+using model::FloatHistogram;
+using model::IntegerHistogram;
+using model::Labels;
+using model::Matcher;
+using model::Timestamp;
+using storage::Appended;
+
+constexpr char kDirectory[] = "/data";
+constexpr int64_t kRange = 2 * 3600 * 1000;
+constexpr int64_t kStep = 60'000;
+constexpr Timestamp kStart = 1'700'006'400'000;  // A multiple of the range.
+
+Labels Series(int i) { return *Labels::From({{"__name__", "h"}, {"i", std::to_string(i)}}); }
+
+// A counter's histogram with two buckets; `layout` moves the second.
+IntegerHistogram Whole(uint64_t n, int32_t layout = 1) {
+  IntegerHistogram h;
+  h.schema = 3;
+  h.zero_threshold = 0x1p-128;
+  h.zero_count = n;
+  h.count = 4 * n;
+  h.sum = static_cast<double>(n) * 1.5;
+  h.positive_spans = {{0, 1}, {layout, 1}};
+  h.positive_deltas = {static_cast<int64_t>(n), static_cast<int64_t>(n)};
+  return h;
+}
+
+IntegerHistogram Custom(uint64_t n) {
+  IntegerHistogram h;
+  h.schema = model::kCustomBucketsSchema;
+  h.count = n;
+  h.sum = static_cast<double>(n);
+  h.positive_spans = {{1, 1}};
+  h.positive_deltas = {static_cast<int64_t>(n)};
+  h.custom_bounds = {0.5, 1, 2.5};
+  return h;
+}
+
+std::string Text(double v) { return model::IsStaleNan(v) ? "stale" : std::to_string(v); }
+std::string Text(const FloatHistogram& h) {
+  return model::IsStaleNan(h.sum) ? "stale" : std::to_string(h.schema) + h.ToString();
+}
+std::string Text(const chunk::Value& value) {
+  if (const double* const v = std::get_if<double>(&value)) return Text(*v);
+  if (const auto* const h = std::get_if<IntegerHistogram>(&value)) return Text(h->ToFloat());
+  return Text(std::get<FloatHistogram>(value));
+}
+
+using Content = std::map<std::string, std::map<Timestamp, std::string>>;
+
+class DbHistogramTest : public testing::Test {
+ protected:
+  base::Result<std::unique_ptr<Db>> TryOpen(const std::string& directory = kDirectory) {
+    Db::Options options;
+    options.directory = directory;
+    options.fsync = FsyncPolicy::kNone;
+    options.maintenance_ms = 0;
+    options.wal.segment_bytes = 4 * wal::kPageBytes;
+    return Db::Open({disk_, clock_}, base::NullLogger(), options);
+  }
+  std::unique_ptr<Db> Open() { return *TryOpen(); }
+
+  static Appended Append(storage::Appender& appender, const Labels& labels, Timestamp t,
+                         const chunk::Value& value) {
+    const storage::SeriesRef ref = *appender.Resolve(labels);
+    if (const double* const v = std::get_if<double>(&value)) return appender.Append(ref, t, *v);
+    if (const auto* const h = std::get_if<IntegerHistogram>(&value)) {
+      return appender.AppendHistogram(ref, t, *h);
+    }
+    return appender.AppendHistogram(ref, t, std::get<FloatHistogram>(value));
+  }
+
+  Appended Put(Db& db, const Labels& labels, Timestamp t, const chunk::Value& value) {
+    const auto appender = db.OpenAppender();
+    const Appended verdict = Append(*appender, labels, t, value);
+    if (appender->Commit() && verdict == Appended::kYes) {
+      model_[labels.ToString()][t] = Text(value);
+    }
+    return verdict;
+  }
+
+  static Content Read(Db& db, model::TimeRange range = {}) {
+    Content content;
+    const auto querier = *db.OpenQuerier(range);
+    const auto set = *querier->Select({});
+    for (size_t i = 0; i < set->size(); ++i) {
+      model::SampleColumns samples;
+      EXPECT_TRUE(set->Read(i, range, samples).has_value());
+      EXPECT_TRUE(std::ranges::is_sorted(samples.t));
+      for (size_t k = 0; k < samples.size(); ++k) {
+        content[set->labels(i).ToString()][samples.t[k]] =
+            samples.IsHistogram(k) ? Text(*samples.histograms[k]) : Text(samples.v[k]);
+      }
+    }
+    return content;
+  }
+
+  // Four series: whole, float, custom buckets, and one that is everything in turns.
+  void Fill(Db& db, Timestamp from, Timestamp to) {
+    for (Timestamp t = from; t < to; t += kStep) {
+      const auto n = static_cast<uint64_t>((t - kStart) / kStep);
+      Put(db, Series(1), t, Whole(n % 500, n % 70 < 40 ? 1 : 2));
+      Put(db, Series(2), t, Whole(n).ToFloat());
+      Put(db, Series(3), t, Custom(n));
+      if (n % 40 < 20) {
+        Put(db, Series(4), t, static_cast<double>(n));
+      } else if (n % 40 < 30) {
+        Put(db, Series(4), t, Whole(n));
+      } else if (n % 40 < 39) {
+        Put(db, Series(4), t, Whole(n).ToFloat());
+      } else {
+        Put(db, Series(4), t, model::StaleNan());
+      }
+    }
+  }
+
+  MemoryFileSystem disk_;
+  base::ManualClock clock_{kStart};
+  Content model_;
+};
+
+TEST_F(DbHistogramTest, JudgesAsOfNumbers) {
+  const auto db = Open();
+  EXPECT_EQ(Put(*db, Series(1), kStart, Whole(3)), Appended::kYes);
+  EXPECT_EQ(Put(*db, Series(1), kStart, Whole(3)), Appended::kSameAgain);
+  EXPECT_EQ(Put(*db, Series(1), kStart, Whole(4)), Appended::kDuplicate);
+  EXPECT_EQ(Put(*db, Series(1), kStart, Whole(3).sum), Appended::kDuplicate);
+  EXPECT_EQ(Put(*db, Series(1), kStart - 1, Whole(3)), Appended::kOutOfOrder);
+  EXPECT_EQ(Put(*db, Series(1), kStart + 1, 7.0), Appended::kYes);
+  EXPECT_EQ(Put(*db, Series(1), kStart + 1, 7.0), Appended::kSameAgain);
+  EXPECT_EQ(Put(*db, Series(1), kStart + 1, Whole(3)), Appended::kDuplicate);
+  IntegerHistogram broken = Whole(3);
+  broken.count = 1;
+  EXPECT_EQ(Put(*db, Series(1), kStart + 2, broken), Appended::kInvalid);
+  const auto appender = db->OpenAppender();
+  EXPECT_EQ(appender->AppendHistogram(77, kStart, Whole(3)), Appended::kUnknownSeries);
+  EXPECT_EQ(Read(*db), model_);
+}
+
+TEST_F(DbHistogramTest, KeepsTheOrderOfFormsWithinABatchOverARestart) {
+  {
+    const auto db = Open();
+    const auto appender = db->OpenAppender();
+    const std::vector<chunk::Value> values = {1.0,       Whole(1),           2.0,      Whole(2),
+                                              Custom(3), Whole(3).ToFloat(), Whole(4), 5.0};
+    Timestamp t = kStart;
+    for (const chunk::Value& value : values) {
+      for (const int series : {1, 2}) {
+        ASSERT_EQ(Append(*appender, Series(series), t, value), Appended::kYes);
+        model_[Series(series).ToString()][t] = Text(value);
+      }
+      ASSERT_EQ(Append(*appender, Series(3), t, 1.0), Appended::kYes);
+      model_[Series(3).ToString()][t] = Text(1.0);
+      t += kStep;
+    }
+    EXPECT_TRUE(Read(*db).empty());
+    ASSERT_TRUE(appender->Commit().has_value());
+    EXPECT_EQ(Read(*db), model_);
+  }
+  EXPECT_EQ(Read(*Open()), model_);
+}
+
+TEST_F(DbHistogramTest, AStaleMarkerTakesTheFormOfItsSeries) {
+  for (const bool restart : {false, true}) {
+    auto db = Open();
+    if (!restart) {
+      Put(*db, Series(1), kStart, Whole(3));
+      EXPECT_EQ(Put(*db, Series(1), kStart + 1, model::StaleNan()), Appended::kYes);
+      EXPECT_EQ(Put(*db, Series(1), kStart + 1, model::StaleNan()), Appended::kSameAgain);
+      Put(*db, Series(1), kStart + 2, Whole(4));
+    }
+    const auto querier = *db->OpenQuerier({});
+    model::SampleColumns samples;
+    const auto set = *querier->Select({});
+    ASSERT_TRUE(set->Read(0, {}, samples).has_value());
+    ASSERT_EQ(samples.size(), 3u);
+    EXPECT_TRUE(samples.IsHistogram(1));
+    EXPECT_TRUE(model::IsStaleNan(samples.v[1]));
+    EXPECT_EQ(samples.histograms[2]->hint, model::ResetHint::kUnknown);
+  }
+}
+
+TEST_F(DbHistogramTest, AnswersTheSameFromBlocksAndCheckpoints) {
+  {
+    const auto db = Open();
+    for (int i = 0; i < 8; ++i) {
+      Fill(*db, kStart + i * kRange, kStart + (i + 1) * kRange);
+      ASSERT_TRUE(db->Maintain().has_value());
+    }
+    EXPECT_EQ(Read(*db), model_);
+    EXPECT_GT(db->statistics().checkpoints, 0u);
+    const auto metas = db->blocks();
+    EXPECT_TRUE(std::ranges::any_of(
+        *metas, [](const auto& block) { return block->meta().compaction.level > 1; }));
+    EXPECT_GT(metas->front()->meta().stats.histogram_samples, 0u);
+    EXPECT_GT(metas->front()->meta().stats.float_samples, 0u);
+    const model::TimeRange narrow{kStart + kRange / 3, kStart + 5 * kRange / 2};
+    Content part;
+    for (const auto& [labels, samples] : model_) {
+      for (const auto& [t, text] : samples) {
+        if (narrow.Contains(t)) part[labels][t] = text;
+      }
+    }
+    EXPECT_EQ(Read(*db, narrow), part);
+  }
+  const auto db = Open();
+  EXPECT_EQ(db->statistics().unread_records, 0u);
+  EXPECT_EQ(db->statistics().unknown_refs, 0u);
+  EXPECT_EQ(Read(*db), model_);
+}
+
+TEST_F(DbHistogramTest, DeletesFromHeadAndBlocksAndSnapshotsTheRest) {
+  auto db = Open();
+  Fill(*db, kStart, kStart + 3 * kRange);
+  ASSERT_TRUE(db->Maintain().has_value());
+  ASSERT_FALSE(db->blocks()->empty());
+  const model::TimeRange in_block{kStart + 50 * kStep, kStart + 75 * kStep};
+  const model::TimeRange in_head{kStart + 3 * kRange - 33 * kStep,
+                                 kStart + 3 * kRange - 20 * kStep};
+  for (const model::TimeRange range : {in_block, in_head}) {
+    ASSERT_TRUE(db->DeleteSeries({}, range).has_value());
+    for (auto& [labels, samples] : model_) {
+      std::erase_if(samples, [&](const auto& sample) { return range.Contains(sample.first); });
+    }
+  }
+  EXPECT_EQ(Read(*db), model_);
+  ASSERT_TRUE(db->CleanTombstones().has_value());
+  EXPECT_EQ(Read(*db), model_);
+  const auto name = db->Snapshot(false);
+  ASSERT_TRUE(name.has_value());
+  EXPECT_EQ(Read(**TryOpen(std::string(kDirectory) + "/snapshots/" + *name)), model_);
+  db.reset();
+  EXPECT_EQ(Read(*Open()), model_);
+}
+
+TEST_F(DbHistogramTest, MergesOverlappingBlocks) {
+  // Two databases that took turns at the same series, each with its own view of the counter.
+  Content other;
+  {
+    const auto db = *TryOpen("/other");
+    for (Timestamp t = kStart; t < kStart + 3 * kRange; t += kStep) {
+      Put(*db, Series(2), t + 7, Whole(static_cast<uint64_t>(t - kStart)).ToFloat());
+      Put(*db, Series(5), t, Whole(1));
+    }
+    ASSERT_TRUE(db->Maintain().has_value());
+  }
+  {
+    const auto db = Open();
+    Fill(*db, kStart, kStart + 3 * kRange);
+    ASSERT_TRUE(db->Maintain().has_value());
+  }
+  const auto blocks_of = [&](const std::string& directory) {
+    std::vector<std::shared_ptr<const Block>> blocks;
+    const std::vector<std::string> paths = *ListBlocks(disk_, directory);
+    for (const std::string& path : paths) {
+      blocks.push_back(*Block::Open(disk_, path));
+    }
+    return blocks;
+  };
+  std::vector<std::shared_ptr<const Block>> all = blocks_of(kDirectory);
+  for (const auto& block : blocks_of("/other")) all.push_back(block);
+  ASSERT_GE(all.size(), 2u);
+  base::Random random(7);
+  CompactOptions options{.data_directory = "/merged", .ulid = Ulid::New(kStart, random)};
+  ASSERT_TRUE(disk_.CreateDirectories("/merged").has_value());
+  const auto written = CompactBlocks(disk_, all, options);
+  ASSERT_TRUE(written.has_value()) << written.error().message;
+  Timestamp end = (*written)->max_time;
+  Content expected;
+  for (const auto& [labels, samples] : model_) {
+    for (const auto& [t, text] : samples) {
+      if (t < end) expected[labels][t] = text;
+    }
+  }
+  EXPECT_EQ(Read(**TryOpen("/merged")), expected);
+}
+
+// Whatever call to the disk fails, what was acknowledged is there after a restart.
+TEST_F(DbHistogramTest, LosesNothingWhicheverCallFails) {
+  for (int n = 0;; ++n) {
+    SCOPED_TRACE(n);
+    ASSERT_TRUE(base::RemoveAll(disk_, kDirectory).has_value());
+    model_.clear();
+    {
+      const auto db = Open();
+      const Timestamp end = kStart + 2 * kRange;
+      Fill(*db, kStart + kRange - 30 * kStep, kStart + kRange + 10 * kStep);
+      Fill(*db, end - 10 * kStep, end);
+      Fill(*db, end + kRange / 2, end + kRange / 2 + 2 * kStep);
+      disk_.ResetCalls();
+      disk_.SetPlan(MemoryFileSystem::FailCall(n, MemoryFileSystem::Fate::kHalfDone));
+      std::ignore = db->Maintain();
+      Fill(*db, end + kRange / 2 + 2 * kStep, end + kRange / 2 + 5 * kStep);
+      EXPECT_EQ(Read(*db), model_);
+    }
+    const bool fired = disk_.fired();
+    disk_.SetPlan({});
+    const auto db = Open();
+    EXPECT_EQ(Read(*db), model_);
+    ASSERT_TRUE(db->Maintain().has_value());
+    EXPECT_EQ(Read(*db), model_);
+    if (!fired) break;
+  }
+}
+
+// A random life against a map.
+TEST_F(DbHistogramTest, AgreesWithAMap) {
+  const unsigned seed = std::random_device()();
+  SCOPED_TRACE(seed);
+  std::mt19937 random(seed);
+  const auto pick = [&random](int n) {
+    return static_cast<int>(random() % static_cast<unsigned>(n));
+  };
+  auto db = Open();
+  Timestamp t = kStart;
+  for (int step = 0; step < 1500; ++step) {
+    t += pick(5 * kStep);
+    const Labels labels = Series(pick(4));
+    const auto n = static_cast<uint64_t>(pick(50) == 0 ? pick(10) : step);
+    switch (pick(8)) {
+      case 0:
+        Put(*db, labels, t, static_cast<double>(step));
+        break;
+      case 1:
+        Put(*db, labels, t, model::StaleNan());
+        break;
+      case 2:
+        Put(*db, labels, t, Whole(n, 1 + pick(3)).ToFloat());
+        break;
+      case 3:
+        Put(*db, labels, t, Custom(n));
+        break;
+      default:
+        Put(*db, labels, t, Whole(n, 1 + pick(3)));
+    }
+    const int event = pick(200);
+    if (event == 0) {
+      db.reset();
+      db = Open();
+    } else if (event == 1) {
+      ASSERT_TRUE(db->Maintain().has_value());
+    } else if (event == 2) {
+      const model::TimeRange range{t - pick(3 * kRange), t - pick(kRange)};
+      if (range.min > range.max) continue;
+      const auto matcher = Matcher::Equal("i", std::string(labels.Get("i")));
+      ASSERT_TRUE(db->DeleteSeries({matcher}, range).has_value());
+      auto& samples = model_[labels.ToString()];
+      std::erase_if(samples, [&](const auto& sample) { return range.Contains(sample.first); });
+    }
+    if (event < 3) {
+      std::erase_if(model_, [](const auto& series) { return series.second.empty(); });
+      ASSERT_EQ(Read(*db), model_) << step;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace narthex::tsdb
