@@ -207,6 +207,18 @@ base::Status DecodeValues(std::string_view bytes, model::TimeRange range,
                           std::vector<TimedValue>& out) {
   std::vector<HistogramSample<Histogram>> samples;
   base::Status decoded = DecodeExactly(bytes, range, samples);
+  for (auto& sample : samples) {
+    if (model::IsStaleNan(sample.histogram.sum)) continue;
+    base::Status valid;
+    if constexpr (std::is_same_v<Histogram, IntegerHistogram>) {
+      valid = sample.histogram.ToFloat().Validate();
+    } else {
+      valid = sample.histogram.Validate();
+    }
+    if (!valid) {
+      return base::Fail(base::Code::kDataLoss, "histogram chunk: {}", valid.error().message);
+    }
+  }
   for (auto& sample : samples) out.push_back({sample.t, std::move(sample.histogram)});
   return decoded;
 }

@@ -25,7 +25,8 @@ struct TimedValue {
 bool SameValue(const Value& a, const Value& b);
 
 // Appends the samples of a chunk that lie in `range` to `out`. Errors: kDataLoss as the decoders of
-// each encoding, kUnimplemented for one that is not read here.
+// each encoding, kUnimplemented for one that is not read here; exact values are valid, else
+// kDataLoss.
 base::Status Decode(Encoding encoding, std::string_view bytes, model::TimeRange range,
                     model::SampleColumns& out);
 base::Status Decode(Encoding encoding, std::string_view bytes, model::TimeRange range,

@@ -10,6 +10,7 @@
 #include "base/mutex.h"
 #include "base/random.h"
 #include "compress/compress.h"
+#include "remote/histogram_codec.h"
 
 namespace narthex::remote {
 
@@ -206,14 +207,20 @@ base::Status WriteReceiver::Write(std::string_view body) {
   const std::unique_ptr<storage::Appender> appender = storage_.OpenAppender();
   const model::Timestamp newest = clock_.WallMs() + options_.future_ms_max;
   uint64_t samples = 0;
+  uint64_t histograms = 0;
+  uint64_t exemplars = 0;
   std::vector<std::string_view> label_fields;
   std::vector<model::Sample> series_samples;
+  std::vector<WrittenHistogram> series_histograms;
+  std::vector<model::Exemplar> series_exemplars;
   std::string scratch;
   try {
     protozero::pbf_message<WriteRequestField> reader(body.data(), body.size());
     while (reader.next(WriteRequestField::kTimeSeries)) {
       label_fields.clear();
       series_samples.clear();
+      series_histograms.clear();
+      series_exemplars.clear();
       for (TimeSeriesReader series(reader.get_view()); series.next();) {
         switch (series.tag()) {
           case TimeSeriesField::kLabels:
@@ -223,15 +230,16 @@ base::Status WriteReceiver::Write(std::string_view body) {
             series_samples.push_back(DecodeSample(series.get_view()));
             break;
           case TimeSeriesField::kExemplars:
+            series_exemplars.push_back(DecodeExemplar(View(series.get_view())));
+            break;
           case TimeSeriesField::kHistograms:
-            ++unsupported_;
-            series.skip();
+            series_histograms.push_back(DecodeHistogram(View(series.get_view())));
             break;
           default:
             series.skip();
         }
       }
-      if (series_samples.empty()) continue;
+      if (series_samples.empty() && series_histograms.empty() && series_exemplars.empty()) continue;
       const Key key = identities_->KeyOf(label_fields, scratch);
       std::optional<SeriesRef> ref = identities_->Find(key);
       if (!ref) {
@@ -243,23 +251,51 @@ base::Status WriteReceiver::Write(std::string_view body) {
         ASSIGN_OR_RETURN(ref, appender->Resolve(*labels));
         identities_->Put(key, *ref);
       }
-      for (const model::Sample& sample : series_samples) {
+      // Appends with `append`, and once more where the storage has let go of a series that had
+      // nothing new for long: it begins again.
+      const auto persist = [&](const auto& append) -> base::Result<Appended> {
+        Appended verdict = append(*ref);
+        if (verdict != Appended::kUnknownSeries) return verdict;
+        const std::optional<Labels> labels = DecodeLabels(label_fields);
+        if (!labels) return Fail(Code::kInternal, "a series has lost its labels");
+        ASSIGN_OR_RETURN(ref, appender->Resolve(*labels));
+        identities_->Put(key, *ref);
+        return append(*ref);
+      };
+      const auto take = [&](model::Timestamp t, const auto& append) -> base::Status {
         Appended verdict = Appended::kTooOld;
-        if (sample.t <= newest) verdict = appender->Append(*ref, sample.t, sample.v);
-        if (verdict == Appended::kUnknownSeries) {
-          // The storage has let go of a series that had nothing new for long: it begins again.
-          const std::optional<Labels> labels = DecodeLabels(label_fields);
-          if (!labels) return Fail(Code::kInternal, "a series has lost its labels");
-          ASSIGN_OR_RETURN(ref, appender->Resolve(*labels));
-          identities_->Put(key, *ref);
-          verdict = appender->Append(*ref, sample.t, sample.v);
+        if (t <= newest) {
+          ASSIGN_OR_RETURN(verdict, persist(append));
         }
-        if (const auto refusal = Refusal(verdict)) {
-          const std::optional<Labels> labels = DecodeLabels(label_fields);
-          return Fail(Code::kInvalidArgument, "{}: series {}, timestamp {}", *refusal,
-                      labels ? labels->ToString() : "", sample.t);
-        }
+        const auto refusal = Refusal(verdict);
+        if (!refusal) return {};
+        const std::optional<Labels> labels = DecodeLabels(label_fields);
+        return Fail(Code::kInvalidArgument, "{}: series {}, timestamp {}", *refusal,
+                    labels ? labels->ToString() : "", t);
+      };
+      for (const model::Sample& sample : series_samples) {
+        RETURN_IF_ERROR(
+            take(sample.t, [&](SeriesRef at) { return appender->Append(at, sample.t, sample.v); }));
         ++samples;
+      }
+      for (const WrittenHistogram& sample : series_histograms) {
+        RETURN_IF_ERROR(take(sample.t, [&](SeriesRef at) {
+          return std::visit(
+              [&](const auto& h) { return appender->AppendHistogram(at, sample.t, h); },
+              sample.histogram);
+        }));
+        ++histograms;
+      }
+      // A sample is worth more than its exemplar: what becomes of those never fails a request.
+      for (const model::Exemplar& exemplar : series_exemplars) {
+        ASSIGN_OR_RETURN(const Appended verdict, persist([&](SeriesRef at) {
+                           return appender->AppendExemplar(at, exemplar);
+                         }));
+        if (verdict == Appended::kYes) {
+          ++exemplars;
+        } else if (verdict != Appended::kSameAgain) {
+          ++refused_exemplars_;
+        }
       }
     }
   } catch (const protozero::exception& error) {
@@ -267,11 +303,19 @@ base::Status WriteReceiver::Write(std::string_view body) {
   }
   RETURN_IF_ERROR(appender->Commit());
   samples_ += samples;
+  histograms_ += histograms;
+  exemplars_ += exemplars;
   return {};
 }
 
 WriteReceiver::Statistics WriteReceiver::statistics() const {
-  return {requests_, samples_, invalid_series_, unsupported_, refused_requests_};
+  return {.requests = requests_,
+          .samples = samples_,
+          .histograms = histograms_,
+          .exemplars = exemplars_,
+          .refused_exemplars = refused_exemplars_,
+          .invalid_series = invalid_series_,
+          .refused_requests = refused_requests_};
 }
 
 }  // namespace narthex::remote

@@ -14,9 +14,11 @@
 namespace narthex::remote {
 
 // Takes remote-write 1.0 requests (snappy, protobuf prometheus.WriteRequest). A 2xx means that all
-// its samples are logged and visible, but for series with unusable labels, which are passed over
-// and counted, as upstream does. Known series are recognised by a hash of their label bytes,
-// without decoding them. Thread-safe. Source: Prometheus Remote-Write 1.0 specification.
+// its samples and native histograms are logged and visible, but for series with unusable labels,
+// which are passed over and counted, as upstream does; so are exemplars that cannot be kept.
+// Metadata, which names families and no series, is passed over. Known series are recognised by a
+// hash of their label bytes, without decoding them. Thread-safe. Source: Prometheus
+// Remote-Write 1.0 specification.
 class WriteReceiver {
  public:
   struct Options {
@@ -34,9 +36,11 @@ class WriteReceiver {
 
   struct Statistics {
     uint64_t requests = 0;
-    uint64_t samples = 0;         // Committed.
-    uint64_t invalid_series = 0;  // Passed over for their labels.
-    uint64_t unsupported = 0;     // Native histograms and exemplars passed over.
+    uint64_t samples = 0;     // Committed, as the next two.
+    uint64_t histograms = 0;  // Native ones.
+    uint64_t exemplars = 0;
+    uint64_t refused_exemplars = 0;  // Also where the storage keeps none.
+    uint64_t invalid_series = 0;     // Passed over for their labels.
     uint64_t refused_requests = 0;
   };
   Statistics statistics() const;
@@ -51,7 +55,9 @@ class WriteReceiver {
   std::atomic<uint64_t> requests_{0};
   std::atomic<uint64_t> samples_{0};
   std::atomic<uint64_t> invalid_series_{0};
-  std::atomic<uint64_t> unsupported_{0};
+  std::atomic<uint64_t> histograms_{0};
+  std::atomic<uint64_t> exemplars_{0};
+  std::atomic<uint64_t> refused_exemplars_{0};
   std::atomic<uint64_t> refused_requests_{0};
 };
 

@@ -86,6 +86,94 @@ TEST_F(WriteReceiverTest, RefusesTheWholeRequestForASampleOfTheFuture) {
   EXPECT_TRUE(storage_.content().empty());
 }
 
+void AddSpan(protozero::pbf_writer& histogram, uint32_t field, int32_t offset, uint32_t length) {
+  protozero::pbf_writer span(histogram, field);
+  span.add_sint32(1, offset);
+  span.add_uint32(2, length);
+}
+
+// A series with one histogram of whole counts, one of float counts, and an exemplar.
+std::string HistogramRequest(int64_t count) {
+  std::string body;
+  {
+  protozero::pbf_writer request(body);
+  protozero::pbf_writer series(request, 1);
+  {
+    protozero::pbf_writer label(series, 1);
+    label.add_string(1, "__name__");
+    label.add_string(2, "h");
+  }
+  const std::vector<int64_t> deltas = {1, 2, -1};
+  {
+    protozero::pbf_writer histogram(series, 4);
+    histogram.add_uint64(1, static_cast<uint64_t>(count));
+    histogram.add_double(3, 2.5);
+    histogram.add_sint32(4, 2);
+    histogram.add_double(5, 0.001);
+    histogram.add_uint64(6, 4);
+    AddSpan(histogram, 11, -3, 2);
+    AddSpan(histogram, 11, 1, 1);
+    histogram.add_packed_sint64(12, deltas.begin(), deltas.end());
+    histogram.add_int64(15, 1000);
+  }
+  const std::vector<double> bounds = {0.5, 1};
+  {
+    protozero::pbf_writer histogram(series, 4);
+    histogram.add_double(2, 1.5);
+    histogram.add_double(3, 7);
+    histogram.add_sint32(4, -53);
+    AddSpan(histogram, 11, 1, 1);
+    histogram.add_double(13, 1.5);  // Not packed.
+    histogram.add_enum(14, 3);
+    histogram.add_int64(15, 2000);
+    histogram.add_packed_double(16, bounds.begin(), bounds.end());
+  }
+  {
+    protozero::pbf_writer exemplar(series, 3);
+    {
+      protozero::pbf_writer label(exemplar, 1);
+      label.add_string(1, "trace_id");
+      label.add_string(2, "abc");
+    }
+    exemplar.add_double(2, 0.7);
+    exemplar.add_int64(3, 1500);
+  }
+  }
+  return body;
+}
+
+TEST_F(WriteReceiverTest, StoresNativeHistogramsAndExemplars) {
+  ASSERT_EQ(Send(HistogramRequest(10)).status, 204);
+  const auto querier = *storage_.OpenQuerier({});
+  const auto set = *querier->Select({});
+  ASSERT_EQ(set->size(), 1u);
+  model::SampleColumns samples;
+  ASSERT_TRUE(set->Read(0, {}, samples).has_value());
+  ASSERT_EQ(samples.t, (std::vector<model::Timestamp>{1000, 2000}));
+  EXPECT_EQ(samples.histograms[0]->positive, (std::vector<double>{1, 3, 2}));
+  EXPECT_EQ(samples.histograms[0]->positive_spans,
+            (std::vector<model::BucketSpan>{{-3, 2}, {1, 1}}));
+  EXPECT_EQ(samples.histograms[0]->zero_count, 4);
+  EXPECT_EQ(samples.histograms[0]->sum, 2.5);
+  EXPECT_EQ(samples.histograms[1]->custom_bounds, (std::vector<double>{0.5, 1}));
+  EXPECT_EQ(samples.histograms[1]->positive, std::vector<double>{1.5});
+  EXPECT_EQ(samples.histograms[1]->hint, model::ResetHint::kGauge);
+  const std::vector<std::vector<model::Matcher>> all = {{}};
+  const auto exemplars = *storage_.SelectExemplars(all, {});
+  ASSERT_EQ(exemplars.size(), 1u);
+  EXPECT_EQ(exemplars[0].exemplars[0].labels.ToString(), "{trace_id=\"abc\"}");
+  EXPECT_EQ(exemplars[0].exemplars[0].timestamp, 1500);
+  EXPECT_EQ(receiver_.statistics().histograms, 2u);
+  EXPECT_EQ(receiver_.statistics().exemplars, 1u);
+}
+
+TEST_F(WriteReceiverTest, RefusesAHistogramThatDoesNotAddUp) {
+  const auto response = Send(HistogramRequest(11));
+  EXPECT_EQ(response.status, 400);
+  EXPECT_EQ(response.body, "invalid histogram: series h, timestamp 1000\n");
+  EXPECT_TRUE(storage_.content().empty());
+}
+
 TEST_F(WriteReceiverTest, RefusesOtherFormats) {
   net::HttpRequest request{.method = "POST"};
   request.headers.Add("Content-Type", "application/json");

@@ -1,5 +1,7 @@
 #include "scrape/loop.h"
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "base/check.h"
@@ -25,6 +27,9 @@ constexpr std::string_view kReportNames[5] = {
 // A sample this far ahead of the scrape is refused.
 constexpr int64_t kFutureMsMax = 10 * 60'000;
 constexpr uint64_t kMetadataScrapes = 10;
+// Of the series of a family, behind its name.
+constexpr std::array<std::string_view, 9> kSuffixes = {
+    "", "_bucket", "_sum", "_count", "_total", "_created", "_info", "_gcount", "_gsum"};
 
 base::Result<exposition::Format> FormatOf(std::string_view content_type, const JobConfig& job) {
   const std::string media = net::MediaType(content_type);
@@ -173,11 +178,33 @@ base::Status Loop::AppendBody(const net::HttpClientResponse& response, Timestamp
       }
     }
     Count(verdict, outcome);
+    const bool stored = verdict == Appended::kYes || verdict == Appended::kSameAgain;
+    if (stored && parser.exemplar()) {
+      model::Exemplar exemplar = *parser.exemplar();
+      if (!exemplar.timestamp) exemplar.timestamp = t;
+      const Appended taken = appender.AppendExemplar(entry->ref, exemplar);
+      if (taken == Appended::kOutOfOrder) ++outcome.exemplars_out_of_order;
+    }
+    if (stored && (!seen_before || metadata_version_ != told_version_)) {
+      TellMetadata(entry->ref, text, parser.family(), appender);
+    }
     // A sample with a time of its own says nothing about the scrapes that lack it.
     entry->tracked = !own_time || job_.track_timestamps_staleness;
     if (!seen_before) ++outcome.added;
   }
+  told_version_ = metadata_version_;
   return {};
+}
+
+void Loop::TellMetadata(SeriesRef series, std::string_view text, std::string_view family,
+                        storage::Appender& appender) const {
+  // Names of series begin with that of their family.
+  if (family.empty() || !text.starts_with(family)) return;
+  const std::string_view rest = text.substr(family.size());
+  const std::string_view suffix = rest.substr(0, rest.find('{'));
+  if (std::ranges::find(kSuffixes, suffix) == kSuffixes.end()) return;
+  const auto found = metadata_.find(family);
+  if (found != metadata_.end()) appender.SetMetadata(series, found->second.metadata);
 }
 
 void Loop::NoteMetadata(const Parser& parser, Parser::Entry kind) {

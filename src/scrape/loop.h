@@ -29,6 +29,7 @@ struct Outcome {
   uint64_t out_of_order = 0;
   uint64_t duplicate = 0;
   uint64_t out_of_bounds = 0;
+  uint64_t exemplars_out_of_order = 0;
 };
 
 // The memory of one target from scrape to scrape: which text is which series, and which series were
@@ -76,6 +77,10 @@ class Loop {
   base::Result<model::Labels> LabelsOfSample(const model::Labels& scraped) const;
   void NoteMetadata(const exposition::Parser& parser, exposition::Parser::Entry kind);
   void AppendStale(storage::Appender& appender, model::Timestamp time);
+  // Gives the storage what the exposition says of the series' family, if that is the last one
+  // named.
+  void TellMetadata(storage::SeriesRef series, std::string_view text, std::string_view family,
+                    storage::Appender& appender) const;
   base::Status AppendReport(storage::Appender& appender, const Outcome& outcome);
   void Forget();
   static void Count(storage::Appended verdict, Outcome& outcome);
@@ -87,6 +92,7 @@ class Loop {
   uint64_t scrape_ = 0;  // Number of the scrape under way.
   std::map<std::string, FamilyMetadata, std::less<>> metadata_;
   uint64_t metadata_version_ = 0;
+  uint64_t told_version_ = 0;  // What the storage knows.
   storage::SeriesRef report_refs_[5] = {};
 };
 

@@ -115,6 +115,37 @@ TEST_F(LoopTest, RefusesAScrapeOverALimitAsAWhole) {
   EXPECT_EQ(Samples(kUp), "1000=1 2000=0");
 }
 
+TEST_F(LoopTest, HandsOnExemplars) {
+  const std::string body =
+      "# TYPE a counter\na_total 1 # {trace_id=\"t\"} 0.5\n"
+      "# TYPE h histogram\nh_bucket{le=\"+Inf\"} 2 # {trace_id=\"u\"} 3 1.25\nh_count 2\nh_sum "
+      "3\n# EOF\n";
+  ASSERT_TRUE(Scrape(2000, body, "application/openmetrics-text; version=1.0.0").status.has_value());
+  const std::vector<std::vector<model::Matcher>> all = {{}};
+  const auto found = *storage_.SelectExemplars(all, {});
+  ASSERT_EQ(found.size(), 2u);
+  EXPECT_EQ(found[0].labels.ToString(), R"(a_total{instance="i", job="j"})");
+  EXPECT_EQ(found[0].exemplars[0].timestamp, 2000);  // That of its sample.
+  EXPECT_EQ(found[0].exemplars[0].value, 0.5);
+  EXPECT_EQ(found[1].exemplars[0].timestamp, 1250);
+}
+
+TEST_F(LoopTest, TellsTheStorageWhatSeriesAre) {
+  Scrape(1000, "# TYPE a counter\n# HELP a Old.\na 1\nother 1\n# TYPE h histogram\nh_sum 1\n");
+  const auto text = [this] {
+    std::string all;
+    const auto of_series = *storage_.SelectMetadata({});
+    for (const auto& [labels, metadata] : of_series) {
+      all += std::string(labels.Get("__name__")) + " " +
+             std::string(MetricTypeName(metadata.type)) + " " + metadata.help + "\n";
+    }
+    return all;
+  };
+  EXPECT_EQ(text(), "a counter Old.\nh_sum histogram \n");
+  Scrape(2000, "# TYPE a gauge\n# HELP a New.\na 1\nother 1\n# TYPE h histogram\nh_sum 1\n");
+  EXPECT_EQ(text(), "a gauge New.\nh_sum histogram \n");
+}
+
 TEST_F(LoopTest, NormalisesNotANumber) {
   Scrape(1000, "a NaN\n");
   bool stale = true;

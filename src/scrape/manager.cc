@@ -189,6 +189,7 @@ class Manager::Engine {
     statistics_.samples_scraped += outcome.scraped;
     statistics_.samples_kept += outcome.kept;
     statistics_.out_of_order += outcome.out_of_order;
+    statistics_.exemplars_out_of_order += outcome.exemplars_out_of_order;
     statistics_.duplicate += outcome.duplicate;
     statistics_.out_of_bounds += outcome.out_of_bounds;
     if (outcome.status || was_down) return;

@@ -54,6 +54,7 @@ class Manager {
     uint64_t samples_scraped = 0;
     uint64_t samples_kept = 0;
     uint64_t out_of_order = 0;
+    uint64_t exemplars_out_of_order = 0;
     uint64_t duplicate = 0;
     uint64_t out_of_bounds = 0;
   };

@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/fault_points.h"
 #include "storage/merge.h"
+#include "wal/exemplar_records.h"
 #include "wal/reader.h"
 
 namespace narthex::tsdb {
@@ -79,8 +80,26 @@ class DbAppender final : public storage::Appender {
                            const model::FloatHistogram& histogram) override {
     return TakeHistogram(ref, t, histogram);
   }
-  Appended AppendExemplar(SeriesRef, const model::Exemplar&) override { return Appended::kNotKept; }
-  void SetMetadata(SeriesRef, const model::Metadata&) override {}
+  Appended AppendExemplar(SeriesRef ref, const model::Exemplar& exemplar) override {
+    if (!db_.exemplars_.enabled()) return Appended::kNotKept;
+    if (ref == 0 || ref > kSlotMax) return Appended::kUnknownSeries;
+    const auto slot = static_cast<Slot>(ref - 1);
+    std::optional<Labels> series = db_.head_.LabelsIfKnown(slot);
+    if (!series) return Appended::kUnknownSeries;
+    const Appended verdict = db_.exemplars_.Judge(*series, exemplar);
+    if (verdict == Appended::kYes) {
+      batch_.exemplars.push_back({slot, *std::move(series), exemplar});
+    } else if (verdict == Appended::kOutOfOrder) {
+      db_.exemplars_.NoteOutOfOrder();
+    }
+    return verdict;
+  }
+
+  void SetMetadata(SeriesRef ref, const model::Metadata& metadata) override {
+    if (!db_.options_.metadata_records || ref == 0 || ref > kSlotMax) return;
+    const auto slot = static_cast<Slot>(ref - 1);
+    if (!db_.head_.MetadataIs(slot, metadata)) batch_.metadata.push_back({slot, metadata});
+  }
 
   base::Status Commit() override {
     base::Status status = db_.Commit(batch_, late_, judged_at_);
@@ -195,6 +214,7 @@ Db::Db(base::Env env, base::Logger& log, Options options)
       log_(log),
       options_(std::move(options)),
       head_(options_.head),
+      exemplars_(options_.exemplars_max),
       random_(base::RandomSeed()) {
   SetRetention(options_.retention);
   SetLateWindow(options_.late_window_ms);
@@ -379,6 +399,12 @@ base::Status Db::Replay() {
       case wal::RecordType::kCustomFloatHistograms:
         decoded = ReplayHistograms(reader.record(), slots);
         break;
+      case wal::RecordType::kExemplars:
+        decoded = ReplayExemplars(reader.record(), slots);
+        break;
+      case wal::RecordType::kMetadata:
+        decoded = ReplayMetadata(reader.record(), slots);
+        break;
       default:
         ++replay_.unread_records;
         break;
@@ -503,6 +529,29 @@ base::Status Db::ReplayHistograms(std::string_view record, const SlotsByRef& slo
   return decoded ? std::move(valid) : std::move(decoded);
 }
 
+base::Status Db::ReplayExemplars(std::string_view record, const SlotsByRef& slots) {
+  if (!exemplars_.enabled()) return {};
+  std::vector<wal::ExemplarEntry> entries;
+  base::Status decoded = wal::DecodeExemplars(record, entries);
+  for (wal::ExemplarEntry& entry : entries) {
+    const auto slot = slots.find(entry.ref);
+    if (slot == slots.end()) continue;
+    exemplars_.Add(head_.LabelsOf(slot->second), {std::move(entry.labels), entry.v, entry.t});
+  }
+  return decoded;
+}
+
+base::Status Db::ReplayMetadata(std::string_view record, const SlotsByRef& slots) {
+  if (!options_.metadata_records) return {};
+  std::vector<wal::MetadataEntry> entries;
+  base::Status decoded = wal::DecodeMetadata(record, entries);
+  for (const wal::MetadataEntry& entry : entries) {
+    const auto slot = slots.find(entry.ref);
+    if (slot != slots.end()) head_.SetMetadata(slot->second, entry.metadata);
+  }
+  return decoded;
+}
+
 base::Status Db::Commit(Batch& batch, std::vector<Head::Entry>& late, uint64_t judged_at) {
   if (options_.read_only) return ReadOnlyError();
   base::MutexLock lock(commit_mutex_);
@@ -546,6 +595,15 @@ base::Status Db::Commit(Batch& batch, std::vector<Head::Entry>& late, uint64_t j
   }
   std::vector<std::string_view> records;
   if (!series_record_.empty()) records.push_back(series_record_.bytes());
+  // What belongs to a series that is gone meanwhile is gone with it.
+  const auto gone = [this](const auto& entry) { return !head_.Knows(entry.slot); };
+  std::erase_if(batch.metadata, gone);
+  std::erase_if(batch.exemplars, gone);
+  wal::MetadataRecord metadata_record;
+  for (const auto& [slot, metadata] : batch.metadata) {
+    metadata_record.Add({head_.RefOf(slot), metadata});
+  }
+  if (!metadata_record.empty()) records.push_back(metadata_record.bytes());
   if (!samples_record_.empty()) records.push_back(samples_record_.bytes());
   std::deque<std::string> more;
   for (const Head::BatchPart& part : batch.more()) {
@@ -559,6 +617,11 @@ base::Status Db::Commit(Batch& batch, std::vector<Head::Entry>& late, uint64_t j
     if (!numbers.empty()) more.emplace_back(numbers.bytes());
   }
   records.insert(records.end(), more.begin(), more.end());
+  wal::ExemplarsRecord exemplars_record;
+  for (const auto& [slot, series, exemplar] : batch.exemplars) {
+    exemplars_record.Add({head_.RefOf(slot), *exemplar.timestamp, exemplar.value, exemplar.labels});
+  }
+  if (!exemplars_record.empty()) records.push_back(exemplars_record.bytes());
   if (records.empty() && late.empty()) return {};
 
   base::Status logged = records.empty() ? base::Status() : wal_->Log(records);
@@ -574,6 +637,8 @@ base::Status Db::Commit(Batch& batch, std::vector<Head::Entry>& late, uint64_t j
   NARTHEX_FAULT_POINT("head.after_log");
   ++changes_;
   head_.Publish(batch.numbers(), batch.more(), late);
+  for (const auto& [slot, metadata] : batch.metadata) head_.SetMetadata(slot, metadata);
+  for (const auto& [slot, series, exemplar] : batch.exemplars) exemplars_.Add(series, exemplar);
   NARTHEX_FAULT_POINT("head.after_publish");
   return {};
 }

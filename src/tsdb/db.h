@@ -20,6 +20,7 @@
 #include "tsdb/block/block.h"
 #include "tsdb/compact/compactor.h"
 #include "tsdb/head/batch.h"
+#include "tsdb/head/exemplars.h"
 #include "tsdb/head/head.h"
 #include "tsdb/retention.h"
 #include "wal/reader.h"
@@ -39,7 +40,10 @@ model::Timestamp FloorTo(model::Timestamp t, int64_t range);
 
 // A Prometheus data directory: the lock, the write-ahead log and the head that it fills. What
 // Commit has returned success for, or any query has shown, outlives the process. Thread-safe.
-class Db final : public storage::Queryable, public storage::Appendable {
+class Db final : public storage::Queryable,
+                 public storage::Appendable,
+                 public storage::ExemplarQueryable,
+                 public storage::MetadataQueryable {
  public:
   struct Options {
     std::string directory;
@@ -51,8 +55,10 @@ class Db final : public storage::Queryable, public storage::Appendable {
     // and commits fail. It has to be there.
     bool read_only = false;
     Retention retention;
-    int64_t late_window_ms = 0;  // See SetLateWindow.
-    int64_t max_block_ms = 0;    // Longest block; 0: a tenth of the retention, at most 31 days.
+    int64_t late_window_ms = 0;     // See SetLateWindow.
+    int64_t max_block_ms = 0;       // Longest block; 0: a tenth of the retention, at most 31 days.
+    size_t exemplars_max = 0;       // Kept at once; 0: exemplars are not logged either.
+    bool metadata_records = false;  // Metadata of series is kept and logged.
     int64_t maintenance_ms = 60'000;  // Between two rounds of Maintain; 0: only when called.
   };
 
@@ -64,6 +70,15 @@ class Db final : public storage::Queryable, public storage::Appendable {
 
   base::Result<std::unique_ptr<storage::Querier>> OpenQuerier(model::TimeRange range) override;
   std::unique_ptr<storage::Appender> OpenAppender() override;
+  base::Result<std::vector<storage::ExemplarSeries>> SelectExemplars(
+      std::span<const std::vector<model::Matcher>> selectors,
+      model::TimeRange range) const override {
+    return exemplars_.Select(selectors, range);
+  }
+  base::Result<std::vector<storage::SeriesMetadata>> SelectMetadata(
+      const std::vector<model::Matcher>& matchers) const override {
+    return head_.SelectMetadata(matchers);
+  }
 
   // Hides the samples in `range` of the series that match, for good. Samples that come later are
   // not touched. Errors: those of the log; then nothing is hidden.
@@ -88,7 +103,11 @@ class Db final : public storage::Queryable, public storage::Appendable {
   void SetRetention(const Retention& retention) EXCLUDES_LOCK(retention_mutex_);
   Retention retention() const EXCLUDES_LOCK(retention_mutex_);
 
+  // Takes effect at once; 0: none are kept.
+  void SetExemplarsMax(size_t max) { exemplars_.SetMax(max); }
+
   const Head& head() const { return head_; }
+  const ExemplarRing& exemplars() const { return exemplars_; }
   using Blocks = std::vector<std::shared_ptr<Block>>;
   // By time. What a query holds stays readable, also when a block is replaced meanwhile.
   std::shared_ptr<const Blocks> blocks() const EXCLUDES_LOCK(blocks_mutex_);
@@ -135,6 +154,8 @@ class Db final : public storage::Queryable, public storage::Appendable {
   void Count(storage::Appended verdict);
   using SlotsByRef = boost::unordered_flat_map<wal::Ref, Slot>;
   base::Status ReplayHistograms(std::string_view record, const SlotsByRef& slots);
+  base::Status ReplayExemplars(std::string_view record, const SlotsByRef& slots);
+  base::Status ReplayMetadata(std::string_view record, const SlotsByRef& slots);
   void SyncEverySecond(std::stop_token stop);
 
   // db_late.cc
@@ -185,6 +206,7 @@ class Db final : public storage::Queryable, public storage::Appendable {
   const Options options_;
   std::unique_ptr<base::FileLock> lock_;
   Head head_;
+  ExemplarRing exemplars_;
 
   // Orders commits: what is logged first is also published first.
   mutable base::Mutex commit_mutex_;

@@ -74,6 +74,8 @@ class DbHistogramTest : public testing::Test {
     options.fsync = FsyncPolicy::kNone;
     options.maintenance_ms = 0;
     options.wal.segment_bytes = 4 * wal::kPageBytes;
+    options.exemplars_max = 100;
+    options.metadata_records = true;
     return Db::Open({disk_, clock_}, base::NullLogger(), options);
   }
   std::unique_ptr<Db> Open() { return *TryOpen(); }
@@ -291,6 +293,57 @@ TEST_F(DbHistogramTest, MergesOverlappingBlocks) {
     }
   }
   EXPECT_EQ(Read(**TryOpen("/merged")), expected);
+}
+
+TEST_F(DbHistogramTest, KeepsExemplarsAndMetadataOverRestartsAndCheckpoints) {
+  const std::vector<std::vector<Matcher>> all = {{}};
+  const auto text = [&](Db& db) {
+    std::string result;
+    const auto exemplars = *db.SelectExemplars(all, {});
+    for (const auto& series : exemplars) {
+      result += series.labels.ToString();
+      for (const auto& exemplar : series.exemplars) {
+        result += fmt::format(" {}@{}", exemplar.labels.ToString(), *exemplar.timestamp - kStart);
+      }
+    }
+    const auto of_series = *db.SelectMetadata({});
+    for (const auto& [labels, metadata] : of_series) {
+      result += "; " + labels.ToString() + " " + metadata.help;
+    }
+    return result;
+  };
+  std::string expected;
+  {
+    const auto db = Open();
+    for (Timestamp t = kStart; t < kStart + 8 * kRange; t += kStep) {
+      const auto appender = db->OpenAppender();
+      const auto ref = *appender->Resolve(Series(1));
+      EXPECT_EQ(appender->Append(ref, t, 1), Appended::kYes);
+      const auto trace = *Labels::From({{"trace_id", std::to_string(t % 7)}});
+      EXPECT_EQ(appender->AppendExemplar(ref, {trace, 1, t}), Appended::kYes);
+      appender->SetMetadata(
+          ref, {model::MetricType::kCounter, t < kStart + kRange ? "Old." : "New.", ""});
+      ASSERT_TRUE(appender->Commit().has_value());
+    }
+    Put(*db, Series(2), kStart + 8 * kRange, 1.0);
+    expected = text(*db);
+    EXPECT_TRUE(expected.ends_with(R"(; h{i="1"} New.)")) << expected;
+  }
+  EXPECT_EQ(text(*Open()), expected);
+  {
+    const auto db = Open();
+    ASSERT_TRUE(db->Maintain().has_value());
+    EXPECT_GT(db->statistics().checkpoints, 0u);
+    EXPECT_EQ(text(*db), expected);
+  }
+  // The newest of them are newer than what the checkpoint cut off.
+  const auto db = Open();
+  EXPECT_EQ(db->statistics().unread_records, 0u);
+  EXPECT_EQ(text(*db), expected);
+  const auto appender = db->OpenAppender();
+  const auto ref = *appender->Resolve(Series(1));
+  EXPECT_EQ(appender->AppendExemplar(ref, {Labels(), 1, kStart}), Appended::kOutOfOrder);
+  EXPECT_EQ(appender->AppendExemplar(ref + 7, {Labels(), 1, kStart}), Appended::kUnknownSeries);
 }
 
 // Whatever call to the disk fails, what was acknowledged is there after a restart.

@@ -1,8 +1,10 @@
 #include "wal/checkpoint.h"
 
 #include <algorithm>
+#include <map>
 #include <tuple>
 
+#include "wal/exemplar_records.h"
 #include "wal/histogram_records.h"
 
 namespace narthex::wal {
@@ -96,6 +98,16 @@ void Filter(std::string_view record, const CheckpointPlan& plan, CheckpointResul
     case RecordType::kFloatHistograms:
     case RecordType::kCustomFloatHistograms:
       return FilterHistograms<FloatHistogramEntry>(record, plan, result, out);
+    case RecordType::kExemplars: {
+      std::vector<ExemplarEntry> entries;
+      std::ignore = DecodeExemplars(record, entries);
+      ExemplarsRecord kept;
+      for (const ExemplarEntry& entry : entries) {
+        if (entry.t >= plan.mint) kept.Add(entry);
+      }
+      out = kept.bytes();
+      return;
+    }
     default:
       out = record;
       return;
@@ -137,16 +149,29 @@ base::Result<CheckpointResult> WriteCheckpoint(
       return {};
     };
     std::string kept;
+    std::map<Ref, model::Metadata> metadata;
     for (;;) {
       ASSIGN_OR_RETURN(const bool more, reader.Next());
       if (!more) break;
       if (reader.record().empty()) continue;
+      if (reader.record()[0] == static_cast<char>(RecordType::kMetadata)) {
+        // Of each series, what was said last.
+        std::vector<MetadataEntry> entries;
+        std::ignore = DecodeMetadata(reader.record(), entries);
+        for (MetadataEntry& entry : entries) {
+          if (plan.keep_series(entry.ref)) metadata[entry.ref] = std::move(entry.metadata);
+        }
+        continue;
+      }
       Filter(reader.record(), plan, result, kept);
       if (kept.empty()) continue;
       batch_bytes += kept.size();
       batch.push_back(std::move(kept));
       if (batch_bytes >= kBatchBytes) RETURN_IF_ERROR(flush());
     }
+    MetadataRecord newest;
+    for (auto& [ref, said] : metadata) newest.Add({ref, std::move(said)});
+    if (!newest.empty()) batch.emplace_back(newest.bytes());
     if (!batch.empty()) RETURN_IF_ERROR(flush());
     RETURN_IF_ERROR(writer->Sync());
   }

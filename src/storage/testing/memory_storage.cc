@@ -124,6 +124,7 @@ class MemoryAppender final : public Appender {
 
   Appended AppendHistogram(SeriesRef series, Timestamp t,
                            const model::IntegerHistogram& histogram) override {
+    if (!histogram.Validate()) return Appended::kInvalid;
     return AppendHistogram(series, t, histogram.ToFloat());
   }
 

@@ -25,6 +25,8 @@ RecordType FormOf(const chunk::Value& value) {
 void Batch::Clear() {
   numbers_.clear();
   more_.clear();
+  exemplars.clear();
+  metadata.clear();
   forms_.clear();
   part_ = 0;
   noted_ = 0;

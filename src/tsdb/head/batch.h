@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "model/exemplar.h"
+#include "model/metadata.h"
 #include "tsdb/head/head.h"
 #include "wal/histogram_records.h"
 
@@ -27,6 +29,7 @@ class Batch {
   // Of the first part; most batches have no other.
   std::vector<Head::Entry>& numbers() { return numbers_; }
   std::vector<Head::BatchPart>& more() { return more_; }
+  // Has no samples.
   bool empty() const { return numbers_.empty() && more_.empty(); }
   // The newest sample if it is of this series, else null.
   const Head::Entry* LastNumber(Slot slot) {
@@ -34,6 +37,18 @@ class Batch {
     return numbers.empty() || numbers.back().slot != slot ? nullptr : &numbers.back();
   }
   const Head::HistogramEntry* LastHistogram(Slot slot) const;
+
+  struct ExemplarEntry {
+    Slot slot;
+    model::Labels series;
+    model::Exemplar exemplar;  // With a time.
+  };
+  struct MetadataEntry {
+    Slot slot;
+    model::Metadata metadata;
+  };
+  std::vector<ExemplarEntry> exemplars;
+  std::vector<MetadataEntry> metadata;
 
  private:
   std::vector<Head::Entry>& CurrentNumbers() {

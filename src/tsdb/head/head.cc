@@ -147,6 +147,42 @@ Labels Head::LabelsOf(Slot slot) const {
   return index_.LabelsOf(slot);
 }
 
+bool Head::Knows(Slot slot) const {
+  const HotSeries* const series = hot_.Find(slot);
+  return series != nullptr && !series->removed;
+}
+
+std::optional<Labels> Head::LabelsIfKnown(Slot slot) const {
+  base::SharedLock lock(mutex_);
+  if (!Knows(slot)) return std::nullopt;
+  return index_.LabelsOf(slot);
+}
+
+void Head::SetMetadata(Slot slot, const model::Metadata& metadata) {
+  base::MutexLock lock(mutex_);
+  if (Knows(slot)) metadata_[slot] = metadata;
+}
+
+bool Head::MetadataIs(Slot slot, const model::Metadata& metadata) const {
+  base::SharedLock lock(mutex_);
+  const auto found = metadata_.find(slot);
+  return found != metadata_.end() && found->second == metadata;
+}
+
+std::vector<storage::SeriesMetadata> Head::SelectMetadata(
+    const std::vector<Matcher>& matchers) const {
+  base::SharedLock lock(mutex_);
+  std::vector<storage::SeriesMetadata> found;
+  if (metadata_.empty()) return found;
+  std::vector<Slot> slots = index_.Select(matchers);
+  std::erase_if(slots, [this](Slot slot) { return !metadata_.contains(slot); });
+  index_.SortByLabels(slots);
+  for (const Slot slot : slots) {
+    found.push_back({index_.LabelsOf(slot), metadata_.find(slot)->second});
+  }
+  return found;
+}
+
 Appended Head::Judge(Slot slot, Timestamp t, double v) const {
   const HotSeries* const found = hot_.Find(slot);
   if (found == nullptr || found->removed.load(std::memory_order_relaxed)) {
@@ -224,14 +260,15 @@ Head::Form Head::FormOf(Slot slot) const {
 }
 
 struct Head::Tally {
-  uint64_t appended = 0;
+  uint64_t numbers = 0;
+  uint64_t histograms = 0;
   Timestamp min = model::kTimestampMax;
   Timestamp max = model::kTimestampMin;
 
-  void Count(Timestamp t) {
+  void Count(Timestamp t, uint64_t& kind) {
     min = std::min(min, t);
     max = std::max(max, t);
-    ++appended;
+    ++kind;
   }
 };
 
@@ -245,7 +282,7 @@ void Head::Publish(const std::vector<Entry>& batch, std::span<const BatchPart> m
       for (const HistogramEntry& entry : part.histograms) {
         if (entry.t <= hot_[entry.slot].last_time.load(std::memory_order_relaxed)) continue;
         AppendMixed(entry.slot, entry.t, entry.value);
-        tally.Count(entry.t);
+        tally.Count(entry.t, tally.histograms);
       }
       PublishNumbers(part.numbers, tally);
     }
@@ -256,7 +293,8 @@ void Head::Publish(const std::vector<Entry>& batch, std::span<const BatchPart> m
     if (tally.min < min_time_) min_time_ = tally.min;
     if (tally.max > max_time_) max_time_ = tally.max;
   }
-  samples_appended_.fetch_add(tally.appended, std::memory_order_relaxed);
+  samples_appended_.fetch_add(tally.numbers, std::memory_order_relaxed);
+  histograms_appended_.fetch_add(tally.histograms, std::memory_order_relaxed);
 }
 
 void Head::PublishNumbers(const std::vector<Entry>& batch, Tally& tally) {
@@ -277,7 +315,7 @@ void Head::PublishNumbers(const std::vector<Entry>& batch, Tally& tally) {
     } else {
       AppendMixed(entry.slot, entry.t, entry.v);
     }
-    tally.Count(entry.t);
+    tally.Count(entry.t, tally.numbers);
   }
 }
 
@@ -285,17 +323,14 @@ void Head::AppendMixed(Slot slot, Timestamp t, const chunk::Value& value) {
   HotSeries& series = hot_[slot];
   if (series.open.count() > 0) Seal(series);
   histograms_.Append(slot, t, value);
-  const double* const number = std::get_if<double>(&value);
-  const bool whole = std::holds_alternative<model::IntegerHistogram>(value);
-  Form form = whole ? Form::kWholeHistogram : Form::kFloatHistogram;
+  Form form = series.form;  // Stays that of what a stale marker ends.
   uint64_t bits = kHistogramBits;
-  if (number != nullptr) {
+  if (const double* const number = std::get_if<double>(&value)) {
     bits = std::bit_cast<uint64_t>(*number);
-    // A stale marker has taken the form of what is before it.
-    if (!model::IsStaleNan(*number) || series.form == Form::kNumbers)
-      form = Form::kNumber;
-    else
-      form = series.form;
+    if (!model::IsStaleNan(*number)) form = Form::kNumber;
+  } else {
+    const bool whole = std::holds_alternative<model::IntegerHistogram>(value);
+    form = whole ? Form::kWholeHistogram : Form::kFloatHistogram;
   }
   series.form.store(form, std::memory_order_relaxed);
   series.last_time.store(t, std::memory_order_relaxed);
@@ -444,6 +479,7 @@ size_t Head::Truncate(Timestamp mint, bool empty_too) {
       series.removed = true;
       gone.push_back(slot);
       deleted_.erase(slot);
+      metadata_.erase(slot);
       // Readers copy open chunks under the lock, so that this one can go at once.
       series.open = chunk::XorChunk();
     }
@@ -603,6 +639,7 @@ Head::Statistics Head::statistics() const {
   result.chunk_bytes = chunk_bytes_ + histograms_.chunk_bytes();
   result.samples_appended = samples_appended_;
   result.late_samples_appended = late_samples_appended_;
+  result.histograms_appended = histograms_appended_;
   result.min_time = min_time_;
   result.max_time = max_time_;
   return result;

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <atomic>
+#include <boost/unordered/unordered_flat_map.hpp>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -13,6 +15,7 @@
 #include "base/mutex.h"
 #include "base/result.h"
 #include "chunk/xor_chunk.h"
+#include "model/metadata.h"
 #include "model/sample.h"
 #include "storage/storage.h"
 #include "tsdb/block/tombstones.h"
@@ -48,6 +51,17 @@ class Head {
 
   wal::Ref RefOf(Slot slot) const { return hot_[slot].ref; }
   model::Labels LabelsOf(Slot slot) const EXCLUDES_LOCK(mutex_);
+
+  // nullopt for a series that has been dropped. REQUIRES: a guard taken before the slot was
+  // resolved.
+  std::optional<model::Labels> LabelsIfKnown(Slot slot) const EXCLUDES_LOCK(mutex_);
+  bool Knows(Slot slot) const;
+
+  // Of series that it has, what was set last.
+  void SetMetadata(Slot slot, const model::Metadata& metadata) EXCLUDES_LOCK(mutex_);
+  bool MetadataIs(Slot slot, const model::Metadata& metadata) const EXCLUDES_LOCK(mutex_);
+  std::vector<storage::SeriesMetadata> SelectMetadata(
+      const std::vector<model::Matcher>& matchers) const EXCLUDES_LOCK(mutex_);
 
   // While it is held, slots that it was taken before stay safe to ask about.
   Epochs::Guard Enter() const { return epochs_.Enter(); }
@@ -173,7 +187,8 @@ class Head {
     uint64_t series = 0;
     uint64_t chunks = 0;
     uint64_t chunk_bytes = 0;
-    uint64_t samples_appended = 0;
+    uint64_t samples_appended = 0;     // Numbers.
+    uint64_t histograms_appended = 0;  // Native ones.
     uint64_t late_samples_appended = 0;
     uint64_t series_created = 0;
     uint64_t series_removed = 0;
@@ -242,11 +257,13 @@ class Head {
   LateSamples late_ GUARDED_BY(mutex_);
   std::atomic<int64_t> late_window_ms_{0};
   std::atomic<uint64_t> late_samples_appended_{0};
+  boost::unordered_flat_map<Slot, model::Metadata> metadata_ GUARDED_BY(mutex_);
   Slot first_hot_ GUARDED_BY(mutex_) = 0;  // Slots before it have been given back.
   std::vector<Slot> unlogged_ GUARDED_BY(mutex_);
   std::atomic<uint64_t> chunks_{0};
   std::atomic<uint64_t> chunk_bytes_{0};  // Of sealed chunks.
   std::atomic<uint64_t> samples_appended_{0};
+  std::atomic<uint64_t> histograms_appended_{0};
   std::atomic<model::Timestamp> min_time_{model::kTimestampMax};
   std::atomic<model::Timestamp> max_time_{model::kTimestampMin};
 };
