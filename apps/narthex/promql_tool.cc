@@ -47,6 +47,7 @@ constexpr FlagSpec kQueryFlags[] = {
      "How far an instant selector looks back for a sample."},
     {"query.timeout", FlagKind::kDuration, "2m", "Longest time a query may take."},
     {"query.max-samples", FlagKind::kInt, "50000000", "Samples that a query may hold in memory."},
+    {"query.max-memory", FlagKind::kBytes, "2GB", "Most memory that a query may hold."},
     {"enable-feature", FlagKind::kRepeated, "", "Lists of features, as of `narthex server`."},
 };
 
@@ -95,6 +96,7 @@ base::Status Query(const Flags& flags, const std::string& text) {
   options.lookback_ms = flags.DurationMs("query.lookback-delta");
   options.timeout_ms = flags.DurationMs("query.timeout");
   options.samples_max = static_cast<uint64_t>(std::max<int64_t>(flags.Int("query.max-samples"), 0));
+  options.memory_bytes_max = flags.Bytes("query.max-memory");
   ApplyFeatures(kQueryHelp.name, flags.List("enable-feature"), options);
   const promql::Engine engine(options, base::SystemClock());
   const model::Timestamp newest = NewestSample(*db).value_or(base::SystemClock().WallMs());

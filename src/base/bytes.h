@@ -52,6 +52,16 @@ inline char* StoreUvarint(char* to, uint64_t value) {
 }
 inline char* StoreVarint(char* to, int64_t value) { return StoreUvarint(to, ZigZag(value)); }
 
+// Of our own bytes in memory, known to be well formed.
+inline uint64_t TakeUvarint(const char*& at) {
+  uint64_t value = 0;
+  for (unsigned shift = 0;; shift += 7) {
+    const auto byte = static_cast<uint8_t>(*at++);
+    value |= static_cast<uint64_t>(byte & 0x7f) << shift;
+    if (byte < 0x80) return value;
+  }
+}
+
 inline void PutUvarint(std::string& out, uint64_t value) {
   char buffer[kVarintBytesMax];
   out.append(buffer, static_cast<size_t>(StoreUvarint(buffer, value) - buffer));

@@ -147,6 +147,8 @@ Outcome<void> Database::Batch::Add(const LabelList& labels, int64_t timestamp_ms
     case storage::Appended::kTooOld:
       return Refuse("older than what is kept in memory", timestamp_ms);
     case storage::Appended::kUnknownSeries:
+    case storage::Appended::kInvalid:
+    case storage::Appended::kNotKept:
       break;
   }
   return Refuse("of a series that was dropped meanwhile", timestamp_ms);

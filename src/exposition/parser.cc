@@ -293,7 +293,7 @@ base::Result<Parser::Found> Parser::TakeSeries() {
 }
 
 base::Status Parser::TakeExemplar() {
-  Exemplar exemplar;
+  model::Exemplar exemplar;
   if (Peek() != '{') return Fail("expected the labels of an exemplar");
   ASSIGN_OR_RETURN(exemplar.labels, TakeLabels(false));
   if (Peek() != ' ') return Fail("expected a value after the exemplar's labels");

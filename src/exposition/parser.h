@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "model/exemplar.h"
 #include "model/labels.h"
 #include "model/metadata.h"
 #include "model/sample.h"
@@ -15,13 +16,6 @@ namespace narthex::exposition {
 enum class Format {
   kText,         // Prometheus text 0.0.4 and 1.0.0 (quoted names).
   kOpenMetrics,  // OpenMetrics text 0.0.1 and 1.0.0.
-};
-
-// A sample picked out of an exposition for its trace.
-struct Exemplar {
-  model::Labels labels;
-  double value = 0;
-  std::optional<model::Timestamp> timestamp;
 };
 
 // Walks a text exposition entry by entry. A series is found without looking into its labels, so
@@ -41,7 +35,7 @@ class Parser {
   std::string_view series() const { return series_; }
   double value() const { return value_; }
   std::optional<model::Timestamp> timestamp() const { return timestamp_; }
-  const std::optional<Exemplar>& exemplar() const { return exemplar_; }
+  const std::optional<model::Exemplar>& exemplar() const { return exemplar_; }
   // The labels of the series, with `le` of histograms and `quantile` of summaries in OpenMetrics'
   // number form ("1" becomes "1.0"). Error: as from Next.
   base::Result<model::Labels> Labels();
@@ -82,7 +76,7 @@ class Parser {
   std::string_view series_;
   double value_ = 0;
   std::optional<model::Timestamp> timestamp_;
-  std::optional<Exemplar> exemplar_;
+  std::optional<model::Exemplar> exemplar_;
   std::string_view family_;
   std::string family_unquoted_;
   model::MetricType type_ = model::MetricType::kUnknown;

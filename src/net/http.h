@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -51,6 +52,9 @@ struct HttpRequest {
   Headers headers;
   std::string body;  // As sent: not decompressed.
   std::string peer;  // "127.0.0.1:51234"
+  // Requested when the peer has gone away, or the connection ends otherwise: nobody waits for the
+  // answer any more.
+  std::stop_token stop;
 };
 
 struct HttpResponse {

@@ -167,6 +167,38 @@ TEST(HttpServer, AnswersComeFromTimersAndWorkersToo) {
   EXPECT_THAT(Exchange(*server, "GET /timer HTTP/1.0\r\n\r\n"), EndsWith("later"));
 }
 
+TEST(HttpServer, TellsTheHandlerThatThePeerHasGone) {
+  std::promise<std::pair<HttpRequest, Responder>> arrived;
+  const auto server = HttpServer::Start(AnyPort(), [&](HttpRequest request, Responder responder) {
+                        arrived.set_value({std::move(request), std::move(responder)});
+                      }).value();
+  auto socket = std::make_unique<RawSocket>(server->port());
+  socket->Send("GET / HTTP/1.1\r\n\r\n");
+  auto [request, responder] = arrived.get_future().get();
+  EXPECT_FALSE(request.stop.stop_requested());
+  std::promise<void> gone;
+  const std::stop_callback on_gone(request.stop, [&] { gone.set_value(); });
+  socket.reset();
+  EXPECT_EQ(gone.get_future().wait_for(std::chrono::seconds(10)), std::future_status::ready);
+  responder.Send(HttpResponse::Text(200, "to nobody"));
+}
+
+TEST(HttpServer, APeerThatSendsMoreHasNotGone) {
+  std::promise<std::pair<HttpRequest, Responder>> arrived;
+  int requests = 0;
+  const auto server = HttpServer::Start(AnyPort(), [&](HttpRequest request, Responder responder) {
+                        if (++requests > 1) return responder.Send(HttpResponse::Text(200, "two"));
+                        arrived.set_value({std::move(request), std::move(responder)});
+                      }).value();
+  RawSocket socket(server->port());
+  socket.Send("GET / HTTP/1.1\r\n\r\n");
+  auto [request, responder] = arrived.get_future().get();
+  socket.Send("GET / HTTP/1.0\r\n\r\n");
+  responder.Send(HttpResponse::Text(200, "one"));
+  EXPECT_THAT(socket.ReadAll(), AllOf(HasSubstr("one"), EndsWith("two")));
+  EXPECT_FALSE(request.stop.stop_requested());
+}
+
 TEST(HttpServer, StopLetsRequestsInFlightFinish) {
   std::promise<Responder> arrived;
   const auto server = HttpServer::Start(AnyPort(), [&](HttpRequest, Responder responder) {

@@ -1,6 +1,7 @@
 #include "promql/engine.h"
 
 #include <algorithm>
+#include <atomic>
 
 #include "base/mutex.h"
 #include "promql/exec/context.h"
@@ -24,9 +25,11 @@ base::Result<Rows> RemoveNames(Rows rows, const Grid& grid) {
   return MergeEqualRows(std::move(rows), grid.steps);
 }
 
-ResultRow ToResultRow(Row& row, const Grid& grid) {
+// The memory of results stays held.
+ResultRow ToResultRow(Row& row, const Grid& grid, MemoryAccount& memory) {
   ResultRow result{std::move(row.labels), {}};
   const size_t count = CountPresent(row, grid.steps);
+  memory.Hold(count * kBytesPerSample);
   result.samples.t.reserve(count);
   result.samples.v.reserve(count);
   ForEachPresent(row.present, grid.steps, [&](size_t step) {
@@ -45,7 +48,11 @@ base::Result<std::vector<ResultRow>> EvaluateVector(Planner& planner, const Expr
   ASSIGN_OR_RETURN(rows, RemoveNames(std::move(rows), grid));
   std::vector<ResultRow> results;
   results.reserve(rows.rows.size());
-  for (Row* row : rows.rows) results.push_back(ToResultRow(*row, grid));
+  Budget& budget = planner.context().budget;
+  for (Row* row : rows.rows) {
+    RETURN_IF_ERROR(budget.Check());
+    results.push_back(ToResultRow(*row, grid, budget.memory()));
+  }
   return results;
 }
 
@@ -73,6 +80,7 @@ base::Result<std::vector<ResultRow>> EvaluateMatrix(Planner& planner, const Expr
       for (size_t i = begin; i < end; ++i) row.samples.AddFrom(series.samples, i);
     });
     if (row.samples.size() == 0) continue;
+    planner.context().budget.memory().Hold(row.samples.size() * kBytesPerSample);
     RETURN_IF_ERROR(planner.context().budget.Charge(row.samples.size()));
     results.push_back(std::move(row));
   }
@@ -143,10 +151,62 @@ class Engine::Gate {
   const base::Clock& clock_;
 };
 
+class Engine::Counters {
+ public:
+  // Counts a query as one of now while it lives.
+  class Running {
+   public:
+    explicit Running(Counters& counters) : counters_(counters) { ++counters_.now_; }
+    ~Running() {
+      --counters_.now_;
+      ++counters_.queries_;
+    }
+    Running(const Running&) = delete;
+    Running& operator=(const Running&) = delete;
+
+   private:
+    Counters& counters_;
+  };
+
+  void CountEnd(const base::Status& status, Budget& budget) {
+    samples_read_ += budget.samples_read();
+    if (status) return;
+    if (status.error().code == base::Code::kDeadlineExceeded) ++timed_out_;
+    if (status.error().code == base::Code::kCancelled) ++cancelled_;
+    if (budget.memory().exceeded()) ++over_memory_;
+    if (budget.samples_peak() > budget.samples_max()) ++over_samples_;
+  }
+  void CountGivenUp(const base::Error& error) {
+    ++(error.code == base::Code::kCancelled ? cancelled_ : timed_out_);
+  }
+
+  Statistics Read() const {
+    return {.queries_now = now_,
+            .queries = queries_,
+            .samples_read = samples_read_,
+            .over_samples = over_samples_,
+            .over_memory = over_memory_,
+            .timed_out = timed_out_,
+            .cancelled = cancelled_};
+  }
+
+ private:
+  std::atomic<uint64_t> now_{0};
+  std::atomic<uint64_t> queries_{0};
+  std::atomic<uint64_t> samples_read_{0};
+  std::atomic<uint64_t> over_samples_{0};
+  std::atomic<uint64_t> over_memory_{0};
+  std::atomic<uint64_t> timed_out_{0};
+  std::atomic<uint64_t> cancelled_{0};
+};
+
 Engine::Engine(Options options, const base::Clock& clock)
     : options_(std::move(options)),
       clock_(clock),
-      gate_(std::make_unique<Gate>(options_.concurrent_max, clock)) {}
+      gate_(std::make_unique<Gate>(options_.concurrent_max, clock)),
+      counters_(std::make_unique<Counters>()) {}
+
+Engine::Statistics Engine::statistics() const { return counters_->Read(); }
 
 Engine::~Engine() = default;
 
@@ -158,6 +218,7 @@ base::Result<QueryResult> Engine::Run(storage::Queryable& storage, std::string_v
     grid = {times.start, times.step_ms,
             static_cast<size_t>((times.end - times.start) / times.step_ms) + 1};
   }
+  const Counters::Running running(*counters_);
   const int64_t began_ns = clock_.MonotonicNs();
   const int64_t timeout_ms =
       std::min(options_.timeout_ms, options.timeout_ms.value_or(options_.timeout_ms));
@@ -179,7 +240,11 @@ base::Result<QueryResult> Engine::Run(storage::Queryable& storage, std::string_v
     return result;
   }
   const int64_t parsed_ns = clock_.MonotonicNs();
-  ASSIGN_OR_RETURN(const auto ticket, gate_->Enter(deadline_ns, options.stop));
+  const auto ticket = gate_->Enter(deadline_ns, options.stop);
+  if (!ticket) {
+    counters_->CountGivenUp(ticket.error());
+    return std::unexpected(ticket.error());
+  }
   const int64_t entered_ns = clock_.MonotonicNs();
 
   const int64_t lookback_ms = options.lookback_ms.value_or(options_.lookback_ms);
@@ -193,10 +258,20 @@ base::Result<QueryResult> Engine::Run(storage::Queryable& storage, std::string_v
       .delayed_name_removal = options_.delayed_name_removal,
       .use_start_timestamps = options_.use_start_timestamps,
       .annotations = Annotations(text),
-      .budget = Budget({&clock_, deadline_ns, options_.samples_max, options.stop})};
-  RETURN_IF_ERROR(context.budget.Check());
-  Planner planner(context);
-  ASSIGN_OR_RETURN(result.rows, Evaluate(planner, *expr, grid));
+      .budget = Budget(Budget::Options{.clock = &clock_,
+                                       .deadline_ns = deadline_ns,
+                                       .samples_max = options_.samples_max,
+                                       .memory_bytes_max = options_.memory_bytes_max,
+                                       .stop = options.stop})};
+  const auto evaluate = [&]() -> base::Status {
+    RETURN_IF_ERROR(context.budget.Check());
+    Planner planner(context);
+    ASSIGN_OR_RETURN(result.rows, Evaluate(planner, *expr, grid));
+    return context.budget.Charge(0);  // What was held last counts too.
+  };
+  const base::Status status = evaluate();
+  counters_->CountEnd(status, context.budget);
+  if (!status) return std::unexpected(status.error());
   if (result.type == ValueType::kMatrix) std::ranges::sort(result.rows, {}, &ResultRow::labels);
 
   result.warnings = context.annotations.warnings();
@@ -205,7 +280,8 @@ base::Result<QueryResult> Engine::Run(storage::Queryable& storage, std::string_v
                   .prepare_seconds = Seconds(parsed_ns - began_ns),
                   .eval_seconds = Seconds(clock_.MonotonicNs() - entered_ns),
                   .samples_read = context.budget.samples_read(),
-                  .samples_peak = context.budget.samples_peak()};
+                  .samples_peak = context.budget.samples_peak(),
+                  .memory_peak_bytes = context.budget.memory().peak()};
   return result;
 }
 

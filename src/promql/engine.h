@@ -32,6 +32,7 @@ struct QueryStats {
   double eval_seconds = 0;
   uint64_t samples_read = 0;  // From storage.
   uint64_t samples_peak = 0;  // Held at once.
+  uint64_t memory_peak_bytes = 0;
 };
 
 // The answer to a query. A value.
@@ -59,7 +60,9 @@ class Engine {
     int64_t lookback_ms = 5 * 60 * 1000;
     int64_t timeout_ms = 2 * 60 * 1000;
     uint64_t samples_max = 50'000'000;
+    uint64_t memory_bytes_max = uint64_t{2} << 30;  // Of one query, as it accounts for them.
     size_t concurrent_max = 20;
+    size_t threads = 0;  // That one query may use at once; 0: as many as there are cores.
     int64_t subquery_step_ms = 60 * 1000;  // Of `[5m:]`.
     ParseOptions parse;
     // Names go from the final result only, not at once where a function changes the meaning.
@@ -95,14 +98,29 @@ class Engine {
 
   const Options& options() const { return options_; }
 
+  // Since the engine was made.
+  struct Statistics {
+    uint64_t queries_now = 0;  // Running or waiting.
+    uint64_t queries = 0;      // Ended, with or without an answer.
+    uint64_t samples_read = 0;
+    // Ended by a limit, or because nobody waited any more.
+    uint64_t over_samples = 0;
+    uint64_t over_memory = 0;
+    uint64_t timed_out = 0;
+    uint64_t cancelled = 0;
+  };
+  Statistics statistics() const;
+
  private:
   class Gate;
+  class Counters;
   base::Result<QueryResult> Run(storage::Queryable& storage, std::string_view text,
                                 const QueryTimes& times, const QueryOptions& options) const;
 
   const Options options_;
   const base::Clock& clock_;
   const std::unique_ptr<Gate> gate_;
+  const std::unique_ptr<Counters> counters_;
 };
 
 }  // namespace narthex::promql

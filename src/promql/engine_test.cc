@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <functional>
+#include <future>
 #include <thread>
 
 #include "base/testing/manual_clock.h"
@@ -48,6 +51,37 @@ TEST_F(EngineTest, RefusesToHoldTooManySamples) {
   EXPECT_TRUE(Ask(options, "vector(1)").has_value());
 }
 
+TEST_F(EngineTest, RefusesToHoldTooMuchMemory) {
+  Engine::Options options;
+  const std::string_view texts[] = {
+      "m_total",
+      "count_over_time(m_total[10m:1s])",
+      "sum by (i) (m_total)",
+      "m_total + m_total",
+      "sort(m_total)",
+      "quantile by (i) (0.5, m_total)",
+      "count_values by (i) (\"v\", m_total)",
+      "label_replace(m_total, \"a\", \"b\", \"i\", \".*\")",
+  };
+  for (const std::string_view text : texts) {
+    const auto answered = Ask(options, text);
+    ASSERT_TRUE(answered.has_value()) << text;
+    const uint64_t needed = answered->stats.memory_peak_bytes;
+    EXPECT_GT(needed, 10 * 61 * sizeof(double)) << text;
+    Engine::Options tight = options;
+    tight.memory_bytes_max = needed - 1;
+    const Engine engine(tight, base::SystemClock());
+    const auto refused = engine.OverRange(storage_, text, {0, 600'000, 10'000}, {});
+    ASSERT_FALSE(refused.has_value()) << text;
+    EXPECT_EQ(refused.error().code, base::Code::kFailedPrecondition);
+    EXPECT_THAT(refused.error().message, HasSubstr("bytes in memory"));
+    EXPECT_EQ(engine.statistics().over_memory, 1u);
+  }
+  options.memory_bytes_max = 1 << 20;
+  EXPECT_FALSE(Ask(options, "vector(time())[1d:1ms]").has_value());
+  EXPECT_TRUE(Ask(options, "vector(1)").has_value());
+}
+
 TEST_F(EngineTest, StopsAtTheDeadline) {
   Engine::QueryOptions query;
   query.timeout_ms = -1;
@@ -64,6 +98,115 @@ TEST_F(EngineTest, StopsWhenNobodyWaits) {
   const auto result = Ask({}, "sum(m_total)", query);
   ASSERT_FALSE(result.has_value());
   EXPECT_EQ(result.error().code, base::Code::kCancelled);
+}
+
+// A storage that lets the test act at every series that is read.
+class WatchedStorage final : public storage::Queryable {
+ public:
+  WatchedStorage(storage::Queryable& inner, std::function<void(size_t)> on_read)
+      : inner_(inner), on_read_(std::move(on_read)) {}
+
+  base::Result<std::unique_ptr<storage::Querier>> OpenQuerier(model::TimeRange range) override {
+    ASSIGN_OR_RETURN(auto querier, inner_.OpenQuerier(range));
+    return std::make_unique<Querier>(std::move(querier), *this);
+  }
+
+ private:
+  class Set final : public storage::SeriesSet {
+   public:
+    Set(std::unique_ptr<storage::SeriesSet> inner, WatchedStorage& storage)
+        : inner_(std::move(inner)), storage_(storage) {}
+    size_t size() const override { return inner_->size(); }
+    model::Labels labels(size_t i) const override { return inner_->labels(i); }
+    base::Status Read(size_t i, model::TimeRange range, model::SampleColumns& out) const override {
+      storage_.on_read_(++storage_.reads_);
+      return inner_->Read(i, range, out);
+    }
+
+   private:
+    const std::unique_ptr<storage::SeriesSet> inner_;
+    WatchedStorage& storage_;
+  };
+  class Querier final : public storage::Querier {
+   public:
+    Querier(std::unique_ptr<storage::Querier> inner, WatchedStorage& storage)
+        : inner_(std::move(inner)), storage_(storage) {}
+    base::Result<std::unique_ptr<storage::SeriesSet>> Select(
+        const std::vector<model::Matcher>& matchers) override {
+      ASSIGN_OR_RETURN(auto set, inner_->Select(matchers));
+      return std::make_unique<Set>(std::move(set), storage_);
+    }
+    base::Result<std::vector<std::string>> LabelNames(
+        const std::vector<model::Matcher>& matchers) override {
+      return inner_->LabelNames(matchers);
+    }
+    base::Result<std::vector<std::string>> LabelValues(
+        std::string_view name, const std::vector<model::Matcher>& matchers) override {
+      return inner_->LabelValues(name, matchers);
+    }
+
+   private:
+    const std::unique_ptr<storage::Querier> inner_;
+    WatchedStorage& storage_;
+  };
+
+  storage::Queryable& inner_;
+  const std::function<void(size_t)> on_read_;
+  std::atomic<size_t> reads_{0};
+};
+
+TEST_F(EngineTest, StopsBeforeTheNextSeriesWhenItsClientGoes) {
+  for (const std::string_view text :
+       {"m_total", "sum(m_total)", "rate(m_total[1m])", "max(sum_over_time(m_total[2m:1s]))"}) {
+    std::stop_source stop;
+    std::atomic<size_t> reads = 0;
+    WatchedStorage storage(storage_, [&](size_t n) {
+      reads = n;
+      if (n == 3) stop.request_stop();
+    });
+    Engine::Options options;
+    options.threads = 1;
+    const Engine engine(options, base::SystemClock());
+    const auto result =
+        engine.OverRange(storage, text, {0, 600'000, 10'000}, {.stop = stop.get_token()});
+    ASSERT_FALSE(result.has_value()) << text;
+    EXPECT_EQ(result.error().code, base::Code::kCancelled) << text;
+    EXPECT_EQ(reads, 3u) << text;
+    EXPECT_EQ(engine.statistics().cancelled, 1u);
+  }
+}
+
+TEST_F(EngineTest, WaitsForItsTurnAndGivesUpInTime) {
+  std::promise<void> running;
+  std::promise<void> release;
+  WatchedStorage slow(storage_, [&](size_t n) {
+    if (n != 1) return;
+    running.set_value();
+    release.get_future().wait();
+  });
+  Engine::Options options;
+  options.concurrent_max = 1;
+  options.threads = 1;
+  const Engine engine(options, base::SystemClock());
+  std::jthread first([&] { EXPECT_TRUE(engine.Instant(slow, "m_total", 0, {}).has_value()); });
+  running.get_future().wait();
+
+  const auto late = engine.Instant(storage_, "m_total", 0, {.timeout_ms = 1});
+  EXPECT_EQ(late.error().code, base::Code::kDeadlineExceeded);
+  EXPECT_EQ(late.error().message, "query timed out in query queue");
+  std::stop_source stop;
+  std::jthread gone([&] {
+    const auto result = engine.Instant(storage_, "m_total", 0, {.stop = stop.get_token()});
+    EXPECT_EQ(result.error().code, base::Code::kCancelled);
+  });
+  stop.request_stop();
+  gone.join();
+  EXPECT_EQ(engine.statistics().queries_now, 1u);
+  EXPECT_EQ(engine.statistics().timed_out, 1u);
+  EXPECT_EQ(engine.statistics().cancelled, 1u);
+  release.set_value();
+  first.join();
+  EXPECT_TRUE(engine.Instant(storage_, "m_total", 0, {}).has_value());
 }
 
 TEST_F(EngineTest, AnswersManyThreadsAtOnce) {

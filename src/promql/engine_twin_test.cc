@@ -230,7 +230,7 @@ TEST(EngineTwin, AgreesOnRandomQueries) {
     base::Random random(seed);
     Twins twins(RandomWorld(random));
     for (int i = 0; i < 20; ++i) {
-      const std::string query = RandomVectorQuery(random, 1 + static_cast<int>(random.Below(3)));
+      const std::string query = RandomQuery(random);
       const auto start = static_cast<Timestamp>(random.Below(20)) * 45'000;
       const Engine::Range range{start, start + static_cast<Timestamp>(random.Below(90)) * 10'000,
                                 10'000 + 5'000 * static_cast<Timestamp>(random.Below(20))};

@@ -143,6 +143,10 @@ std::optional<std::string_view> Refusal(Appended verdict) {
       return "out of bounds";
     case Appended::kUnknownSeries:
       return "unknown series";
+    case Appended::kInvalid:
+      return "invalid histogram";
+    case Appended::kNotKept:
+      return "not kept here";
   }
   return "refused";
 }

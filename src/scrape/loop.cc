@@ -304,6 +304,9 @@ void Loop::Count(Appended verdict, Outcome& outcome) {
     case Appended::kUnknownSeries:
       ++outcome.out_of_bounds;
       break;
+    case Appended::kInvalid:
+    case Appended::kNotKept:
+      break;
   }
 }
 

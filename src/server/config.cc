@@ -39,8 +39,8 @@ void ReadStorage(const Node& node, Diagnostics& diagnostics, Config& config) {
       }
       retention.Finish();
     }
-    for (const std::string_view key :
-         {"out_of_order_time_window", "stale_series_compaction_threshold", "chunk_encoding"}) {
+    tsdb.ReadDuration("out_of_order_time_window", config.late_window_ms);
+    for (const std::string_view key : {"stale_series_compaction_threshold", "chunk_encoding"}) {
       if (tsdb.Take(key) == nullptr) continue;
       config.warnings.push_back(fmt::format(
           "line {}: storage.tsdb.{} has no effect in this version", tsdb.At(key).line, key));

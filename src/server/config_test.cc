@@ -19,6 +19,7 @@ scrape_configs:
 storage:
   tsdb:
     retention: {time: 3d, size: 2GB, percentage: 12.5}
+    out_of_order_time_window: 30m
 )",
                                   "p.yml");
   ASSERT_TRUE(config.has_value()) << config.error().message;
@@ -27,6 +28,7 @@ storage:
   EXPECT_EQ(config->retention_ms, 3 * 86'400'000);
   EXPECT_EQ(config->retention_bytes, uint64_t{2} << 30);
   EXPECT_EQ(config->retention_percentage, 12.5);
+  EXPECT_EQ(config->late_window_ms, 30 * 60'000);
   EXPECT_EQ(config->warnings, std::vector<std::string>{"line 5: rule_files has no effect in this "
                                                        "version"});
 }

@@ -56,6 +56,9 @@ void AddStorage(Page& page, const tsdb::Db& db) {
                        "Samples refused as older than the newest of their series.");
   page.writer().Sample("prometheus_tsdb_out_of_order_samples_total", Labels({{"type", "float"}}),
                        D(log.out_of_order));
+  page.Counter("prometheus_tsdb_head_out_of_order_samples_appended_total",
+               "Samples taken although they are older than the newest of their series.",
+               D(head.late_samples_appended));
   page.writer().Family("prometheus_tsdb_too_old_samples_total", MetricType::kCounter,
                        "Samples refused as older than the storage takes.");
   page.writer().Sample("prometheus_tsdb_too_old_samples_total", Labels({{"type", "float"}}),
@@ -144,6 +147,27 @@ void AddWrite(Page& page, const remote::WriteReceiver& receiver) {
                "Native histograms and exemplars passed over.", D(write.unsupported));
 }
 
+void AddEngine(Page& page, const promql::Engine& engine) {
+  const promql::Engine::Statistics stats = engine.statistics();
+  page.Gauge("prometheus_engine_queries_concurrent_max", "Queries that may run at once.",
+             D(engine.options().concurrent_max));
+  page.Gauge("prometheus_engine_queries", "Queries that run or wait.", D(stats.queries_now));
+  page.Counter("prometheus_engine_query_samples_total", "Samples that queries read.",
+               D(stats.samples_read));
+  page.Counter("narthex_engine_queries_total", "Queries that ended, with or without an answer.",
+               D(stats.queries));
+  page.writer().Family("narthex_engine_queries_ended_total", MetricType::kCounter,
+                       "Queries that a limit ended, or the end of their client.");
+  const std::pair<std::string_view, uint64_t> kReasons[] = {{"cancelled", stats.cancelled},
+                                                            {"memory", stats.over_memory},
+                                                            {"samples", stats.over_samples},
+                                                            {"timeout", stats.timed_out}};
+  for (const auto& [reason, count] : kReasons) {
+    page.writer().Sample("narthex_engine_queries_ended_total", Labels({{"reason", reason}}),
+                         D(count));
+  }
+}
+
 void AddProcess(Page& page, const SelfMetrics& metrics) {
   const base::ProcessUsage usage = base::ReadProcessUsage();
   page.Counter("process_cpu_seconds_total", "User and system time.", usage.cpu_seconds);
@@ -194,8 +218,7 @@ std::string RenderSelfMetrics(const SelfMetrics& metrics, exposition::Format for
                            D(count));
     }
   }
-  page.Gauge("prometheus_engine_queries_concurrent_max", "Queries that may run at once.",
-             static_cast<double>(metrics.queries_concurrent_max));
+  if (metrics.engine != nullptr) AddEngine(page, *metrics.engine);
   if (metrics.db != nullptr) AddStorage(page, *metrics.db);
   if (metrics.scrape != nullptr) AddScrape(page, *metrics.scrape);
   if (metrics.write != nullptr) AddWrite(page, *metrics.write);

@@ -8,6 +8,7 @@
 
 #include "base/mutex.h"
 #include "exposition/parser.h"
+#include "promql/engine.h"
 #include "remote/write_receiver.h"
 #include "scrape/manager.h"
 #include "tsdb/db.h"
@@ -37,7 +38,7 @@ struct SelfMetrics {
   const scrape::Manager* scrape = nullptr;
   const remote::WriteReceiver* write = nullptr;
   const HttpCounters* http = nullptr;
-  size_t queries_concurrent_max = 0;
+  const promql::Engine* engine = nullptr;
 };
 
 // The page at /metrics, with the names that upstream's dashboards and alerts use.

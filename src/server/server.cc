@@ -96,6 +96,7 @@ class Server::State {
     ASSIGN_OR_RETURN(Config config, LoadConfig(env_.files, options_.config_file));
     flag_retention_ = options_.db.retention;
     options_.db.retention = RetentionUnder(config);
+    options_.db.late_window_ms = config.late_window_ms;
     MakeStatus();
     RETURN_IF_ERROR(Listen());
     ASSIGN_OR_RETURN(db_, tsdb::Db::Open(env_, log_, options_.db));
@@ -180,6 +181,7 @@ class Server::State {
     }
     scrape_.Set(std::move(manager));
     db_->SetRetention(RetentionUnder(config));
+    db_->SetLateWindow(config.late_window_ms);
     status_->NoteReload(true, env_.clock.WallMs(), config.text);
     return {};
   }
@@ -249,7 +251,7 @@ class Server::State {
         {"POST", "/api/v1/write",
          blocking([this](const HttpRequest& request) { return HandleWrite(request); })},
         {"*", "/api/v1/*", blocking([this](const HttpRequest& request) {
-           return ready_ ? api_->Handle(request, stop_.get_token()) : NotReady();
+           return ready_ ? api_->Handle(request, request.stop) : NotReady();
          })},
         {"GET", "/", now([this](const HttpRequest&) { return Redirect(prefix_ + "/query"); })},
         {"GET", "/graph", now([this](const HttpRequest& request) {
@@ -301,7 +303,7 @@ class Server::State {
     metrics.scrape = manager.get();
     metrics.write = ready_ ? receiver_.get() : nullptr;
     metrics.http = &http_;
-    metrics.queries_concurrent_max = options_.engine.concurrent_max;
+    metrics.engine = &engine_;
     HttpResponse response{.body = RenderSelfMetrics(metrics, format)};
     response.headers.Set("Content-Type", exposition::ContentTypeOf(format));
     return response;
@@ -345,7 +347,6 @@ class Server::State {
   const int64_t start_ms_;
   std::atomic<bool> ready_{false};
   std::atomic<bool> stopping_{false};
-  std::stop_source stop_;
   base::Mutex reload_mutex_;  // One reload at a time.
   std::vector<std::unique_ptr<net::Router>> routers_;
   std::vector<std::unique_ptr<net::HttpServer>> servers_;

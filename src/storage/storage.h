@@ -2,13 +2,17 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/result.h"
+#include "model/exemplar.h"
+#include "model/histogram.h"
 #include "model/labels.h"
 #include "model/matcher.h"
+#include "model/metadata.h"
 #include "model/sample.h"
 
 namespace narthex::storage {
@@ -27,6 +31,8 @@ enum class Appended {
   kOutOfOrder,     // Older than the newest sample of its series.
   kTooOld,         // Older than the storage takes.
   kUnknownSeries,  // The reference does not (or no longer) exist.
+  kInvalid,        // A histogram or an exemplar that breaks the rules of its form.
+  kNotKept,        // The storage is not set up to keep the like.
 };
 
 // Collects one batch (a scrape, a request) and writes it as a whole: readers see all of a committed
@@ -41,6 +47,15 @@ class Appender {
   // Judges and takes one sample. The verdict can still change to a refusal at Commit, when another
   // batch wrote the same series in between.
   virtual Appended Append(SeriesRef series, model::Timestamp t, double v) = 0;
+  // The same for native histograms. A stale marker is one whose sum is that NaN, or a number.
+  virtual Appended AppendHistogram(SeriesRef series, model::Timestamp t,
+                                   const model::IntegerHistogram& histogram) = 0;
+  virtual Appended AppendHistogram(SeriesRef series, model::Timestamp t,
+                                   const model::FloatHistogram& histogram) = 0;
+  // kInvalid without a time and with labels that are too long.
+  virtual Appended AppendExemplar(SeriesRef series, const model::Exemplar& exemplar) = 0;
+  // What is known of the series from now on; nothing where the storage keeps no metadata.
+  virtual void SetMetadata(SeriesRef series, const model::Metadata& metadata) = 0;
   // Writes the batch to the log, then makes it visible. After an error nothing of it is visible.
   virtual base::Status Commit() = 0;
   virtual void Rollback() = 0;
@@ -78,6 +93,36 @@ class Queryable {
  public:
   virtual ~Queryable() = default;
   virtual base::Result<std::unique_ptr<Querier>> OpenQuerier(model::TimeRange range) = 0;
+};
+
+// The exemplars of one series in time order.
+struct ExemplarSeries {
+  model::Labels labels;
+  std::vector<model::Exemplar> exemplars;
+};
+
+// Something that finds exemplars. Thread-safe.
+class ExemplarQueryable {
+ public:
+  virtual ~ExemplarQueryable() = default;
+  // Those within `range` of the series that match all matchers of one of the selectors, in label
+  // order.
+  virtual base::Result<std::vector<ExemplarSeries>> SelectExemplars(
+      std::span<const std::vector<model::Matcher>> selectors, model::TimeRange range) const = 0;
+};
+
+struct SeriesMetadata {
+  model::Labels labels;
+  model::Metadata metadata;
+};
+
+// Something that knows the metadata of series. Thread-safe.
+class MetadataQueryable {
+ public:
+  virtual ~MetadataQueryable() = default;
+  // The newest of each series that matches all and has any, in label order.
+  virtual base::Result<std::vector<SeriesMetadata>> SelectMetadata(
+      const std::vector<model::Matcher>& matchers) const = 0;
 };
 
 // Something that takes samples. Thread-safe.

@@ -38,7 +38,7 @@ class DbAppender final : public storage::Appender {
 
   Appended Append(SeriesRef ref, Timestamp t, double v) override {
     if (ref == 0 || ref > kSlotMax) return Appended::kUnknownSeries;
-    if (batch_.empty()) judged_at_ = db_.changes_.load(std::memory_order_acquire);
+    if (batch_.empty() && late_.empty()) judged_at_ = db_.changes_.load(std::memory_order_acquire);
     const auto slot = static_cast<Slot>(ref - 1);
     Appended verdict = db_.head_.Judge(slot, t, v);
     // Several samples of one series come one after the other.
@@ -52,24 +52,41 @@ class DbAppender final : public storage::Appender {
     }
     if (verdict == Appended::kYes) {
       batch_.push_back({slot, t, v});
-    } else {
-      db_.Count(verdict);
+      return verdict;
     }
+    if (db_.TakesLate(verdict, t)) {
+      late_.push_back({slot, t, v});
+      return Appended::kYes;
+    }
+    db_.Count(verdict);
     return verdict;
   }
 
+  Appended AppendHistogram(SeriesRef, Timestamp, const model::IntegerHistogram&) override {
+    return Appended::kNotKept;
+  }
+  Appended AppendHistogram(SeriesRef, Timestamp, const model::FloatHistogram&) override {
+    return Appended::kNotKept;
+  }
+  Appended AppendExemplar(SeriesRef, const model::Exemplar&) override { return Appended::kNotKept; }
+  void SetMetadata(SeriesRef, const model::Metadata&) override {}
+
   base::Status Commit() override {
-    base::Status status = db_.Commit(batch_, judged_at_);
-    batch_.clear();
+    base::Status status = db_.Commit(batch_, late_, judged_at_);
+    Rollback();
     return status;
   }
 
-  void Rollback() override { batch_.clear(); }
+  void Rollback() override {
+    batch_.clear();
+    late_.clear();
+  }
 
  private:
   Db& db_;
   const Epochs::Guard guard_;
   std::vector<Head::Entry> batch_;
+  std::vector<Head::Entry> late_;  // Older than the newest of their series.
   uint64_t judged_at_ = 0;
 };
 
@@ -82,14 +99,17 @@ class DbQuerier final : public storage::Querier {
   base::Result<std::unique_ptr<storage::SeriesSet>> Select(
       const std::vector<Matcher>& matchers) override {
     std::vector<std::unique_ptr<storage::SeriesSet>> sets;
+    std::vector<std::unique_ptr<storage::SeriesSet>> late;
     std::unique_ptr<storage::SeriesSet> head = db_.head_.Select(matchers, range_);
     for (const auto& block : *db_.blocks()) {
       if (!Overlaps(*block)) continue;
       ASSIGN_OR_RETURN(std::unique_ptr<storage::SeriesSet> set, block->Select(matchers, range_));
-      if (set->size() > 0) sets.push_back(std::move(set));
+      if (set->size() > 0) (block->is_late() ? late : sets).push_back(std::move(set));
     }
-    if (sets.empty()) return head;
+    if (sets.empty() && late.empty()) return head;
     sets.push_back(std::move(head));
+    // At equal times the first wins: a late sample never changes what was there before.
+    std::ranges::move(late, std::back_inserter(sets));
     return storage::MergeSeriesSets(std::move(sets));
   }
 
@@ -131,8 +151,6 @@ class DbQuerier final : public storage::Querier {
 
 namespace {
 
-std::string WalDirectory(const std::string& directory) { return base::JoinPath(directory, "wal"); }
-
 base::Status ReadOnlyError() {
   return base::Fail(base::Code::kFailedPrecondition, "the directory is open for reading only");
 }
@@ -146,6 +164,7 @@ Db::Db(base::Env env, base::Logger& log, Options options)
       head_(options_.head),
       random_(base::RandomSeed()) {
   SetRetention(options_.retention);
+  SetLateWindow(options_.late_window_ms);
 }
 
 base::Result<std::unique_ptr<Db>> Db::Open(base::Env env, base::Logger& log, Options options) {
@@ -164,8 +183,8 @@ base::Result<std::unique_ptr<Db>> Db::Open(base::Env env, base::Logger& log, Opt
   RETURN_IF_ERROR(db->Replay());
   {
     base::MutexLock lock(db->commit_mutex_);
-    ASSIGN_OR_RETURN(db->wal_,
-                     wal::Writer::Open(env.files, WalDirectory(directory), db->options_.wal));
+    ASSIGN_OR_RETURN(db->wal_, wal::Writer::Open(env.files, db->WalDirectory(), db->options_.wal));
+    if (db->head_.has_late_samples()) RETURN_IF_ERROR(db->OpenLateLog());
   }
   if (db->options_.fsync == FsyncPolicy::kInterval) {
     db->syncer_ =
@@ -183,10 +202,17 @@ Db::~Db() {
   syncer_ = std::jthread();
   base::MutexLock lock(commit_mutex_);
   if (wal_ == nullptr) return;
-  if (const base::Status synced = wal_->Sync(); !synced) {
-    log_.Error("tsdb", "the log could not be synced at close", {{"err", synced.error().message}});
+  for (wal::Writer* const log : {wal_.get(), wbl_.get()}) {
+    if (log == nullptr) continue;
+    if (const base::Status synced = log->Sync(); !synced) {
+      log_.Error("tsdb", "the log could not be synced at close", {{"err", synced.error().message}});
+    }
   }
 }
+
+std::string Db::WalDirectory() const { return base::JoinPath(options_.directory, "wal"); }
+
+std::string Db::WblDirectory() const { return base::JoinPath(options_.directory, "wbl"); }
 
 std::shared_ptr<const Db::Blocks> Db::blocks() const {
   base::MutexLock lock(blocks_mutex_);
@@ -214,11 +240,8 @@ base::Status Db::OpenBlocks() {
   DropReplaced(*blocks);
   std::ranges::sort(*blocks, {}, [](const auto& block) { return block->meta().min_time; });
   for (const auto& block : *blocks) {
-    const BlockMeta meta = block->meta();
-    const auto& hints = meta.compaction.hints;
     // A block of late samples says nothing about how far the head has been cut.
-    if (std::ranges::find(hints, kHintOutOfOrder) != hints.end()) continue;
-    head_.RaiseValidTime(meta.max_time);
+    if (!block->is_late()) head_.RaiseValidTime(block->meta().max_time);
   }
   base::MutexLock lock(blocks_mutex_);
   blocks_ = std::move(blocks);
@@ -259,7 +282,7 @@ void Db::ReportDamage(const wal::Damage& damage) {
 
 base::Status Db::Replay() {
   const int64_t began = env_.clock.MonotonicNs();
-  const std::string directory = WalDirectory(options_.directory);
+  const std::string directory = WalDirectory();
   std::vector<wal::SegmentFile> segments;
   ASSIGN_OR_RETURN(const std::optional<wal::Checkpoint> checkpoint,
                    wal::FindCheckpoint(env_.files, directory));
@@ -314,7 +337,7 @@ base::Status Db::Replay() {
         decoded = wal::DecodeTombstones(reader.record(), tombstones);
         for (const wal::TombstoneEntry& entry : tombstones) {
           const auto slot = slots.find(entry.ref);
-          if (slot != slots.end()) head_.Delete({slot->second}, entry.range);
+          if (slot != slots.end()) head_.Delete({{slot->second, entry.range}});
         }
         break;
       default:
@@ -329,6 +352,10 @@ base::Status Db::Replay() {
                  .torn_tail = false});
     }
   }
+  RETURN_IF_ERROR(ReplayLate([&slots](wal::Ref ref) -> std::optional<Slot> {
+    const auto found = slots.find(ref);
+    return found == slots.end() ? std::nullopt : std::optional(found->second);
+  }));
   // Series that live on in blocks alone.
   if (head_.valid_time() != model::kTimestampMin) head_.Truncate(head_.valid_time(), true);
   replay_.replayed_series = head_.statistics().series;
@@ -364,10 +391,12 @@ base::Status Db::DeleteSeries(const std::vector<Matcher>& matchers, TimeRange ra
     RETURN_IF_ERROR(block->AddTombstones(matchers, range));
   }
   base::MutexLock lock(commit_mutex_);
-  const std::vector<Slot> slots = head_.SeriesSince(matchers, range.min);
-  if (slots.empty()) return {};
+  const std::vector<Head::Deletion> deletions = head_.DeletionsFor(matchers, range);
+  if (deletions.empty()) return {};
   wal::TombstonesRecord record;
-  for (const Slot slot : slots) record.Add({head_.RefOf(slot), range});
+  for (const Head::Deletion& deletion : deletions) {
+    record.Add({head_.RefOf(deletion.slot), deletion.range});
+  }
   // The record may name series that no record before it does.
   const std::vector<Slot> created = head_.TakeUnlogged();
   series_record_.Clear();
@@ -375,12 +404,14 @@ base::Status Db::DeleteSeries(const std::vector<Matcher>& matchers, TimeRange ra
   std::vector<std::string_view> records;
   if (!series_record_.empty()) records.push_back(series_record_.bytes());
   records.push_back(record.bytes());
-  if (base::Status logged = wal_->Log(records); !logged) {
+  base::Status logged = wal_->Log(records);
+  if (logged && options_.fsync == FsyncPolicy::kCommit) logged = wal_->Sync();
+  if (!logged) {
     head_.PutBackUnlogged(created);
     return logged;
   }
   unsynced_ = true;
-  head_.Delete(slots, range);
+  head_.Delete(deletions);
   return {};
 }
 
@@ -400,18 +431,27 @@ void Db::Count(Appended verdict) {
   }
 }
 
-base::Status Db::Commit(std::vector<Head::Entry>& batch, uint64_t judged_at) {
+base::Status Db::Commit(std::vector<Head::Entry>& batch, std::vector<Head::Entry>& late,
+                        uint64_t judged_at) {
   if (options_.read_only) return ReadOnlyError();
   base::MutexLock lock(commit_mutex_);
   const std::vector<Slot> created = head_.TakeUnlogged();
   bool series_gone = false;
   if (judged_at != changes_) {
     std::erase_if(batch, [&](const Head::Entry& entry) {
-      const Appended verdict = head_.Judge(entry.slot, entry.t, entry.v);
-      if (verdict != Appended::kYes) Count(verdict);
-      series_gone |= verdict == Appended::kUnknownSeries;
-      return verdict != Appended::kYes;
+      Appended verdict = head_.Judge(entry.slot, entry.t, entry.v);
+      if (verdict == Appended::kYes) return false;
+      if (TakesLate(verdict, entry.t)) {
+        late.push_back(entry);
+      } else {
+        Count(verdict);
+        series_gone |= verdict == Appended::kUnknownSeries;
+      }
+      return true;
     });
+    for (const Head::Entry& entry : late) {
+      series_gone |= head_.Judge(entry.slot, entry.t, entry.v) == Appended::kUnknownSeries;
+    }
   }
   if (series_gone) {
     // A truncation came between this batch's judgement and its commit. Nobody was told yet: whoever
@@ -429,10 +469,12 @@ base::Status Db::Commit(std::vector<Head::Entry>& batch, uint64_t judged_at) {
   std::vector<std::string_view> records;
   if (!series_record_.empty()) records.push_back(series_record_.bytes());
   if (!samples_record_.empty()) records.push_back(samples_record_.bytes());
-  if (records.empty()) return {};
+  if (records.empty() && late.empty()) return {};
 
-  base::Status logged = wal_->Log(records);
+  base::Status logged = records.empty() ? base::Status() : wal_->Log(records);
   if (logged && options_.fsync == FsyncPolicy::kCommit) logged = wal_->Sync();
+  // Behind the series that it may name.
+  if (logged && !late.empty()) logged = LogLate(late);
   if (!logged) {
     ++commits_failed_;
     head_.PutBackUnlogged(created);
@@ -441,7 +483,7 @@ base::Status Db::Commit(std::vector<Head::Entry>& batch, uint64_t judged_at) {
   unsynced_ = true;
   NARTHEX_FAULT_POINT("head.after_log");
   ++changes_;
-  head_.Publish(batch);
+  head_.Publish(batch, late);
   NARTHEX_FAULT_POINT("head.after_publish");
   return {};
 }
@@ -455,9 +497,12 @@ void Db::SyncEverySecond(std::stop_token stop) {
     base::MutexLock commit(commit_mutex_);
     if (!unsynced_) continue;
     unsynced_ = false;
-    if (const base::Status synced = wal_->Sync(); !synced) {
-      log_.Error("tsdb", "syncing the log failed; writing goes on in a new segment",
-                 {{"err", synced.error().message}});
+    for (wal::Writer* const log : {wal_.get(), wbl_.get()}) {
+      if (log == nullptr) continue;
+      if (const base::Status synced = log->Sync(); !synced) {
+        log_.Error("tsdb", "syncing the log failed; writing goes on in a new segment",
+                   {{"err", synced.error().message}});
+      }
     }
   }
 }

@@ -2,7 +2,10 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -29,6 +32,9 @@ enum class FsyncPolicy {
   kCommit,    // Before a commit returns.
 };
 
+// The multiple of `range` at or below `t`.
+model::Timestamp FloorTo(model::Timestamp t, int64_t range);
+
 // A Prometheus data directory: the lock, the write-ahead log and the head that it fills. What
 // Commit has returned success for, or any query has shown, outlives the process. Thread-safe.
 class Db final : public storage::Queryable, public storage::Appendable {
@@ -43,7 +49,8 @@ class Db final : public storage::Queryable, public storage::Appendable {
     // and commits fail. It has to be there.
     bool read_only = false;
     Retention retention;
-    int64_t max_block_ms = 0;  // Longest block; 0: a tenth of the retention, at most 31 days.
+    int64_t late_window_ms = 0;  // See SetLateWindow.
+    int64_t max_block_ms = 0;    // Longest block; 0: a tenth of the retention, at most 31 days.
     int64_t maintenance_ms = 60'000;  // Between two rounds of Maintain; 0: only when called.
   };
 
@@ -70,6 +77,10 @@ class Db final : public storage::Queryable, public storage::Appendable {
   // One round: cuts full stretches of the head into blocks, compacts blocks, drops what is past
   // retention. Called in the background, and by tests.
   base::Status Maintain() EXCLUDES_LOCK(maintenance_mutex_);
+
+  // How much older than the newest sample of all a sample may be that comes out of order; 0: none
+  // is taken. Source: Prometheus, storage.tsdb.out_of_order_time_window.
+  void SetLateWindow(int64_t ms) { head_.SetLateWindow(ms); }
 
   // Takes effect with the next round of Maintain.
   void SetRetention(const Retention& retention) EXCLUDES_LOCK(retention_mutex_);
@@ -117,10 +128,26 @@ class Db final : public storage::Queryable, public storage::Appendable {
   // Logs and publishes one batch. `judged_at` is the change count when its first entry was judged:
   // where nothing has changed since, the judgements hold; else entries that are refused now are
   // counted and left out.
-  base::Status Commit(std::vector<Head::Entry>& batch, uint64_t judged_at)
-      EXCLUDES_LOCK(commit_mutex_);
+  base::Status Commit(std::vector<Head::Entry>& batch, std::vector<Head::Entry>& late,
+                      uint64_t judged_at) EXCLUDES_LOCK(commit_mutex_);
   void Count(storage::Appended verdict);
   void SyncEverySecond(std::stop_token stop);
+
+  // db_late.cc
+  // Whether a sample that was refused is taken as a late one; else `verdict` says why not.
+  bool TakesLate(storage::Appended& verdict, model::Timestamp t) const;
+  base::Status OpenLateLog() REQUIRES_LOCK(commit_mutex_);
+  base::Status LogLate(std::span<const Head::Entry> late) REQUIRES_LOCK(commit_mutex_);
+  base::Status ReplayLate(const std::function<std::optional<Slot>(wal::Ref)>& slot_of);
+  // Moves late samples before `limit` into blocks of their own, and out of their log.
+  base::Status CutLate(model::Timestamp limit) REQUIRES_LOCK(maintenance_mutex_);
+  // One block of the samples in [mint, maxt); the zero ULID when there is none.
+  base::Result<BlockMeta> WriteLateBlock(const std::string& directory, const LateSamples::Cut& cut,
+                                         model::Timestamp mint, model::Timestamp maxt)
+      REQUIRES_LOCK(maintenance_mutex_);
+  base::Result<std::vector<BlockMeta>> WriteLateBlocks(const std::string& directory,
+                                                       const LateSamples::Cut& cut)
+      REQUIRES_LOCK(maintenance_mutex_);
 
   // db_maintenance.cc
   void MaintainRegularly(std::stop_token stop);
@@ -129,15 +156,25 @@ class Db final : public storage::Queryable, public storage::Appendable {
   // when there is nothing to write.
   base::Result<BlockMeta> WriteHeadBlock(const std::string& directory, model::Timestamp mint,
                                          model::Timestamp maxt) REQUIRES_LOCK(maintenance_mutex_);
-  base::Status TruncateHead(model::Timestamp mint) REQUIRES_LOCK(maintenance_mutex_);
+  // How much of the finished log goes into the checkpoint: two thirds of the segments, as upstream
+  // (the rest is likely to be needed again soon), or all.
+  enum class CheckpointReach { kOlderSegments, kAllSegments };
+  base::Status TruncateHead(model::Timestamp mint, CheckpointReach reach)
+      REQUIRES_LOCK(maintenance_mutex_);
   base::Status CompactBlockList() REQUIRES_LOCK(maintenance_mutex_);
   CompactOptions OptionsForCompaction() REQUIRES_LOCK(maintenance_mutex_);
   int64_t MaxBlockMs() const;
   void DropExpired() REQUIRES_LOCK(maintenance_mutex_);
   // Takes blocks out of service, puts one in (null: none), then deletes the directories of those.
+  // All that a block held has been deleted, and it goes. Blocks tell the next start up to where the
+  // log is out of date: where this was the last, the log must not hold it any more either.
+  base::Status DropFromLog(const Block& deleted) REQUIRES_LOCK(maintenance_mutex_);
   void ReplaceBlocks(const Blocks& gone, std::shared_ptr<Block> added)
       REQUIRES_LOCK(maintenance_mutex_);
-  uint64_t WalBytes() const;
+  uint64_t WalBytes() const;  // Of both logs.
+  bool HeadIsFull() const;
+  std::string WalDirectory() const;
+  std::string WblDirectory() const;
 
   const base::Env env_;
   base::Logger& log_;
@@ -148,6 +185,7 @@ class Db final : public storage::Queryable, public storage::Appendable {
   // Orders commits: what is logged first is also published first.
   mutable base::Mutex commit_mutex_;
   std::unique_ptr<wal::Writer> wal_ GUARDED_BY(commit_mutex_);
+  std::unique_ptr<wal::Writer> wbl_ GUARDED_BY(commit_mutex_);  // Null until it is needed.
   wal::SeriesRecord series_record_ GUARDED_BY(commit_mutex_);
   wal::SamplesRecord samples_record_ GUARDED_BY(commit_mutex_);
   bool unsynced_ GUARDED_BY(commit_mutex_) = false;

@@ -16,16 +16,10 @@ namespace narthex::tsdb {
 
 using model::Timestamp;
 
-namespace {
-
 Timestamp FloorTo(Timestamp t, int64_t range) {
   const int64_t rest = t % range;
   return t - (rest < 0 ? rest + range : rest);
 }
-
-std::string WalDirectory(const std::string& directory) { return base::JoinPath(directory, "wal"); }
-
-}  // namespace
 
 void Db::MaintainRegularly(std::stop_token stop) {
   std::mutex mutex;
@@ -50,13 +44,17 @@ base::Status Db::Maintain() {
   return !cut ? std::move(cut) : std::move(compacted);
 }
 
+bool Db::HeadIsFull() const {
+  const Head::Statistics head = head_.statistics();
+  // Half a range stays behind, for those who write a little late.
+  return head.min_time <= head.max_time &&
+         head.max_time - head.min_time > options_.head.chunk_range_ms / 2 * 3;
+}
+
 base::Status Db::CutHead() {
   const int64_t range = options_.head.chunk_range_ms;
-  for (;;) {
-    const Head::Statistics head = head_.statistics();
-    // Half a range stays behind, for those who write a little late.
-    if (head.min_time > head.max_time || head.max_time - head.min_time <= range / 2 * 3) return {};
-    const Timestamp mint = FloorTo(head.min_time, range);
+  while (HeadIsFull()) {
+    const Timestamp mint = FloorTo(head_.statistics().min_time, range);
     const Timestamp maxt = mint + range;
     {
       // From here on nobody writes before maxt; those who did have finished.
@@ -64,6 +62,8 @@ base::Status Db::CutHead() {
       head_.RaiseValidTime(maxt);
       ++changes_;
     }
+    // Before the head forgets deletions, which hide late samples too.
+    RETURN_IF_ERROR(CutLate(maxt));
     ASSIGN_OR_RETURN(const BlockMeta meta, WriteHeadBlock(options_.directory, mint, maxt));
     if (meta.ulid != Ulid()) {
       ASSIGN_OR_RETURN(
@@ -78,8 +78,11 @@ base::Status Db::CutHead() {
                  {"series", meta.stats.series},
                  {"samples", meta.stats.samples}});
     }
-    RETURN_IF_ERROR(TruncateHead(maxt));
+    // Without a block nothing tells the next start that this stretch is done with.
+    RETURN_IF_ERROR(TruncateHead(maxt, meta.ulid != Ulid() ? CheckpointReach::kOlderSegments
+                                                           : CheckpointReach::kAllSegments));
   }
+  return {};
 }
 
 base::Result<BlockMeta> Db::WriteHeadBlock(const std::string& directory, Timestamp mint,
@@ -110,7 +113,7 @@ base::Result<BlockMeta> Db::WriteHeadBlock(const std::string& directory, Timesta
   return writer->Finish(std::move(meta));
 }
 
-base::Status Db::TruncateHead(Timestamp mint) {
+base::Status Db::TruncateHead(Timestamp mint, CheckpointReach reach) {
   std::vector<wal::Ref> live;
   {
     base::MutexLock commit(commit_mutex_);
@@ -119,15 +122,17 @@ base::Status Db::TruncateHead(Timestamp mint) {
     live = head_.LiveRefs();
     RETURN_IF_ERROR(wal_->NextSegment());
   }
-  // Two thirds of the finished segments, as upstream: the rest is likely to be needed again soon.
-  const std::string directory = WalDirectory(options_.directory);
+  const std::string directory = WalDirectory();
   ASSIGN_OR_RETURN(const std::vector<wal::SegmentFile> segments,
                    wal::ListSegments(env_.files, directory));
-  if (segments.size() < 3) return {};
+  if (segments.size() < 2) return {};
   const uint32_t first = segments.front().index;
   const uint32_t last_finished = segments[segments.size() - 2].index;
-  const uint32_t last = first + (last_finished - first) * 2 / 3;
-  if (last <= first) return {};
+  uint32_t last = last_finished;
+  if (reach == CheckpointReach::kOlderSegments) {
+    last = first + (last_finished - first) * 2 / 3;
+    if (last <= first) return {};
+  }
   const wal::CheckpointPlan plan{
       .last_segment = last,
       .keep_series = [&live](wal::Ref ref) { return std::ranges::binary_search(live, ref); },
@@ -165,7 +170,11 @@ CompactOptions Db::OptionsForCompaction() {
 base::Status Db::CompactBlockList() {
   const std::vector<int64_t> ranges = BlockRanges(options_.head.chunk_range_ms, MaxBlockMs());
   for (;;) {
-    const auto all = blocks();
+    auto all = std::make_shared<Blocks>(*blocks());
+    // In a merged block, late samples would pass for the head's, of which some are not cut yet.
+    std::erase_if(*all, [this](const auto& block) {
+      return block->is_late() && block->meta().max_time > head_.valid_time();
+    });
     std::vector<BlockMeta> metas;
     for (const auto& block : *all) metas.push_back(block->meta());
     const std::vector<size_t> plan = PlanCompaction(metas, ranges);
@@ -176,6 +185,8 @@ base::Status Db::CompactBlockList() {
       gone.push_back((*all)[i]);
       inputs.push_back((*all)[i]);
     }
+    // At equal times the first wins: a late sample never changes what was there before.
+    std::ranges::stable_partition(inputs, [](const auto& block) { return !block->is_late(); });
     const CompactOptions options = OptionsForCompaction();
     const auto written = plan.size() == 1
                              ? tsdb::CleanTombstones(env_.files, inputs.front(), options)
@@ -190,6 +201,7 @@ base::Status Db::CompactBlockList() {
       return std::unexpected(base::Error(written.error()).In("compaction"));
     }
     std::shared_ptr<Block> added;
+    if (!*written) RETURN_IF_ERROR(DropFromLog(*gone.back()));
     if (*written) {
       ASSIGN_OR_RETURN(added, Block::Open(env_.files, base::JoinPath(options_.directory,
                                                                      (*written)->ulid.ToString())));
@@ -212,6 +224,7 @@ base::Status Db::CleanTombstones() {
     ASSIGN_OR_RETURN(const auto written,
                      tsdb::CleanTombstones(env_.files, block, OptionsForCompaction()));
     std::shared_ptr<Block> added;
+    if (!written) RETURN_IF_ERROR(DropFromLog(*block));
     if (written) {
       ASSIGN_OR_RETURN(added, Block::Open(env_.files, base::JoinPath(options_.directory,
                                                                      written->ulid.ToString())));
@@ -221,14 +234,19 @@ base::Status Db::CleanTombstones() {
   return {};
 }
 
+base::Status Db::DropFromLog(const Block& deleted) {
+  if (deleted.meta().max_time < head_.valid_time()) return {};
+  return TruncateHead(head_.valid_time(), CheckpointReach::kAllSegments);
+}
+
 void Db::ReplaceBlocks(const Blocks& gone, std::shared_ptr<Block> added) {
+  auto next = std::make_shared<Blocks>(*blocks());
+  std::erase_if(*next,
+                [&](const auto& block) { return std::ranges::find(gone, block) != gone.end(); });
+  if (added != nullptr) next->push_back(std::move(added));
+  std::ranges::sort(*next, {}, [](const auto& block) { return block->meta().min_time; });
   {
     base::MutexLock lock(blocks_mutex_);
-    auto next = std::make_shared<Blocks>(*blocks_);
-    std::erase_if(*next,
-                  [&](const auto& block) { return std::ranges::find(gone, block) != gone.end(); });
-    if (added != nullptr) next->push_back(std::move(added));
-    std::ranges::sort(*next, {}, [](const auto& block) { return block->meta().min_time; });
     blocks_ = std::move(next);
   }
   for (const auto& block : gone) {
@@ -241,9 +259,11 @@ void Db::ReplaceBlocks(const Blocks& gone, std::shared_ptr<Block> added) {
 
 uint64_t Db::WalBytes() const {
   uint64_t bytes = 0;
-  const auto segments = wal::ListSegments(env_.files, WalDirectory(options_.directory));
-  if (!segments) return 0;
-  for (const wal::SegmentFile& segment : *segments) bytes += segment.bytes;
+  for (const std::string& directory : {WalDirectory(), WblDirectory()}) {
+    const auto segments = wal::ListSegments(env_.files, directory);
+    if (!segments) continue;
+    for (const wal::SegmentFile& segment : *segments) bytes += segment.bytes;
+  }
   return bytes;
 }
 
@@ -283,9 +303,9 @@ void Db::DropExpired() {
   for (const auto& block : gone) {
     log_.Info("tsdb", "deleting a block past its retention", {{"block", block->directory()}});
   }
+  ReplaceBlocks(gone, nullptr);
   time_retentions_ += expired.by_time.size();
   size_retentions_ += expired.by_size.size();
-  ReplaceBlocks(gone, nullptr);
 }
 
 base::Result<std::string> Db::Snapshot(bool skip_head) {
@@ -322,6 +342,12 @@ base::Result<std::string> Db::Snapshot(bool skip_head) {
       const Timestamp mint = head.min_time;
       RETURN_IF_ERROR(WriteHeadBlock(target, mint, head.max_time + 1));
     }
+    LateSamples::Cut late;
+    {
+      base::MutexLock commit(commit_mutex_);
+      late = head_.BeginLateCut(model::kTimestampMax);  // Never ended: it only seals.
+    }
+    RETURN_IF_ERROR(WriteLateBlocks(target, late));
   }
   return name;
 }

@@ -32,6 +32,7 @@ class DbTest : public testing::Test {
     options.fsync = FsyncPolicy::kNone;
     options.wal.segment_bytes = 4 * wal::kPageBytes;
     options.retention.time_ms = retention_ms_;
+    options.late_window_ms = late_window_ms_;
     return Db::Open({disk_, clock_}, base::NullLogger(), options);
   }
   std::unique_ptr<Db> Open() { return *TryOpen(); }
@@ -60,6 +61,7 @@ class DbTest : public testing::Test {
   MemoryFileSystem disk_;
   base::ManualClock clock_{1'000'000};
   int64_t retention_ms_ = 0;
+  int64_t late_window_ms_ = 0;
 };
 
 TEST_F(DbTest, ShowsACommittedBatchAsAWholeAndKeepsItOverARestart) {
@@ -94,6 +96,101 @@ TEST_F(DbTest, ReadsADirectoryThatAnotherProcessHas) {
   EXPECT_FALSE(
       Db::Open({disk_, clock_}, base::NullLogger(), {.directory = "/nowhere", .read_only = true})
           .has_value());
+}
+
+class LateTest : public DbTest {
+ protected:
+  LateTest() { late_window_ms_ = 1000; }
+};
+
+TEST_F(LateTest, TakesSamplesOfTheWindowAndKeepsThem) {
+  const Content want = {{R"(m{i="1"})", {{4500, 3}, {4700, 4}, {5000, 1}}},
+                        {R"(m{i="2"})", {{5100, 9}}}};
+  {
+    const auto db = Open();
+    EXPECT_EQ(Put(*db, Series(1), 5000, 1), Appended::kYes);
+    EXPECT_EQ(Put(*db, Series(1), 4700, 4), Appended::kYes);
+    EXPECT_EQ(Put(*db, Series(1), 4500, 3), Appended::kYes);
+    EXPECT_EQ(Put(*db, Series(1), 5000, 2), Appended::kDuplicate);
+    EXPECT_EQ(Put(*db, Series(2), 5100, 9), Appended::kYes);
+    EXPECT_EQ(Put(*db, Series(2), 4099, 9), Appended::kTooOld);
+    EXPECT_EQ(db->statistics().too_old, 1u);
+    EXPECT_EQ(db->head().statistics().late_samples_appended, 2u);
+    EXPECT_EQ(Read(*db), want);
+    EXPECT_EQ(Read(*db, {4600, 4999}), (Content{{R"(m{i="1"})", {{4700, 4}}}}));
+  }
+  disk_.LosePower();  // Everything was synced at close.
+  late_window_ms_ = 0;
+  const auto db = Open();
+  EXPECT_EQ(Read(*db), want);
+  EXPECT_EQ(Put(*db, Series(1), 4900, 1), Appended::kOutOfOrder);
+}
+
+TEST_F(LateTest, ABatchIsInOrderOrLateSampleBySample) {
+  const auto db = Open();
+  const auto appender = db->OpenAppender();
+  const storage::SeriesRef ref = *appender->Resolve(Series(1));
+  EXPECT_EQ(appender->Append(ref, 5000, 1), Appended::kYes);
+  EXPECT_EQ(appender->Append(ref, 6000, 2), Appended::kYes);
+  // The window counts from what is committed, and nothing is yet.
+  EXPECT_EQ(appender->Append(ref, 5500, 3), Appended::kTooOld);
+  ASSERT_TRUE(appender->Commit().has_value());
+  // Judged in order, and late when another batch has passed it.
+  const auto slow = db->OpenAppender();
+  EXPECT_EQ(slow->Append(ref, 6100, 4), Appended::kYes);
+  Put(*db, Series(1), 6200, 5);
+  ASSERT_TRUE(slow->Commit().has_value());
+  EXPECT_EQ(Read(*db), (Content{{R"(m{i="1"})", {{5000, 1}, {6000, 2}, {6100, 4}, {6200, 5}}}}));
+}
+
+TEST_F(LateTest, DeletionsHideLateSamplesForGood) {
+  {
+    const auto db = Open();
+    Put(*db, Series(1), 5000, 1);
+    Put(*db, Series(1), 4700, 4);
+    Put(*db, Series(1), 4500, 3);
+    ASSERT_TRUE(db->DeleteSeries({Matcher::Equal("i", "1")}, {4600, 4800}).has_value());
+    EXPECT_EQ(Read(*db), (Content{{R"(m{i="1"})", {{4500, 3}, {5000, 1}}}}));
+  }
+  EXPECT_EQ(Read(*Open()), (Content{{R"(m{i="1"})", {{4500, 3}, {5000, 1}}}}));
+}
+
+TEST_F(LateTest, KeepsEveryAcknowledgedSampleWhicheverCallFails) {
+  for (int n = 0;; ++n) {
+    SCOPED_TRACE(n);
+    MemoryFileSystem disk;
+    Content acknowledged;
+    const auto open = [&] {
+      Db::Options options{.directory = kDirectory, .late_window_ms = 100'000};
+      options.fsync = FsyncPolicy::kCommit;
+      return Db::Open({disk, clock_}, base::NullLogger(), options);
+    };
+    {
+      const auto db = *open();
+      disk.ResetCalls();
+      disk.SetPlan(MemoryFileSystem::FailCall(n));
+      for (const Timestamp t : {50'000, 60'000, 55'000, 40'000, 61'000, 59'000, 58'000}) {
+        const auto appender = db->OpenAppender();
+        const auto ref = appender->Resolve(Series(1));
+        if (ref && appender->Append(*ref, t, static_cast<double>(t)) == Appended::kYes &&
+            appender->Commit()) {
+          acknowledged[Series(1).ToString()][t] = static_cast<double>(t);
+        }
+        for (const auto& [series, samples] : acknowledged) {
+          for (const auto& [time, value] : samples) EXPECT_EQ(Read(*db)[series][time], value);
+        }
+      }
+    }
+    disk.SetPlan(nullptr);
+    disk.LosePower();
+    const Content content = Read(**open());
+    for (const auto& [series, samples] : acknowledged) {
+      for (const auto& sample : samples) {
+        EXPECT_TRUE(content.at(series).contains(sample.first)) << sample.first;
+      }
+    }
+    if (!disk.fired()) break;
+  }
 }
 
 TEST_F(DbTest, RollsBack) {

@@ -5,11 +5,13 @@ import http.client
 import json
 import os
 import random
+import socket
 import subprocess
+import time
 import urllib.parse
 
 import remote_write
-from harness import NARTHEX, check, free_ports, main
+from harness import Api, NARTHEX, check, eventually, fetch, free_ports, main
 from promql_compare import difference
 from promql_world import Generator, series
 
@@ -74,6 +76,38 @@ def directories_are_asked(world):
     check(server.alive(), "the server has been disturbed")
 
 
+def queries_end_with_their_clients(world):
+    """A query stops within 100 ms when nobody waits for it; one that would take too much memory is refused."""
+    (port,) = free_ports(1)
+    server = world.narthex_server(port, world.write("p.yml", NO_TARGETS), "data",
+                                  "--web.enable-remote-write-receiver", "--query.max-memory=64MB")
+    for part in range(20):
+        remote_write.write(port, [({"__name__": "m", "i": f"{part}-{i}"},
+                                   [(BEGIN_MS + 15_000 * s, (i * s % 7) / 3) for s in range(240)]) for i in range(100)])
+    api = Api(port)
+
+    def metric(name):
+        page = fetch(f"http://127.0.0.1:{port}/metrics")[1]
+        return float(next(line for line in page.splitlines() if line.startswith(name + " ")).split()[-1])
+
+    slow = {"query": "sum(sum_over_time(quantile_over_time(0.5, m[1h])[1h:1s]))", "time": BEGIN_MS // 1000 + 3600}
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        client.sendall(f"GET /api/v1/query?{urllib.parse.urlencode(slow)} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        eventually(lambda: metric("prometheus_engine_queries") == 1, "the query runs")
+    began = time.monotonic()
+    while metric("prometheus_engine_queries") > 0:
+        check(time.monotonic() - began < 5, "the query goes on")
+    took = time.monotonic() - began
+    check(took < 0.1, f"the query went on for {took:.3f} s")
+    check(metric('narthex_engine_queries_ended_total{reason="cancelled"}') == 1, "not counted as cancelled")
+
+    status, body = fetch(f"http://127.0.0.1:{port}/api/v1/query_range?" + urllib.parse.urlencode(
+        {"query": "m", "start": BEGIN_MS // 1000, "end": BEGIN_MS // 1000 + 10_000, "step": 1}))
+    check(status == 422 and "bytes in memory" in body, f"{status} {body[:200]}")
+    check(metric('narthex_engine_queries_ended_total{reason="memory"}') == 1, "not counted")
+    check(server.alive() and api.value("count(m)", BEGIN_MS // 1000 + 60) == 2000, "the server is not well")
+
+
 class Client:
     """Queries over one connection."""
 
@@ -116,5 +150,5 @@ def answers_are_those_of_prometheus(world):
 
 
 if __name__ == "__main__":
-    main({f.__name__: f for f in (scripts_are_run, directories_are_asked,
+    main({f.__name__: f for f in (scripts_are_run, directories_are_asked, queries_end_with_their_clients,
                                 answers_are_those_of_prometheus)})

@@ -2,11 +2,13 @@
 """The server alone: what a kill leaves, and data directories that change hands with Prometheus."""
 
 import pathlib
+import random
 import re
 import signal
 import subprocess
 import time
 
+import remote_write
 from harness import Api, Failure, NARTHEX, check, eventually, fetch, free_ports, main, peer
 
 CONFIG = """
@@ -205,8 +207,52 @@ def a_full_disk_heals(world):
     check("No space left on device" in server.text(), server.text())
 
 
+def late_samples_change_hands(world):
+    """Written out of order into one program, killed, read by the other, and so on."""
+    config = world.write("prometheus.yml", "storage: {tsdb: {out_of_order_time_window: 2h}}\n")
+    chance = random.Random(7)
+    now = int(time.time())
+    want = {}
+
+    def write_some(port, turn):
+        times = [now - 3600 + 60 * turn + 15 * i for i in range(200)]
+        for i in range(3):
+            labels = {"__name__": "late", "i": str(i)}
+            mine = list(times)
+            chance.shuffle(mine)
+            # More than fit into one buffer of late samples, over several requests.
+            for begin in range(0, len(mine), 40):
+                part = [(t * 1000 + turn, t % 1000 + i) for t in mine[begin:begin + 40]]
+                remote_write.write(port, [(labels, sorted(part))])
+                for t, v in part:
+                    want.setdefault(tuple(sorted(labels.items())), {})[t / 1000] = str(v)
+
+    def same(api, who):
+        got = {series: {float(t): v for t, v in samples}
+               for series, samples in api.all_samples(now - 7200, now + 60, "late").items()}
+        check(got == want, f"{who}: {sum(map(len, got.values()))} samples, not {sum(map(len, want.values()))}")
+
+    for turn in range(4):
+        port, = free_ports(1)
+        ours = turn % 2 == 0
+        start = world.narthex_server if ours else world.prometheus
+        program = start(port, config, "data", "--web.enable-remote-write-receiver")
+        if turn > 0:
+            same(Api(port), f"turn {turn}, before")
+        write_some(port, turn)
+        same(Api(port), f"turn {turn}, after")
+        if turn < 2:
+            program.kill()
+            (world.folder / "data" / "lock").unlink(missing_ok=True)
+        else:
+            program.stop(signal.SIGTERM)
+    port, = free_ports(1)
+    world.narthex_server(port, config, "data")
+    same(Api(port), "at the end")
+
+
 if __name__ == "__main__":
     main({f.__name__: f for f in [
         nothing_seen_is_lost_by_a_kill, stops_politely, prometheus_takes_over_the_directory,
         we_take_over_a_log_of_prometheus, promtool_asks_our_server, mistakes_get_one_clear_line,
-        a_full_disk_heals]})
+        a_full_disk_heals, late_samples_change_hands]})

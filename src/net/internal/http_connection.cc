@@ -1,11 +1,13 @@
 #include "net/internal/http_connection.h"
 
 #include <fmt/format.h>
+#include <sys/socket.h>
 
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/string.hpp>
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/read.hpp>
+#include <cerrno>
 
 #include "compress/compress.h"
 
@@ -169,6 +171,10 @@ void HttpConnection::Handle() {
   for (const auto& field : message) request.headers.Add(field.name_string(), field.value());
   request.body = std::move(message.body());
   request.peer = peer_;
+  gone_ = std::stop_source();
+  request.stop = gone_.get_token();
+  ++requests_;
+  WatchPeer();
   const bool gzip =
       config_.compress_responses && AcceptsGzip(request.headers.Get("Accept-Encoding"));
   std::weak_ptr<HttpConnection> self = Self();
@@ -183,6 +189,20 @@ void HttpConnection::Handle() {
                }
              });
            }));
+}
+
+void HttpConnection::WatchPeer() {
+  // With more input the peer is there; its end shows behind that.
+  if (buffer_.size() > 0) return;
+  socket_.async_wait(Tcp::socket::wait_read, [self = Self(),
+                                              request = requests_](const ErrorCode& error) {
+    // What is read after the answer is no business of ours any more.
+    if (self->state_ != State::kHandling || self->requests_ != request) return;
+    char byte;
+    const ssize_t peeked = ::recv(self->socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    const bool none_yet = peeked < 0 && (errno == EAGAIN || errno == EINTR);
+    if (error || (peeked <= 0 && !none_yet)) self->gone_.request_stop();
+  });
 }
 
 void HttpConnection::Refuse(const ErrorCode& error) {

@@ -16,6 +16,8 @@ class HttpConnection : public Connection {
   HttpConnection(Loop& loop, Tcp::socket socket, const HttpServer::Config& config,
                  const HttpHandler& handler);
 
+  ~HttpConnection() override { gone_.request_stop(); }
+
   void Start() override;
   void Drain() override;
   bool idle() const override { return state_ == State::kIdle || state_ == State::kHeader; }
@@ -31,6 +33,8 @@ class HttpConnection : public Connection {
   void HeaderRead();
   void ReadBody();
   void Handle();
+  // Looks out for the peer's end while its request is being handled.
+  void WatchPeer();
   void Refuse(const ErrorCode& error);
   void Answer(HttpResponse response);
   void Write();
@@ -53,6 +57,8 @@ class HttpConnection : public Connection {
   std::string body_;
   size_t written_ = 0;
   SteadyTime transfer_start_;
+  std::stop_source gone_{std::nostopstate};  // Of the request being handled.
+  uint64_t requests_ = 0;
 };
 
 }  // namespace narthex::net::internal

@@ -43,11 +43,13 @@ void AddCompensated(const double* x, size_t steps, double* sum, double* lost) {
 // Takes rows one by one; sum, avg, min, max, count, group, stddev and stdvar.
 class Accumulator {
  public:
-  Accumulator(AggregateOp op, size_t steps) : op_(op), steps_(steps) {}
+  Accumulator(AggregateOp op, size_t steps, MemoryAccount& memory)
+      : op_(op), steps_(steps), held_(memory) {}
 
   size_t size() const { return groups_.size(); }
   void AddGroup() {
     Columns& group = groups_.emplace_back();
+    held_.Add(steps_ * sizeof(double) * ColumnsOf(op_));
     group.present.resize(PresenceWords(steps_));
     if (op_ == AggregateOp::kCount || op_ == AggregateOp::kGroup) {
       if (op_ == AggregateOp::kCount) group.count.resize(steps_);
@@ -171,8 +173,25 @@ class Accumulator {
     }
   }
 
+  static size_t ColumnsOf(AggregateOp op) {
+    switch (op) {
+      case AggregateOp::kGroup:
+        return 0;
+      case AggregateOp::kSum:
+        return 2;
+      case AggregateOp::kAvg:
+        return 4;
+      case AggregateOp::kStddev:
+      case AggregateOp::kStdvar:
+        return 3;
+      default:
+        return 1;
+    }
+  }
+
   const AggregateOp op_;
   const size_t steps_;
+  HeldBytes held_;
   std::vector<Columns> groups_;
 };
 
@@ -235,7 +254,7 @@ class AggregateOperator final : public VectorOperator {
         steps_(steps),
         input_(std::move(input)),
         ids_(GroupingOf(node)),
-        accumulator_(node.op, steps) {
+        accumulator_(node.op, steps, context.budget.memory()) {
     one_name = node.without || input_->one_name ||
                std::ranges::find(node.grouping, model::kMetricName) == node.grouping.end();
     if (node.without || std::ranges::none_of(node.grouping, IsMetadataLabel)) input_->LeaveNames();

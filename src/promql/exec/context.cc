@@ -8,10 +8,11 @@ namespace narthex::promql {
 
 base::Status Budget::Check() {
   constexpr uint64_t kCallsPerClockReading = 8;
-  if (calls_++ % kCallsPerClockReading != 0) return {};
   if (options_.stop.stop_requested()) {
     return base::Fail(base::Code::kCancelled, "query was canceled in expression evaluation");
   }
+  if (memory_.exceeded()) return TooMuchMemory();
+  if (calls_.fetch_add(1, std::memory_order_relaxed) % kCallsPerClockReading != 0) return {};
   if (options_.clock->MonotonicNs() > options_.deadline_ns) {
     return base::Fail(base::Code::kDeadlineExceeded, "query timed out in expression evaluation");
   }
@@ -19,11 +20,24 @@ base::Status Budget::Check() {
 }
 
 base::Status Budget::Charge(size_t samples) {
-  held_ += samples;
-  peak_ = std::max(peak_, held_);
-  if (held_ <= options_.samples_max) return {};
+  const uint64_t held = held_.fetch_add(samples, std::memory_order_relaxed) + samples;
+  uint64_t peak = peak_.load(std::memory_order_relaxed);
+  while (held > peak && !peak_.compare_exchange_weak(peak, held, std::memory_order_relaxed)) {
+  }
+  if (memory_.exceeded()) return TooMuchMemory();
+  if (held <= options_.samples_max) return {};
   return base::Fail(base::Code::kFailedPrecondition,
                     "query processing would load too many samples into memory in query execution");
+}
+
+base::Status Budget::AdmitBytes(size_t bytes) const {
+  return memory_.WouldExceed(bytes) ? TooMuchMemory() : base::Status{};
+}
+
+base::Status Budget::TooMuchMemory() const {
+  return base::Fail(base::Code::kFailedPrecondition,
+                    "query processing would hold more than {} bytes in memory",
+                    memory_.bytes_max());
 }
 
 void Annotations::Add(std::vector<std::string>& list, std::string_view level, Position at,

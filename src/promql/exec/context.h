@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <atomic>
 #include <cstdint>
 #include <set>
 #include <stop_token>
@@ -12,40 +13,51 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "promql/exec/grid.h"
+#include "promql/exec/memory.h"
 #include "promql/parser/ast.h"
 #include "storage/storage.h"
 
 namespace narthex::promql {
 
-// What a query still may: time, samples, and whether anybody waits for it. One thread at a time.
+// What a query still may: time, samples, memory, and whether anybody waits for it. Thread-safe.
 class Budget {
  public:
   struct Options {
     const base::Clock* clock = nullptr;
     int64_t deadline_ns = 0;  // Of the clock's monotonic time.
     uint64_t samples_max = 0;
+    uint64_t memory_bytes_max = UINT64_MAX;
     std::stop_token stop;
   };
-  explicit Budget(Options options) : options_(std::move(options)) {}
+  explicit Budget(Options options)
+      : options_(std::move(options)), memory_(options_.memory_bytes_max) {}
 
-  // Cheap; call it at least every 1,000 samples. Errors: kDeadlineExceeded, kCancelled.
+  // Cheap; call it at least every 1,000 samples. Errors: kDeadlineExceeded, kCancelled,
+  // kFailedPrecondition past the limit of memory.
   base::Status Check();
   // Takes note of samples that the query holds from now on. Error: kFailedPrecondition past the
-  // limit.
+  // limits of samples and memory.
   base::Status Charge(size_t samples);
-  void Release(size_t samples) { held_ -= samples; }
+  void Release(size_t samples) { held_.fetch_sub(samples, std::memory_order_relaxed); }
+  // The error of Charge where so many bytes more would be too many. Takes no note.
+  base::Status AdmitBytes(size_t bytes) const;
   // Samples that came from storage.
-  void Read(size_t samples) { read_ += samples; }
+  void Read(size_t samples) { read_.fetch_add(samples, std::memory_order_relaxed); }
 
-  uint64_t samples_peak() const { return peak_; }
-  uint64_t samples_read() const { return read_; }
+  MemoryAccount& memory() { return memory_; }
+  uint64_t samples_max() const { return options_.samples_max; }
+  uint64_t samples_peak() const { return peak_.load(std::memory_order_relaxed); }
+  uint64_t samples_read() const { return read_.load(std::memory_order_relaxed); }
 
  private:
-  Options options_;
-  uint64_t calls_ = 0;
-  uint64_t held_ = 0;
-  uint64_t peak_ = 0;
-  uint64_t read_ = 0;
+  base::Status TooMuchMemory() const;
+
+  const Options options_;
+  MemoryAccount memory_;
+  std::atomic<uint64_t> calls_{0};
+  std::atomic<uint64_t> held_{0};
+  std::atomic<uint64_t> peak_{0};
+  std::atomic<uint64_t> read_{0};
 };
 
 // Remarks about a query that got its answer all the same; each text once, in order.

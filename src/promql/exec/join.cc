@@ -42,7 +42,7 @@ class Join {
         words_(PresenceWords(steps)),
         many_is_left_(matching_.cardinality != Cardinality::kOneToMany),
         groups_(MatchGroupOf(matching_)),
-        output_(steps) {}
+        output_(steps, context.budget.memory()) {}
 
   base::Result<Rows> Run(Rows left, Rows right) {
     Rows& many = many_is_left_ ? left : right;

@@ -31,12 +31,18 @@ class RowsOperator final : public VectorOperator {
 
 base::Result<Rows> ReadAll(VectorOperator& input, size_t steps, Budget& budget) {
   Rows all;
+  all.labels_held = HeldBytes(budget.memory());
   while (true) {
-    Tile tile(steps);
+    Tile tile(steps, budget.memory());
     ASSIGN_OR_RETURN(const bool more, input.Next(tile));
     if (!more) break;
     size_t samples = 0;
-    for (const Row& row : tile) samples += SamplesIn(row, steps);
+    size_t label_bytes = 0;
+    for (const Row& row : tile) {
+      samples += SamplesIn(row, steps);
+      label_bytes += row.labels.bytes().size();
+    }
+    all.labels_held.Add(label_bytes);
     RETURN_IF_ERROR(budget.Charge(samples));
     all.tiles.push_back(std::move(tile));
   }
@@ -83,7 +89,7 @@ base::Result<Rows> MergeEqualRows(Rows rows, size_t steps) {
 }
 
 Row& RowBuilder::Add(model::Labels labels, bool drop_name) {
-  if (rows_.tiles.empty() || rows_.tiles.back().full()) rows_.tiles.emplace_back(steps_);
+  if (rows_.tiles.empty() || rows_.tiles.back().full()) rows_.tiles.emplace_back(steps_, memory_);
   Row& row = rows_.tiles.back().Add(std::move(labels), drop_name);
   rows_.rows.push_back(&row);
   return row;

@@ -29,6 +29,9 @@ class VectorOperator {
 };
 using VectorOperatorPtr = std::unique_ptr<VectorOperator>;
 
+// Of a sample in columns: its time and its value.
+inline constexpr size_t kBytesPerSample = 16;
+
 // The samples of one series for a function over a range.
 struct RangeSeries {
   model::Labels labels;
@@ -52,6 +55,7 @@ using MatrixOperatorPtr = std::unique_ptr<MatrixOperator>;
 struct Rows {
   std::vector<Tile> tiles;
   std::vector<Row*> rows;
+  HeldBytes labels_held;
 };
 base::Result<Rows> ReadAll(VectorOperator& input, size_t steps, Budget& budget);
 
@@ -68,13 +72,14 @@ base::Result<Rows> MergeEqualRows(Rows rows, size_t steps);
 // Rows to be filled, in tiles that are added as needed.
 class RowBuilder {
  public:
-  explicit RowBuilder(size_t steps) : steps_(steps) {}
+  RowBuilder(size_t steps, MemoryAccount& memory) : steps_(steps), memory_(memory) {}
   Row& Add(model::Labels labels, bool drop_name);
   // Forgets rows without any value.
   Rows Take();
 
  private:
   const size_t steps_;
+  MemoryAccount& memory_;
   Rows rows_;
 };
 

@@ -60,7 +60,8 @@ class ElementOperator final : public VectorOperator {
 // Repeats rows of a single step at every step.
 class BroadcastOperator final : public VectorOperator {
  public:
-  explicit BroadcastOperator(VectorOperatorPtr input) : input_(std::move(input)), one_(1) {
+  BroadcastOperator(VectorOperatorPtr input, MemoryAccount& memory)
+      : input_(std::move(input)), one_(1, memory) {
     one_name = input_->one_name;
   }
 
@@ -221,7 +222,7 @@ base::Result<VectorOperatorPtr> Planner::Vector(const Expr& expr, const Grid& gr
 
 base::Result<VectorOperatorPtr> Planner::Broadcast(const Expr& expr, const Grid& grid) {
   ASSIGN_OR_RETURN(auto input, VectorNode(expr, grid.FirstStep()));
-  return std::make_unique<BroadcastOperator>(std::move(input));
+  return std::make_unique<BroadcastOperator>(std::move(input), context_.budget.memory());
 }
 
 base::Result<VectorOperatorPtr> Planner::VectorNode(const Expr& expr, const Grid& grid) {
@@ -296,7 +297,7 @@ base::Result<VectorOperatorPtr> Planner::ElementNode(const Call& node, ElementFn
     return Elementwise(std::move(input), fn, std::move(scalars), grid);
   }
   // hour() and its like without argument look at the evaluation time.
-  RowBuilder now(grid.steps);
+  RowBuilder now(grid.steps, context_.budget.memory());
   Row& row = now.Add({}, false);
   for (size_t step = 0; step < grid.steps; ++step) {
     row.Set(step, static_cast<double>(grid.At(step)) / 1000);
@@ -362,6 +363,7 @@ base::Result<MatrixOperatorPtr> Planner::SubqueryNode(const Subquery& node, cons
 
 base::Result<std::vector<double>> Planner::Scalar(const Expr& expr, const Grid& grid) {
   RETURN_IF_ERROR(context_.budget.Check());
+  RETURN_IF_ERROR(context_.budget.AdmitBytes(grid.steps * sizeof(double)));
   const Expr& inner = Unwrap(expr);
   switch (inner.kind) {
     case Expr::Kind::kNumber:

@@ -180,7 +180,7 @@ class RankAggregate {
 
   base::Result<Rows> Quantiles(const std::vector<double>& parameter) {
     WarnOfQuantiles(context_, parameter, node_.parameter->position);
-    RowBuilder output(steps_);
+    RowBuilder output(steps_, context_.budget.memory());
     std::vector<double> values;
     for (size_t i = 0; i < groups_.size(); ++i) {
       RETURN_IF_ERROR(context_.budget.Check());
@@ -202,7 +202,7 @@ class RankAggregate {
       model::AppendQuoted(quoted, label);
       return base::Fail(base::Code::kFailedPrecondition, "invalid label name {}", quoted);
     }
-    RowBuilder output(steps_);
+    RowBuilder output(steps_, context_.budget.memory());
     std::unordered_map<model::Labels, Row*> by_labels;
     for (size_t i = 0; i < groups_.size(); ++i) {
       RETURN_IF_ERROR(context_.budget.Check());

@@ -171,7 +171,11 @@ class RangeSelector final : public MatrixOperator {
   // `span`: what to read, which can be more than the windows.
   RangeSelector(QueryContext& context, std::unique_ptr<storage::SeriesSet> series,
                 Windows selector_windows, model::TimeRange span, bool detect_resets)
-      : context_(context), series_(std::move(series)), span_(span), detect_resets_(detect_resets) {
+      : context_(context),
+        series_(std::move(series)),
+        span_(span),
+        detect_resets_(detect_resets),
+        held_(context.budget.memory()) {
     windows = selector_windows;
   }
 
@@ -187,6 +191,7 @@ class RangeSelector final : public MatrixOperator {
       const size_t count = series.samples.size();
       if (count == 0) continue;
       context_.budget.Read(count);
+      held_.Set(count * kBytesPerSample);
       RETURN_IF_ERROR(context_.budget.Charge(count));
       charged_ = count;
       series.labels = series_->labels(next_++);
@@ -203,6 +208,7 @@ class RangeSelector final : public MatrixOperator {
   const std::unique_ptr<storage::SeriesSet> series_;
   const model::TimeRange span_;
   const bool detect_resets_;
+  HeldBytes held_;
   size_t next_ = 0;
   size_t charged_ = 0;
 };

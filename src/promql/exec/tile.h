@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "model/histogram.h"
 #include "model/labels.h"
+#include "promql/exec/memory.h"
 
 namespace narthex::promql {
 
@@ -90,8 +91,10 @@ class Tile {
   static constexpr size_t kRowsMax = 256;
   static constexpr size_t kValuesMax = size_t{1} << 17;
 
-  explicit Tile(size_t steps)
-      : steps_(steps), capacity_(std::clamp<size_t>(kValuesMax / steps, 1, kRowsMax)) {}
+  Tile(size_t steps, MemoryAccount& memory)
+      : steps_(steps),
+        capacity_(std::clamp<size_t>(kValuesMax / steps, 1, kRowsMax)),
+        held_(memory) {}
 
   // A row without values. REQUIRES: !full(). References to rows live as long as the tile.
   Row& Add(model::Labels labels, bool drop_name) {
@@ -121,6 +124,7 @@ class Tile {
  private:
   void Allocate() {
     const size_t words = PresenceWords(steps_);
+    held_.Set(capacity_ * (steps_ * sizeof(double) + words * sizeof(uint64_t) + sizeof(Row)));
     values_ = std::make_unique_for_overwrite<double[]>(capacity_ * steps_);
     present_ = std::make_unique_for_overwrite<uint64_t[]>(capacity_ * words);
     rows_.resize(capacity_);
@@ -133,6 +137,7 @@ class Tile {
   size_t steps_;
   size_t capacity_;
   size_t size_ = 0;
+  HeldBytes held_;
   std::unique_ptr<double[]> values_;
   std::unique_ptr<uint64_t[]> present_;
   std::vector<Row> rows_;

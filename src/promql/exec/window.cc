@@ -69,9 +69,13 @@ model::HistogramPtr WithoutHint(const model::HistogramPtr& histogram) {
 
 class SubqueryOperator final : public MatrixOperator {
  public:
-  SubqueryOperator(QueryContext& context, VectorOperatorPtr inner, Grid inner_grid,
+  SubqueryOperator(QueryContext& query_context, VectorOperatorPtr inner, Grid inner_grid,
                    Windows subquery_windows)
-      : context_(context), inner_(std::move(inner)), grid_(inner_grid), tile_(inner_grid.steps) {
+      : context_(query_context),
+        inner_(std::move(inner)),
+        grid_(inner_grid),
+        tile_(inner_grid.steps, query_context.budget.memory()),
+        held_(query_context.budget.memory()) {
     windows = subquery_windows;
     one_name = inner_->one_name;
   }
@@ -97,6 +101,7 @@ class SubqueryOperator final : public MatrixOperator {
       }
     });
     charged_ = series.samples.size();
+    held_.Set(charged_ * kBytesPerSample);
     RETURN_IF_ERROR(context_.budget.Charge(charged_));
     return true;
   }
@@ -106,6 +111,7 @@ class SubqueryOperator final : public MatrixOperator {
   const VectorOperatorPtr inner_;
   const Grid grid_;
   Tile tile_;
+  HeldBytes held_;
   size_t next_ = 0;
   size_t charged_ = 0;
 };

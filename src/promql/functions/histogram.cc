@@ -308,7 +308,7 @@ base::Result<VectorOperatorPtr> HistogramQuantile(Planner& planner, const Call& 
   ASSIGN_OR_RETURN(const Rows rows, planner.ReadVector(*call.args[1], grid));
   WarnOfQuantiles(context, quantiles, call.args[0]->position);
   const Position at = call.args[1]->position;
-  RowBuilder output(grid.steps);
+  RowBuilder output(grid.steps, context.budget.memory());
   RETURN_IF_ERROR(AddRows(context, GatherHistograms(context, rows, grid.steps, at), grid, output,
                           nullptr, at, QuantileWithRemarks(context, quantiles, at),
                           NativeQuantileWithRemarks(context, quantiles, at)));
@@ -322,7 +322,7 @@ base::Result<VectorOperatorPtr> HistogramQuantiles(Planner& planner, const Call&
   const std::string& label = Planner::Text(*call.args[1]);
   const Position at = call.args[0]->position;
   const std::vector<Histogram> histograms = GatherHistograms(context, rows, grid.steps, at);
-  RowBuilder output(grid.steps);
+  RowBuilder output(grid.steps, context.budget.memory());
   for (size_t i = 2; i < call.args.size(); ++i) {
     ASSIGN_OR_RETURN(const std::vector<double> quantiles, planner.Scalar(*call.args[i], grid));
     WarnOfQuantiles(context, quantiles, call.args[i]->position);
@@ -340,7 +340,7 @@ base::Result<VectorOperatorPtr> HistogramFraction(Planner& planner, const Call& 
   ASSIGN_OR_RETURN(const std::vector<double> lower, planner.Scalar(*call.args[0], grid));
   ASSIGN_OR_RETURN(const std::vector<double> upper, planner.Scalar(*call.args[1], grid));
   ASSIGN_OR_RETURN(const Rows rows, planner.ReadVector(*call.args[2], grid));
-  RowBuilder output(grid.steps);
+  RowBuilder output(grid.steps, context.budget.memory());
   const Position at = call.args[2]->position;
   const auto classic = [&](const Histogram&, std::vector<Bucket>& buckets, size_t step) {
     return BucketFraction(lower[step], upper[step], buckets);

@@ -90,12 +90,13 @@ bool FollowModifiers(const Expr& expr, VectorSelector& moved) {
 // job. Of several series of one info metric, that with the newest sample counts.
 class Enrichment {
  public:
-  Enrichment(const InfoSelector& selector, size_t steps, const Rows& info_times)
+  Enrichment(const InfoSelector& selector, size_t steps, const Rows& info_times,
+             MemoryAccount& memory)
       : selector_(selector),
         steps_(steps),
         groups_(LabelSubset({std::string(model::kInstanceLabel), std::string(model::kJobLabel)},
                             LabelSubset::Keep::kOnly)),
-        output_(steps) {
+        output_(steps, memory) {
     for (const Row* row : info_times.rows) {
       const size_t group = groups_.Of(row->labels);
       if (group >= infos_.size()) infos_.resize(group + 1);
@@ -184,7 +185,7 @@ class Enrichment {
 // Info metrics are numbers. Error: kFailedPrecondition where a native histogram would count.
 base::Status CheckInfos(QueryContext& context, const VectorSelector& infos, const Grid& grid) {
   ASSIGN_OR_RETURN(auto samples, MakeInstantSelector(context, infos, grid, InstantValue::kSample));
-  Tile tile(grid.steps);
+  Tile tile(grid.steps, context.budget.memory());
   while (true) {
     ASSIGN_OR_RETURN(const bool more, samples->Next(tile));
     if (!more) return {};
@@ -208,7 +209,7 @@ base::Result<VectorOperatorPtr> InfoOf(Planner& planner, const Call& call, const
   RETURN_IF_ERROR(CheckInfos(context, infos, grid));
   ASSIGN_OR_RETURN(auto input, MakeInstantSelector(context, infos, grid, InstantValue::kTimestamp));
   ASSIGN_OR_RETURN(const Rows info_times, ReadAll(*input, grid.steps, context.budget));
-  Enrichment enrichment(selector, grid.steps, info_times);
+  Enrichment enrichment(selector, grid.steps, info_times, context.budget.memory());
   for (const Row* row : rows.rows) {
     RETURN_IF_ERROR(context.budget.Check());
     RETURN_IF_ERROR(enrichment.Add(*row));

@@ -28,8 +28,9 @@ model::Labels LabelsOfAbsent(const Expr& arg) {
   return builder.Build();
 }
 
-VectorOperatorPtr OnesWhereAbsent(const Expr& arg, const std::vector<bool>& present) {
-  RowBuilder output(present.size());
+VectorOperatorPtr OnesWhereAbsent(Planner& planner, const Expr& arg,
+                                  const std::vector<bool>& present) {
+  RowBuilder output(present.size(), planner.context().budget.memory());
   Row& row = output.Add(LabelsOfAbsent(arg), false);
   for (size_t step = 0; step < present.size(); ++step) {
     if (!present[step]) row.Set(step, 1);
@@ -44,7 +45,7 @@ VectorOperatorPtr OnesWhereAbsent(const Expr& arg, const std::vector<bool>& pres
 base::Result<VectorOperatorPtr> Absent(Planner& planner, const Call& call, const Grid& grid) {
   ASSIGN_OR_RETURN(auto input, planner.Vector(*call.args[0], grid));
   std::vector<bool> present(grid.steps);
-  Tile tile(grid.steps);
+  Tile tile(grid.steps, planner.context().budget.memory());
   while (true) {
     ASSIGN_OR_RETURN(const bool more, input->Next(tile));
     if (!more) break;
@@ -52,7 +53,7 @@ base::Result<VectorOperatorPtr> Absent(Planner& planner, const Call& call, const
       ForEachPresent(row.present, grid.steps, [&](size_t step) { present[step] = true; });
     }
   }
-  return OnesWhereAbsent(*call.args[0], present);
+  return OnesWhereAbsent(planner, *call.args[0], present);
 }
 
 base::Result<VectorOperatorPtr> AbsentOverTime(Planner& planner, const Call& call,
@@ -66,14 +67,14 @@ base::Result<VectorOperatorPtr> AbsentOverTime(Planner& planner, const Call& cal
     ForEachWindow(input->windows, series.samples.t,
                   [&](size_t step, size_t, size_t) { present[step] = true; });
   }
-  return OnesWhereAbsent(*call.args[0], present);
+  return OnesWhereAbsent(planner, *call.args[0], present);
 }
 
 base::Result<std::vector<double>> ScalarOf(Planner& planner, const Call& call, const Grid& grid) {
   ASSIGN_OR_RETURN(auto input, planner.Vector(*call.args[0], grid));
   std::vector<double> values(grid.steps, std::numeric_limits<double>::quiet_NaN());
   std::vector<uint8_t> count(grid.steps);
-  Tile tile(grid.steps);
+  Tile tile(grid.steps, planner.context().budget.memory());
   while (true) {
     ASSIGN_OR_RETURN(const bool more, input->Next(tile));
     if (!more) break;
@@ -91,7 +92,7 @@ base::Result<std::vector<double>> ScalarOf(Planner& planner, const Call& call, c
 
 base::Result<VectorOperatorPtr> VectorOf(Planner& planner, const Call& call, const Grid& grid) {
   ASSIGN_OR_RETURN(const std::vector<double> values, planner.Scalar(*call.args[0], grid));
-  RowBuilder output(grid.steps);
+  RowBuilder output(grid.steps, planner.context().budget.memory());
   Row& row = output.Add({}, false);
   for (size_t step = 0; step < grid.steps; ++step) row.Set(step, values[step]);
   auto made = MakeRowsOperator(output.Take());

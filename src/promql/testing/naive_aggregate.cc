@@ -1,5 +1,7 @@
 #include <algorithm>
 #include <cmath>
+#include <iterator>
+#include <set>
 
 #include "model/number.h"
 #include "promql/testing/naive_evaluator.h"
@@ -90,6 +92,19 @@ NaiveVector Best(const NaiveVector& group, double k, bool largest) {
   return heap;
 }
 
+bool KeepsElements(AggregateOp op) {
+  return op == AggregateOp::kTopk || op == AggregateOp::kBottomk || op == AggregateOp::kLimitk;
+}
+
+NaiveVector Keep(AggregateOp op, double k, const NaiveVector& group) {
+  if (op != AggregateOp::kLimitk) return Best(group, k, op == AggregateOp::kTopk);
+  NaiveVector first;
+  for (const NaiveElement& element : group) {
+    if (static_cast<double>(first.size()) + 1 <= k) first.push_back(element);
+  }
+  return first;
+}
+
 }  // namespace
 
 NaiveVector NaiveAggregate(const Aggregate& node, double parameter, const std::string& label,
@@ -100,18 +115,20 @@ NaiveVector NaiveAggregate(const Aggregate& node, double parameter, const std::s
     groups[NaivePick(labels, node.grouping, !node.without)].push_back(element);
   }
   NaiveVector results;
-  for (const auto& [labels, group] : groups) {
-    if (node.op == AggregateOp::kTopk || node.op == AggregateOp::kBottomk) {
-      const NaiveVector best = Best(group, parameter, node.op == AggregateOp::kTopk);
-      results.insert(results.end(), best.begin(), best.end());
-      continue;
-    }
-    if (node.op == AggregateOp::kLimitk) {
-      for (size_t i = 0; i < group.size() && static_cast<double>(i) + 1 <= parameter; ++i) {
-        results.push_back(group[i]);
+  if (KeepsElements(node.op)) {
+    // In the order of the input.
+    std::set<model::Labels> kept;
+    for (const auto& [labels, group] : groups) {
+      for (const NaiveElement& element : Keep(node.op, parameter, group)) {
+        kept.insert(element.labels);
       }
-      continue;
     }
+    std::ranges::copy_if(input, std::back_inserter(results), [&](const NaiveElement& element) {
+      return kept.contains(element.labels);
+    });
+    return results;
+  }
+  for (const auto& [labels, group] : groups) {
     std::map<std::string, double> counts;
     std::vector<double> values;
     for (const NaiveElement& element : group) {

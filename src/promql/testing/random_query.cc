@@ -85,6 +85,16 @@ std::string Range(base::Random& random, int depth) {
 
 }  // namespace
 
+std::string RandomQuery(base::Random& random) {
+  if (random.Below(8) != 0) {
+    return RandomVectorQuery(random, 1 + static_cast<int>(random.Below(3)));
+  }
+  constexpr std::string_view kRanked[] = {"topk", "bottomk"};
+  constexpr std::string_view kCounts[] = {"0", "1", "2", "9"};
+  return fmt::format("{}{} ({}, {}({}))", Pick(random, kRanked), Pick(random, kGroupings),
+                     Pick(random, kCounts), Pick(random, kOverRange), Range(random, 0));
+}
+
 std::string RandomVectorQuery(base::Random& random, int depth) {
   if (depth <= 0) return fmt::format("{}{}", Pick(random, kSelectors), Pick(random, kModifiers));
   const auto vector = [&] { return RandomVectorQuery(random, depth - 1); };
@@ -109,10 +119,9 @@ std::string RandomVectorQuery(base::Random& random, int depth) {
       return fmt::format("quantile{} ({}, {})", Pick(random, kGroupings), Pick(random, kQuantiles),
                          vector());
     case 10: {
-      constexpr std::string_view kRanked[] = {"topk", "bottomk", "limitk"};
       constexpr std::string_view kCounts[] = {"0", "1", "2", "9"};
-      return fmt::format("{}{} ({}, {})", Pick(random, kRanked), Pick(random, kGroupings),
-                         Pick(random, kCounts), vector());
+      return fmt::format("limitk{} ({}, {})", Pick(random, kGroupings), Pick(random, kCounts),
+                         vector());
     }
     case 11: {
       constexpr std::string_view kBounds[] = {

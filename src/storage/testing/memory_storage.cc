@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
+#include <utility>
+#include <variant>
 
 namespace narthex::storage {
 namespace {
@@ -116,15 +119,42 @@ class MemoryAppender final : public Appender {
   }
 
   Appended Append(SeriesRef series, Timestamp t, double v) override {
-    base::MutexLock lock(storage_.mutex_);
-    if (series == 0 || series > storage_.refs_.size()) return Appended::kUnknownSeries;
-    batch_.push_back({storage_.refs_[series - 1], t, v});
-    return Appended::kYes;
+    return Take(series, Number{t, v});
+  }
+
+  Appended AppendHistogram(SeriesRef series, Timestamp t,
+                           const model::IntegerHistogram& histogram) override {
+    return AppendHistogram(series, t, histogram.ToFloat());
+  }
+
+  Appended AppendHistogram(SeriesRef series, Timestamp t,
+                           const model::FloatHistogram& histogram) override {
+    if (!histogram.Validate()) return Appended::kInvalid;
+    return Take(series, Histogram{t, histogram});
+  }
+
+  Appended AppendExemplar(SeriesRef series, const model::Exemplar& exemplar) override {
+    if (!exemplar.timestamp) return Appended::kInvalid;
+    return Take(series, exemplar);
+  }
+
+  void SetMetadata(SeriesRef series, const model::Metadata& metadata) override {
+    std::ignore = Take(series, metadata);
   }
 
   base::Status Commit() override {
     base::MutexLock lock(storage_.mutex_);
-    for (const Entry& entry : batch_) storage_.content_[entry.labels][entry.t] = entry.v;
+    for (const auto& [labels, item] : batch_) {
+      if (const auto* const number = std::get_if<Number>(&item)) {
+        storage_.PutLocked(labels, number->t, number->v);
+      } else if (const auto* const sample = std::get_if<Histogram>(&item)) {
+        storage_.PutHistogramLocked(labels, sample->t, sample->histogram);
+      } else if (const auto* const exemplar = std::get_if<model::Exemplar>(&item)) {
+        storage_.exemplars_[labels].push_back(*exemplar);
+      } else {
+        storage_.metadata_[labels] = std::get<model::Metadata>(item);
+      }
+    }
     batch_.clear();
     return {};
   }
@@ -132,17 +162,33 @@ class MemoryAppender final : public Appender {
   void Rollback() override { batch_.clear(); }
 
  private:
-  struct Entry {
-    Labels labels;
+  struct Number {
     Timestamp t;
     double v;
   };
+  struct Histogram {
+    Timestamp t;
+    model::FloatHistogram histogram;
+  };
+  using Item = std::variant<Number, Histogram, model::Exemplar, model::Metadata>;
+
+  Appended Take(SeriesRef series, Item item) {
+    base::MutexLock lock(storage_.mutex_);
+    if (series == 0 || series > storage_.refs_.size()) return Appended::kUnknownSeries;
+    batch_.emplace_back(storage_.refs_[series - 1], std::move(item));
+    return Appended::kYes;
+  }
+
   MemoryStorage& storage_;
-  std::vector<Entry> batch_;
+  std::vector<std::pair<Labels, Item>> batch_;
 };
 
 void MemoryStorage::Put(const Labels& labels, Timestamp t, double v) {
   base::MutexLock lock(mutex_);
+  PutLocked(labels, t, v);
+}
+
+void MemoryStorage::PutLocked(const Labels& labels, Timestamp t, double v) {
   content_[labels][t] = v;
   const auto histograms = histograms_.find(labels);
   if (histograms != histograms_.end()) histograms->second.erase(t);
@@ -156,6 +202,11 @@ void MemoryStorage::PutStart(const Labels& labels, Timestamp t, Timestamp start)
 void MemoryStorage::PutHistogram(const Labels& labels, Timestamp t,
                                  const model::FloatHistogram& histogram) {
   base::MutexLock lock(mutex_);
+  PutHistogramLocked(labels, t, histogram);
+}
+
+void MemoryStorage::PutHistogramLocked(const Labels& labels, Timestamp t,
+                                       const model::FloatHistogram& histogram) {
   auto& samples = content_[labels];
   auto& histograms = histograms_[labels];
   const model::FloatHistogram* before = nullptr;
@@ -175,6 +226,8 @@ void MemoryStorage::Clear() {
   content_.clear();
   histograms_.clear();
   starts_.clear();
+  exemplars_.clear();
+  metadata_.clear();
 }
 
 MemoryStorage::Content MemoryStorage::content() const {
@@ -189,6 +242,34 @@ base::Result<std::unique_ptr<Querier>> MemoryStorage::OpenQuerier(TimeRange rang
 
 std::unique_ptr<Appender> MemoryStorage::OpenAppender() {
   return std::make_unique<MemoryAppender>(*this);
+}
+
+base::Result<std::vector<ExemplarSeries>> MemoryStorage::SelectExemplars(
+    std::span<const std::vector<Matcher>> selectors, TimeRange range) const {
+  base::MutexLock lock(mutex_);
+  std::vector<ExemplarSeries> found;
+  for (const auto& [labels, all] : exemplars_) {
+    const bool wanted = std::ranges::any_of(
+        selectors, [&](const auto& matchers) { return model::AllMatch(matchers, labels); });
+    if (!wanted) continue;
+    ExemplarSeries series{labels, {}};
+    for (const model::Exemplar& exemplar : all) {
+      if (range.Contains(*exemplar.timestamp)) series.exemplars.push_back(exemplar);
+    }
+    std::ranges::stable_sort(series.exemplars, {}, &model::Exemplar::timestamp);
+    if (!series.exemplars.empty()) found.push_back(std::move(series));
+  }
+  return found;
+}
+
+base::Result<std::vector<SeriesMetadata>> MemoryStorage::SelectMetadata(
+    const std::vector<Matcher>& matchers) const {
+  base::MutexLock lock(mutex_);
+  std::vector<SeriesMetadata> found;
+  for (const auto& [labels, metadata] : metadata_) {
+    if (model::AllMatch(matchers, labels)) found.push_back({labels, metadata});
+  }
+  return found;
 }
 
 }  // namespace narthex::storage

@@ -107,6 +107,8 @@ base::Result<std::shared_ptr<Block>> Block::Open(base::FileSystem& files, std::s
   std::shared_ptr<Block> block(new Block(files, std::move(directory)));
   const std::string& path = block->directory_;
   ASSIGN_OR_RETURN(BlockMeta meta, ReadBlockMeta(files, path));
+  const auto& hints = meta.compaction.hints;
+  block->is_late_ = std::ranges::find(hints, kHintOutOfOrder) != hints.end();
   ASSIGN_OR_RETURN(block->index_, IndexReader::Open(files, base::JoinPath(path, "index")));
   ASSIGN_OR_RETURN(block->chunks_, ChunkFiles::Open(files, base::JoinPath(path, "chunks")));
   const std::string tombstones_path = base::JoinPath(path, kTombstonesFile);

@@ -52,6 +52,8 @@ class Block final : public std::enable_shared_from_this<Block> {
   base::Status MarkCompactionFailed();
 
   BlockMeta meta() const EXCLUDES_LOCK(mutex_);
+  // Made of samples that came out of order.
+  bool is_late() const { return is_late_; }
   std::shared_ptr<const Tombstones> tombstones() const EXCLUDES_LOCK(mutex_);
   const IndexReader& index() const { return *index_; }
   const ChunkFiles& chunks() const { return *chunks_; }
@@ -68,6 +70,7 @@ class Block final : public std::enable_shared_from_this<Block> {
 
   base::FileSystem& files_;
   const std::string directory_;
+  bool is_late_ = false;
   std::unique_ptr<IndexReader> index_;
   std::unique_ptr<ChunkFiles> chunks_;
   std::atomic<uint64_t> small_files_bytes_{0};  // meta.json and tombstones.

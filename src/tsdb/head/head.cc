@@ -44,6 +44,7 @@ class Head::Snapshot final : public storage::SeriesSet {
     uint64_t open_begin;
     uint32_t open_size;
     std::shared_ptr<const Intervals> deleted;  // May be null.
+    LateSamples::View late;
   };
 
   size_t size() const override { return rows_.size(); }
@@ -64,6 +65,7 @@ class Head::Snapshot final : public storage::SeriesSet {
       RETURN_IF_ERROR(chunk::DecodeXor(
           std::string_view(open_).substr(row.open_begin, row.open_size), range, out));
     }
+    RETURN_IF_ERROR(row.late.MergeInto(range, out));
     if (row.deleted != nullptr) row.deleted->RemoveFrom(out, 0);
     return {};
   }
@@ -158,7 +160,48 @@ Appended Head::Judge(Slot slot, Timestamp t, double v) const {
              : Appended::kDuplicate;
 }
 
-void Head::Publish(const std::vector<Entry>& batch) {
+bool Head::TakesLate(Timestamp t) const {
+  const int64_t window = late_window_ms_.load(std::memory_order_relaxed);
+  const Timestamp newest = max_time_.load(std::memory_order_relaxed);
+  return window > 0 && newest != model::kTimestampMin && t >= newest - window;
+}
+
+LateSamples::Cut Head::BeginLateCut(Timestamp limit) {
+  base::MutexLock lock(mutex_);
+  return late_.Begin(limit);
+}
+
+void Head::EndLateCut(const LateSamples::Cut& cut) {
+  base::MutexLock lock(mutex_);
+  late_.End(cut);
+}
+
+bool Head::has_late_samples() const {
+  base::SharedLock lock(mutex_);
+  return !late_.empty();
+}
+
+LateSamples::Statistics Head::late_statistics() const {
+  base::SharedLock lock(mutex_);
+  return late_.statistics();
+}
+
+void Head::SortByLabels(std::vector<Slot>& slots) const {
+  base::SharedLock lock(mutex_);
+  index_.SortByLabels(slots);
+}
+
+std::vector<std::string_view> Head::SymbolsOf(const std::vector<Slot>& slots) const {
+  base::SharedLock lock(mutex_);
+  return index_.SymbolsOf(slots);
+}
+
+std::shared_ptr<const Intervals> Head::DeletionsOf(Slot slot) const {
+  base::SharedLock lock(mutex_);
+  return DeletedOf(slot);
+}
+
+void Head::Publish(const std::vector<Entry>& batch, const std::vector<Entry>& late) {
   uint64_t appended = 0;
   Timestamp min = model::kTimestampMax;
   Timestamp max = model::kTimestampMin;
@@ -180,6 +223,9 @@ void Head::Publish(const std::vector<Entry>& batch) {
       min = std::min(min, entry.t);
       max = std::max(max, entry.t);
       ++appended;
+    }
+    for (const Entry& entry : late) {
+      late_samples_appended_ += late_.Insert(entry.slot, entry.t, entry.v) ? 1 : 0;
     }
     // Read by queries under the shared lock, so that they cover what they can see.
     if (min < min_time_) min_time_ = min;
@@ -225,6 +271,10 @@ std::unique_ptr<storage::SeriesSet> Head::Select(const std::vector<Matcher>& mat
   std::vector<Slot> slots = index_.Select(matchers);
   std::erase_if(slots, [&](Slot slot) {
     const HotSeries& series = hot_[slot];
+    if (const TimeRange late = late_.RangeOf(slot);
+        late.min <= range.max && late.max >= range.min) {
+      return false;
+    }
     if (series.open.count() == 0 || series.last_time < range.min) return true;
     // The oldest chunk is at the end of the list; most queries end well before it matters.
     Timestamp first = series.open_min;
@@ -238,10 +288,11 @@ std::unique_ptr<storage::SeriesSet> Head::Select(const std::vector<Matcher>& mat
   snapshot->rows_.reserve(slots.size());
   for (const Slot slot : slots) {
     const HotSeries& series = hot_[slot];
-    const bool open = series.open_min <= range.max;
+    const bool open = series.open.count() > 0 && series.open_min <= range.max;
     const std::string_view bytes = open ? series.open.bytes() : std::string_view();
     snapshot->rows_.push_back({index_.LabelsOf(slot), series.sealed, snapshot->open_.size(),
-                               static_cast<uint32_t>(bytes.size()), DeletedOf(slot)});
+                               static_cast<uint32_t>(bytes.size()), DeletedOf(slot),
+                               late_.ViewOf(slot)});
     snapshot->open_ += bytes;
   }
   return snapshot;
@@ -252,26 +303,25 @@ std::shared_ptr<const Intervals> Head::DeletedOf(Slot slot) const {
   return found == deleted_.end() ? nullptr : found->second;
 }
 
-std::vector<Slot> Head::SeriesSince(const std::vector<Matcher>& matchers, Timestamp mint) const {
+std::vector<Head::Deletion> Head::DeletionsFor(const std::vector<Matcher>& matchers,
+                                               TimeRange range) const {
   base::SharedLock lock(mutex_);
-  std::vector<Slot> slots = index_.Select(matchers);
-  std::erase_if(slots, [&](Slot slot) { return hot_[slot].last_time < mint; });
-  return slots;
+  std::vector<Deletion> deletions;
+  for (const Slot slot : index_.Select(matchers)) {
+    const Timestamp newest = std::max(hot_[slot].last_time.load(), late_.RangeOf(slot).max);
+    if (newest >= range.min) deletions.push_back({slot, {range.min, std::min(range.max, newest)}});
+  }
+  return deletions;
 }
 
-void Head::Delete(const std::vector<Slot>& slots, TimeRange range) {
+void Head::Delete(const std::vector<Deletion>& deletions) {
   base::MutexLock lock(mutex_);
-  for (const Slot slot : slots) AddDeletion(slot, range);
-}
-
-void Head::AddDeletion(Slot slot, TimeRange range) {
-  // Only what is there: a sample that comes later is none that was deleted.
-  range.max = std::min(range.max, hot_[slot].last_time.load());
-  if (range.max < range.min) return;
-  const auto before = DeletedOf(slot);
-  Intervals intervals = before != nullptr ? *before : Intervals();
-  intervals.Add(range);
-  deleted_[slot] = std::make_shared<const Intervals>(std::move(intervals));
+  for (const auto& [slot, range] : deletions) {
+    const auto before = DeletedOf(slot);
+    Intervals intervals = before != nullptr ? *before : Intervals();
+    intervals.Add(range);
+    deleted_[slot] = std::make_shared<const Intervals>(std::move(intervals));
+  }
 }
 
 void Head::RaiseValidTime(Timestamp t) {
@@ -307,7 +357,7 @@ size_t Head::Truncate(Timestamp mint, bool empty_too) {
       const bool empty = series.open.count() == 0;
       const bool ended = !empty && series.last_time < mint;
       const bool never_used = empty && (empty_too || std::exchange(series.seen_empty, true));
-      if (!ended && !never_used) {
+      if ((!ended && !never_used) || late_.Has(slot)) {
         oldest = std::min(oldest, first);
         continue;
       }
@@ -325,6 +375,7 @@ size_t Head::Truncate(Timestamp mint, bool empty_too) {
     series_ -= dropped;
     series_removed_ += dropped;
     for (auto& [slot, intervals] : deleted_) {
+      if (late_.Has(slot)) continue;  // Older ones can hide late samples.
       Intervals kept;
       for (const TimeRange& range : intervals->ranges()) {
         if (range.max >= mint) kept.Add(range);
@@ -451,8 +502,25 @@ Head::Statistics Head::statistics() const {
   result.chunks = chunks_;
   result.chunk_bytes = chunk_bytes_;
   result.samples_appended = samples_appended_;
+  result.late_samples_appended = late_samples_appended_;
   result.min_time = min_time_;
   result.max_time = max_time_;
+  return result;
+}
+
+Head::Memory Head::memory() const {
+  base::SharedLock lock(mutex_);
+  Memory result;
+  result.hot = uint64_t{hot_.size() - first_hot_} * sizeof(HotSeries);
+  for (Slot slot = first_hot_; slot < hot_.size(); ++slot) {
+    const HotSeries& series = hot_[slot];
+    result.open_chunks += series.open.capacity();
+    result.open_used += series.open.bytes().size();
+    for (const SealedChunk* at = series.sealed; at != nullptr; at = at->older) {
+      result.sealed += sizeof(SealedChunk) + at->size;
+    }
+  }
+  result.index = index_.memory();
   return result;
 }
 

@@ -16,6 +16,7 @@
 #include "storage/storage.h"
 #include "tsdb/block/tombstones.h"
 #include "tsdb/head/epochs.h"
+#include "tsdb/head/late_samples.h"
 #include "tsdb/head/series_index.h"
 #include "tsdb/head/stable_array.h"
 #include "wal/records.h"
@@ -57,9 +58,21 @@ class Head {
     model::Timestamp t;
     double v;
   };
-  // Makes a batch visible at once. Entries that Judge refuses are passed over. One thread at a
-  // time.
-  void Publish(const std::vector<Entry>& batch) EXCLUDES_LOCK(mutex_);
+  // Makes a batch visible at once, with its `late` samples. Entries that Judge refuses are passed
+  // over. One thread at a time.
+  void Publish(const std::vector<Entry>& batch, const std::vector<Entry>& late = {})
+      EXCLUDES_LOCK(mutex_);
+
+  // Samples that Judge refuses as out of order or too old are taken as late ones where they are
+  // less than `ms` older than the newest of all; 0: none is.
+  void SetLateWindow(int64_t ms) { late_window_ms_ = ms; }
+  bool has_late_window() const { return late_window_ms_.load(std::memory_order_relaxed) > 0; }
+  bool TakesLate(model::Timestamp t) const;
+  // See LateSamples. Both take turns with Publish through the caller's commit lock.
+  LateSamples::Cut BeginLateCut(model::Timestamp limit) EXCLUDES_LOCK(mutex_);
+  void EndLateCut(const LateSamples::Cut& cut) EXCLUDES_LOCK(mutex_);
+  bool has_late_samples() const EXCLUDES_LOCK(mutex_);
+  LateSamples::Statistics late_statistics() const EXCLUDES_LOCK(mutex_);
 
   // A consistent copy of what the matchers select within `range`; shares sealed chunks.
   std::unique_ptr<storage::SeriesSet> Select(const std::vector<model::Matcher>& matchers,
@@ -83,11 +96,16 @@ class Head {
   size_t Truncate(model::Timestamp mint, bool empty_too) EXCLUDES_LOCK(mutex_);
   // The references of all series, ascending: what the log still has to know.
   std::vector<wal::Ref> LiveRefs() const EXCLUDES_LOCK(mutex_);
-  // The series that match and have samples in `range` or later.
-  std::vector<Slot> SeriesSince(const std::vector<model::Matcher>& matchers,
-                                model::Timestamp mint) const EXCLUDES_LOCK(mutex_);
-  // Hides the samples in `range` that a series has now, for good.
-  void Delete(const std::vector<Slot>& slots, model::TimeRange range) EXCLUDES_LOCK(mutex_);
+  // What a deletion hides: samples of a series that are there now. One that comes later is none
+  // that was deleted.
+  struct Deletion {
+    Slot slot;
+    model::TimeRange range;
+  };
+  std::vector<Deletion> DeletionsFor(const std::vector<model::Matcher>& matchers,
+                                     model::TimeRange range) const EXCLUDES_LOCK(mutex_);
+  // For good.
+  void Delete(const std::vector<Deletion>& deletions) EXCLUDES_LOCK(mutex_);
 
   // One chunk of a series as it is.
   struct ChunkView {
@@ -115,12 +133,19 @@ class Head {
     std::deque<std::string> copies_;  // Of open chunks, and of chunks without what was deleted.
   };
   BlockSource SourceFor(model::TimeRange range) const EXCLUDES_LOCK(mutex_);
+  // What a block of some series needs besides samples. The symbols are valid as long as the head.
+  void SortByLabels(std::vector<Slot>& slots) const EXCLUDES_LOCK(mutex_);
+  std::vector<std::string_view> SymbolsOf(const std::vector<Slot>& slots) const
+      EXCLUDES_LOCK(mutex_);
+  // Null: nothing.
+  std::shared_ptr<const Intervals> DeletionsOf(Slot slot) const EXCLUDES_LOCK(mutex_);
 
   struct Statistics {
     uint64_t series = 0;
     uint64_t chunks = 0;
     uint64_t chunk_bytes = 0;
     uint64_t samples_appended = 0;
+    uint64_t late_samples_appended = 0;
     uint64_t series_created = 0;
     uint64_t series_removed = 0;
     uint64_t truncations = 0;
@@ -128,6 +153,15 @@ class Head {
     model::Timestamp max_time = model::kTimestampMin;
   };
   Statistics statistics() const;
+  // Bytes by purpose, without what the allocator adds. Walks over every series.
+  struct Memory {
+    uint64_t hot = 0;          // The state of each series.
+    uint64_t open_chunks = 0;  // Buffers of growing chunks,
+    uint64_t open_used = 0;    // and what is written in them.
+    uint64_t sealed = 0;       // Finished chunks, or where they are.
+    SeriesIndex::Memory index;
+  };
+  Memory memory() const EXCLUDES_LOCK(mutex_);
   SeriesIndex::Statistics AnalyzeLabels(size_t limit) const EXCLUDES_LOCK(mutex_);
 
  private:
@@ -149,7 +183,6 @@ class Head {
   void Append(HotSeries& series, model::Timestamp t, double v) REQUIRES_LOCK(mutex_);
   void Seal(HotSeries& series) REQUIRES_LOCK(mutex_);
   static void FreeList(SealedChunk* chunk);
-  void AddDeletion(Slot slot, model::TimeRange range) REQUIRES_LOCK(mutex_);
   Slot Create(const model::Labels& labels, wal::Ref ref) REQUIRES_LOCK(mutex_);
   void GiveBlocksBack(std::vector<std::move_only_function<void()>>& frees) REQUIRES_LOCK(mutex_);
   std::shared_ptr<const Intervals> DeletedOf(Slot slot) const REQUIRES_SHARED_LOCK(mutex_);
@@ -167,6 +200,9 @@ class Head {
   std::atomic<uint64_t> truncations_{0};
   wal::Ref last_ref_ GUARDED_BY(mutex_) = 0;
   std::map<Slot, std::shared_ptr<const Intervals>> deleted_ GUARDED_BY(mutex_);
+  LateSamples late_ GUARDED_BY(mutex_);
+  std::atomic<int64_t> late_window_ms_{0};
+  std::atomic<uint64_t> late_samples_appended_{0};
   Slot first_hot_ GUARDED_BY(mutex_) = 0;  // Slots before it have been given back.
   std::vector<Slot> unlogged_ GUARDED_BY(mutex_);
   std::atomic<uint64_t> chunks_{0};

@@ -117,12 +117,12 @@ TEST_F(HeadTest, HandsABlockWholeChunks) {
 TEST_F(HeadTest, HidesDeletedSamplesAndLeavesThemOutOfBlocks) {
   for (Timestamp t = 0; t < 1000; t += 100) Put(1, t);
   for (Timestamp t = 0; t < 1000; t += 100) Put(2, t);
-  head_.Delete(head_.SeriesSince({Matcher::Equal("i", "1")}, 150), {150, 450});
+  head_.Delete(head_.DeletionsFor({Matcher::Equal("i", "1")}, {150, 450}));
   EXPECT_EQ(Times(), "1: 0 100 500 600 700 800 900; 2: 0 100 200 300 400 500 600 700 800 900; ");
   EXPECT_EQ(Block({0, 999}),
             "1: 0-100/2 500-500/1 600-800/3 900-900/1; "
             "2: 0-200/3 300-500/3 600-800/3 900-900/1; ");
-  head_.Delete(head_.SeriesSince({Matcher::Equal("i", "2")}, model::kTimestampMin), {});
+  head_.Delete(head_.DeletionsFor({Matcher::Equal("i", "2")}, {}));
   // The second series has nothing left: whoever writes the block leaves it out.
   EXPECT_EQ(Block({0, 999}), "1: 0-100/2 500-500/1 600-800/3 900-900/1; 2:; ");
   // What comes later was not deleted.

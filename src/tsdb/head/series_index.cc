@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <boost/unordered/unordered_flat_set.hpp>
-#include <functional>
+#include <iterator>
 #include <set>
 
 #include "base/bytes.h"
@@ -16,93 +16,29 @@ using model::Labels;
 using model::LabelView;
 using model::Matcher;
 
-// Our own bytes: known to be well formed.
-uint64_t TakeUvarint(const char*& at) {
-  uint64_t value = 0;
-  for (unsigned shift = 0;; shift += 7) {
-    const auto byte = static_cast<uint8_t>(*at++);
-    value |= static_cast<uint64_t>(byte & 0x7f) << shift;
-    if (byte < 0x80) return value;
-  }
-}
-
-// `a` reduced to what is also in `b`, both ascending. Gallops through the longer list.
-void IntersectWith(std::vector<Slot>& a, std::span<const Slot> b) {
-  auto out = a.begin();
-  auto from = b.begin();
-  for (const Slot slot : a) {
-    for (ptrdiff_t step = 1; from != b.end() && *from < slot; step *= 2) {
-      const auto probe = b.end() - from > step ? from + step : b.end();
-      if (probe == b.end() || *probe >= slot) {
-        from = std::lower_bound(from, probe, slot);
-        break;
-      }
-      from = probe;
-    }
-    if (from == b.end()) break;
-    if (*from == slot) *out++ = slot;
-  }
-  a.erase(out, a.end());
-}
-
-std::vector<Slot> Union(const std::vector<std::span<const Slot>>& lists) {
-  if (lists.size() == 1) return {lists[0].begin(), lists[0].end()};
-  std::vector<Slot> all;
-  for (const auto& list : lists) all.insert(all.end(), list.begin(), list.end());
-  std::ranges::sort(all);
-  // A series has one value per name, so that nothing repeats.
-  return all;
-}
-
 }  // namespace
 
 struct SeriesIndex::Postings {
   static uint64_t Key(SymbolId name, SymbolId value) { return uint64_t{name} << 32 | value; }
 
-  boost::unordered_flat_map<uint64_t, std::vector<Slot>> series;
+  boost::unordered_flat_map<uint64_t, PostingList> series;
   boost::unordered_flat_map<SymbolId, std::vector<SymbolId>> values;
 
-  std::span<const Slot> Of(SymbolId name, SymbolId value) const {
+  // nullptr where there is none.
+  const PostingList* Find(SymbolId name, SymbolId value) const {
     const auto found = series.find(Key(name, value));
-    return found == series.end() ? std::span<const Slot>() : std::span<const Slot>(found->second);
+    return found == series.end() ? nullptr : &found->second;
   }
 };
 
-struct SeriesIndex::Identity {
-  struct Probe {
-    const Labels& labels;
-    uint64_t hash;
-  };
-  struct Hash {
-    using is_transparent = void;
-    using is_avalanching = void;
-    const SeriesIndex* index;
-    size_t operator()(Slot slot) const { return index->rows_[slot].hash; }
-    size_t operator()(const Probe& probe) const { return probe.hash; }
-  };
-  struct Equal {
-    using is_transparent = void;
-    const SeriesIndex* index;
-    bool operator()(Slot a, Slot b) const { return a == b; }
-    bool operator()(const Probe& probe, Slot slot) const {
-      return index->rows_[slot].hash == probe.hash && index->Equals(slot, probe.labels);
-    }
-    bool operator()(Slot slot, const Probe& probe) const { return (*this)(probe, slot); }
-  };
-
-  explicit Identity(const SeriesIndex* index) : slots(0, Hash{index}, Equal{index}) {}
-  boost::unordered_flat_set<Slot, Hash, Equal> slots;
-};
-
-SeriesIndex::SeriesIndex()
-    : postings_(std::make_unique<Postings>()), identity_(std::make_unique<Identity>(this)) {}
+SeriesIndex::SeriesIndex() : postings_(std::make_unique<Postings>()) {}
 SeriesIndex::~SeriesIndex() = default;
 
 template <class Visit>
 void SeriesIndex::VisitLabels(Slot slot, Visit visit) const {
-  const char* at = records_.data() + rows_[slot].record;
-  for (const SymbolId name : schemas_[TakeUvarint(at)]) {
-    if (!visit(name, static_cast<SymbolId>(TakeUvarint(at)))) return;
+  const char* at = records_.Get(slot);
+  for (const SymbolId name : schemas_[base::TakeUvarint(at)].names) {
+    if (!visit(name, static_cast<SymbolId>(base::TakeUvarint(at)))) return;
   }
 }
 
@@ -128,90 +64,100 @@ bool SeriesIndex::Equals(Slot slot, const Labels& labels) const {
 }
 
 std::optional<Slot> SeriesIndex::Find(const Labels& labels) const {
-  const auto found = identity_->slots.find(Identity::Probe{labels, labels.hash()});
-  if (found == identity_->slots.end()) return std::nullopt;
-  return *found;
+  return identity_.Find(labels.hash(), [&](Slot slot) { return Equals(slot, labels); });
 }
 
 uint32_t SeriesIndex::SchemaOf(const std::vector<SymbolId>& names) {
-  const auto [at, inserted] =
-      schema_ids_.try_emplace(names, static_cast<uint32_t>(schemas_.size()));
-  if (inserted) schemas_.push_back(names);
+  const auto [at, inserted] = schema_ids_.try_emplace(names, 0);
+  if (!inserted) return at->second;
+  if (free_schemas_.empty()) {
+    at->second = static_cast<uint32_t>(schemas_.size());
+    schemas_.emplace_back();
+  } else {
+    at->second = free_schemas_.back();
+    free_schemas_.pop_back();
+  }
+  schemas_[at->second].names = names;
+  for (const SymbolId name : names) symbols_.Retain(name);
   return at->second;
 }
 
-Slot SeriesIndex::Add(const Labels& labels) {
-  const Slot slot = rows_.Grow();
-  std::vector<SymbolId> names;
-  std::vector<SymbolId> values;
-  for (const LabelView label : labels) {
-    names.push_back(symbols_.Intern(label.name));
-    values.push_back(symbols_.Intern(label.value));
-  }
-  rows_[slot] = {records_.size(), labels.hash()};
-  ++size_;
-  base::PutUvarint(records_, SchemaOf(names));
-  for (const SymbolId value : values) base::PutUvarint(records_, value);
-  for (size_t i = 0; i < names.size(); ++i) {
-    std::vector<Slot>& list = postings_->series[Postings::Key(names[i], values[i])];
-    if (list.empty()) postings_->values[names[i]].push_back(values[i]);
-    list.push_back(slot);
-  }
-  identity_->slots.insert(slot);
-  return slot;
+void SeriesIndex::ReleaseSchema(uint32_t id) {
+  Schema& schema = schemas_[id];
+  if (--schema.series > 0) return;
+  schema_ids_.erase(schema.names);
+  for (const SymbolId name : schema.names) symbols_.Release(name);
+  schema.names = {};
+  free_schemas_.push_back(id);
 }
 
-size_t SeriesIndex::RecordBytes(Slot slot) const {
-  const char* const begin = records_.data() + rows_[slot].record;
-  const char* at = begin;
-  for (size_t left = schemas_[TakeUvarint(at)].size(); left > 0; --left) TakeUvarint(at);
-  return static_cast<size_t>(at - begin);
+Slot SeriesIndex::Add(const Labels& labels) {
+  names_.clear();
+  values_.clear();
+  record_.clear();
+  for (const LabelView label : labels) {
+    names_.push_back(symbols_.Intern(label.name));
+    values_.push_back(symbols_.Intern(label.value));
+  }
+  const uint32_t schema = SchemaOf(names_);
+  ++schemas_[schema].series;
+  base::PutUvarint(record_, schema);
+  for (const SymbolId value : values_) base::PutUvarint(record_, value);
+  const Slot slot = records_.Add(record_);
+  ++size_;
+  for (size_t i = 0; i < names_.size(); ++i) {
+    PostingList& list = postings_->series[Postings::Key(names_[i], values_[i])];
+    if (list.empty()) {
+      postings_->values[names_[i]].push_back(values_[i]);
+      symbols_.Retain(values_[i]);
+    }
+    list.Append(slot);
+  }
+  identity_.Insert(labels.hash(), slot);
+  return slot;
 }
 
 void SeriesIndex::Remove(std::span<const Slot> slots) {
   // Which lists lose something: each is rewritten once, however many of its series go.
   boost::unordered_flat_set<uint64_t> touched;
+  std::vector<uint32_t> schemas;
   for (const Slot slot : slots) {
-    identity_->slots.erase(slot);
-    VisitLabels(slot, [&](SymbolId name, SymbolId value) {
-      touched.insert(Postings::Key(name, value));
-      return true;
-    });
-    removed_record_bytes_ += RecordBytes(slot);
-    rows_[slot].record = kRemoved;
+    identity_.Remove(LabelsOf(slot).hash(), slot);
+    const char* at = records_.Get(slot);
+    schemas.push_back(static_cast<uint32_t>(base::TakeUvarint(at)));
+    for (const SymbolId name : schemas_[schemas.back()].names) {
+      touched.insert(Postings::Key(name, static_cast<SymbolId>(base::TakeUvarint(at))));
+    }
+    records_.Remove(slot);
     --size_;
   }
+  boost::unordered_flat_set<SymbolId> names;  // That lose a value.
+  std::vector<SymbolId> values;
   for (const uint64_t key : touched) {
     const auto list = postings_->series.find(key);
-    std::erase_if(list->second, [this](Slot slot) { return rows_[slot].record == kRemoved; });
+    list->second.RemoveIf([this](Slot slot) { return !records_.Contains(slot); });
     if (!list->second.empty()) continue;
     postings_->series.erase(list);
-    const auto values = postings_->values.find(static_cast<SymbolId>(key >> 32));
-    std::erase(values->second, static_cast<SymbolId>(key));
-    if (values->second.empty()) postings_->values.erase(values);
+    names.insert(static_cast<SymbolId>(key >> 32));
+    values.push_back(static_cast<SymbolId>(key));
   }
-  if (removed_record_bytes_ > records_.size() / 2) CompactRecords();
-  constexpr uint32_t kBlock = decltype(rows_)::kPerBlock;
-  while (first_row_ + kBlock <= rows_.size()) {
-    for (Slot slot = first_row_; slot < first_row_ + kBlock; ++slot) {
-      if (rows_[slot].record != kRemoved) return;
+  for (const SymbolId name : names) {
+    const auto of_name = postings_->values.find(name);
+    std::erase_if(of_name->second, [&](SymbolId value) {
+      return !postings_->series.contains(Postings::Key(name, value));
+    });
+    if (of_name->second.empty()) {
+      postings_->values.erase(of_name);
+    } else if (of_name->second.size() < of_name->second.capacity() / 4) {
+      of_name->second.shrink_to_fit();
     }
-    rows_.TakeBlock(first_row_);
-    first_row_ += kBlock;
   }
-}
-
-void SeriesIndex::CompactRecords() {
-  std::string compact;
-  compact.reserve(records_.size() - removed_record_bytes_);
-  for (Slot slot = first_row_; slot < rows_.size(); ++slot) {
-    if (rows_[slot].record == kRemoved) continue;
-    const uint64_t offset = compact.size();
-    compact.append(records_, rows_[slot].record, RecordBytes(slot));
-    rows_[slot].record = offset;
+  for (const SymbolId value : values) symbols_.Release(value);
+  for (const uint32_t schema : schemas) ReleaseSchema(schema);
+  // What churn has emptied.
+  if (postings_->series.size() < postings_->series.bucket_count() / 4) {
+    postings_->series.rehash(0);
   }
-  records_ = std::move(compact);
-  removed_record_bytes_ = 0;
 }
 
 Labels SeriesIndex::LabelsOf(Slot slot) const {
@@ -228,7 +174,7 @@ std::vector<Slot> SeriesIndex::Select(std::span<const Matcher> matchers) const {
   struct Condition {
     const Matcher* matcher;
     std::optional<SymbolId> name;
-    std::vector<std::span<const Slot>> lists;
+    std::vector<const PostingList*> lists;
     size_t series = 0;
   };
   std::vector<Condition> narrowing;  // Can name their series.
@@ -241,9 +187,9 @@ std::vector<Slot> SeriesIndex::Select(std::span<const Matcher> matchers) const {
     }
     if (!condition.name) return {};
     const auto add = [&](SymbolId value) {
-      if (const auto list = postings_->Of(*condition.name, value); !list.empty()) {
+      if (const PostingList* const list = postings_->Find(*condition.name, value)) {
         condition.lists.push_back(list);
-        condition.series += list.size();
+        condition.series += list->size();
       }
     };
     const bool literal =
@@ -268,19 +214,20 @@ std::vector<Slot> SeriesIndex::Select(std::span<const Matcher> matchers) const {
   std::vector<Slot> slots;
   if (narrowing.empty()) {
     slots.reserve(size());
-    for (Slot slot = first_row_; slot < rows_.size(); ++slot) {
-      if (rows_[slot].record != kRemoved) slots.push_back(slot);
-    }
+    records_.VisitSlots([&](Slot slot) { slots.push_back(slot); });
   } else {
     slots = Union(narrowing[0].lists);
     for (size_t i = 1; i < narrowing.size() && !slots.empty(); ++i) {
-      // Judging few series one by one beats merging the postings of many values.
-      if (narrowing[i].lists.size() == 1) {
-        IntersectWith(slots, narrowing[i].lists[0]);
-      } else if (narrowing[i].series / 8 > slots.size()) {
+      // Judging few series one by one beats walking long postings.
+      if (narrowing[i].series / 8 > slots.size()) {
         filtering.push_back(std::move(narrowing[i]));
+      } else if (narrowing[i].lists.size() == 1) {
+        IntersectWith(slots, *narrowing[i].lists[0]);
       } else {
-        IntersectWith(slots, Union(narrowing[i].lists));
+        const std::vector<Slot> accepted = Union(narrowing[i].lists);
+        std::vector<Slot> both;
+        std::ranges::set_intersection(slots, accepted, std::back_inserter(both));
+        slots = std::move(both);
       }
     }
   }
@@ -368,7 +315,7 @@ std::vector<std::string> SeriesIndex::LabelValues(std::string_view name,
 }
 
 std::vector<std::string_view> SeriesIndex::SymbolsOf(std::span<const Slot> slots) const {
-  std::vector<bool> used(symbols_.size());
+  std::vector<bool> used(symbols_.id_end());
   for (const Slot slot : slots) {
     VisitLabels(slot, [&](SymbolId name, SymbolId value) {
       used[name] = true;
@@ -382,6 +329,20 @@ std::vector<std::string_view> SeriesIndex::SymbolsOf(std::span<const Slot> slots
   }
   std::ranges::sort(texts);
   return texts;
+}
+
+SeriesIndex::Memory SeriesIndex::memory() const {
+  Memory result;
+  result.records = records_.bytes();
+  result.identity = identity_.bytes();
+  result.postings =
+      postings_->series.bucket_count() * (sizeof(std::pair<const uint64_t, PostingList>) + 1);
+  for (const auto& [key, list] : postings_->series) result.postings += list.heap_bytes();
+  for (const auto& [name, values] : postings_->values) {
+    result.postings += values.capacity() * sizeof(SymbolId);
+  }
+  result.symbols = symbols_.bytes();
+  return result;
 }
 
 SeriesIndex::Statistics SeriesIndex::Analyze(size_t limit) const {
@@ -401,7 +362,7 @@ SeriesIndex::Statistics SeriesIndex::Analyze(size_t limit) const {
     result.bytes_by_label.push_back({name_text, bytes});
     result.label_pairs += values.size();
     for (const SymbolId value : values) {
-      const uint64_t series = postings_->Of(name, value).size();
+      const uint64_t series = postings_->Find(name, value)->size();
       const std::string value_text(symbols_.Text(value));
       if (name == metric) result.series_by_metric.push_back({value_text, series});
       result.series_by_pair.push_back({name_text + "=" + value_text, series});

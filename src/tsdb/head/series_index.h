@@ -11,17 +11,17 @@
 
 #include "model/labels.h"
 #include "model/matcher.h"
-#include "tsdb/head/stable_array.h"
+#include "tsdb/head/identity_table.h"
+#include "tsdb/head/posting_list.h"
+#include "tsdb/head/series_records.h"
 #include "tsdb/head/symbol_table.h"
 
 namespace narthex::tsdb {
 
-// A series' dense number in the head, in order of creation.
-using Slot = uint32_t;
-
 // Which series there are: labels to slot, slot to labels, matchers to slots. Labels are kept as a
-// schema (the list of names, shared by many series) and value numbers: some 20 bytes for eight
-// labels. Guarded by its owner: one writer, or many readers.
+// schema (the list of names, shared by many series) and value numbers: for eight labels some 40
+// bytes with all that finds them. Names and values go with their last series. Guarded by its owner:
+// one writer, or many readers.
 class SeriesIndex {
  public:
   SeriesIndex();
@@ -46,7 +46,7 @@ class SeriesIndex {
   std::vector<std::string> LabelNames(const std::vector<Slot>* slots) const;
   std::vector<std::string> LabelValues(std::string_view name, const std::vector<Slot>* slots) const;
 
-  // Every name and value of these series, sorted. Valid as long as the index.
+  // Every name and value of these series, sorted. Valid until the next Remove.
   std::vector<std::string_view> SymbolsOf(std::span<const Slot> slots) const;
 
   // Cardinality, for the status page.
@@ -61,16 +61,27 @@ class SeriesIndex {
     std::vector<Count> bytes_by_label;
     std::vector<Count> series_by_pair;
   };
+  // Bytes by purpose.
+  struct Memory {
+    uint64_t records = 0;
+    uint64_t identity = 0;
+    uint64_t postings = 0;
+    uint64_t symbols = 0;
+  };
+  Memory memory() const;
   // The `limit` largest of each kind, largest first.
   Statistics Analyze(size_t limit) const;
 
  private:
   using SymbolId = SymbolTable::Id;
   struct Postings;  // Series by (name, value); values by name.
-  struct Identity;  // Labels to slot.
+  struct Schema {
+    std::vector<SymbolId> names;  // In label order.
+    uint32_t series = 0;
+  };
 
   uint32_t SchemaOf(const std::vector<SymbolId>& names);
-  size_t RecordBytes(Slot slot) const;
+  void ReleaseSchema(uint32_t id);
   bool Equals(Slot slot, const model::Labels& labels) const;
   // Calls visit(name, value) for each label in order until it returns false.
   template <class Visit>
@@ -79,24 +90,16 @@ class SeriesIndex {
   std::optional<SymbolId> ValueOf(Slot slot, SymbolId name) const;
 
   SymbolTable symbols_;
-  std::vector<std::vector<SymbolId>> schemas_;  // Names in label order.
+  std::vector<Schema> schemas_;
+  std::vector<uint32_t> free_schemas_;
   std::map<std::vector<SymbolId>, uint32_t> schema_ids_;
-  // By slot. Blocks of old slots go when all their series are gone.
-  struct Row {
-    uint64_t record;  // Offset in records_; kRemoved for a removed series.
-    uint64_t hash;
-  };
-  static constexpr uint64_t kRemoved = ~uint64_t{0};
-
-  void CompactRecords();
-
-  std::string records_;  // Per series: uvarint schema, uvarint value per name.
-  uint64_t removed_record_bytes_ = 0;
-  StableArray<Row> rows_;
+  SeriesRecords records_;  // Per series: uvarint schema, uvarint value per name.
   size_t size_ = 0;
-  Slot first_row_ = 0;  // Rows before it have been given back.
   std::unique_ptr<Postings> postings_;
-  std::unique_ptr<Identity> identity_;
+  IdentityTable identity_;
+  std::vector<SymbolId> names_;  // Of the series that Add is adding, with its values and record.
+  std::vector<SymbolId> values_;
+  std::string record_;
 };
 
 }  // namespace narthex::tsdb

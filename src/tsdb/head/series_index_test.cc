@@ -101,6 +101,38 @@ TEST(SeriesIndex, ForgetsRemovedSeriesAndGivesTheirMemoryBack) {
   EXPECT_EQ(index.Select(odd), std::vector<Slot>{kSeries});
 }
 
+// Pods come and go: names and values that only they had must not pile up.
+TEST(SeriesIndex, ChurnOfLabelsDoesNotLetItGrow) {
+  SeriesIndex index;
+  constexpr int kAlive = 1000;
+  const auto series = [](int i) {
+    return Make({{"__name__", "m"},
+                 {"pod", "a-rather-long-name-of-a-pod-" + std::to_string(i)},
+                 {"only_" + std::to_string(i / 100), "x"}});
+  };
+  const auto total = [&] {
+    const SeriesIndex::Memory memory = index.memory();
+    return memory.records + memory.identity + memory.postings + memory.symbols;
+  };
+  uint64_t early = 0;
+  for (int round = 0; round < 50; ++round) {
+    for (int i = 0; i < kAlive; ++i) index.Add(series(round * kAlive + i));
+    if (round > 0) {
+      std::vector<Slot> gone;
+      for (int i = 0; i < kAlive; ++i) {
+        gone.push_back(static_cast<Slot>((round - 1) * kAlive + i));
+      }
+      index.Remove(gone);
+    }
+    if (round == 4) early = total();
+    const int newest = (round + 1) * kAlive - 1;
+    ASSERT_EQ(index.Find(series(newest)), static_cast<Slot>(newest));
+    ASSERT_EQ(index.LabelsOf(static_cast<Slot>(newest)), series(newest));
+  }
+  EXPECT_LT(total(), early * 5 / 4);
+  EXPECT_EQ(index.LabelValues("pod", nullptr).size(), static_cast<size_t>(kAlive));
+}
+
 TEST(SeriesIndex, CountsCardinality) {
   SeriesIndex index;
   for (int i = 0; i < 5; ++i) index.Add(Make({{"__name__", "big"}, {"i", std::to_string(i)}}));

@@ -8,8 +8,8 @@
 
 namespace narthex::tsdb {
 
-// Every distinct label name and value once, numbered in order of arrival. Texts never move. Guarded
-// by its owner.
+// Every distinct label name and value once, numbered. Uses are counted; a text that nobody uses any
+// more goes and its number is given out again. Guarded by its owner.
 class SymbolTable {
  public:
   using Id = uint32_t;
@@ -17,24 +17,39 @@ class SymbolTable {
   SymbolTable();
   ~SymbolTable();
 
+  // The number of a text, new with no use. REQUIRES: a new one is retained before the next call of
+  // Release.
   Id Intern(std::string_view text);
+  void Retain(Id id) { ++entries_[id].uses; }
+  void Release(Id id);
+
   std::optional<Id> Find(std::string_view text) const;
-  // REQUIRES: id < size().
-  std::string_view Text(Id id) const { return texts_[id]; }
-  size_t size() const { return texts_.size(); }
-  size_t bytes() const { return bytes_; }  // Of the texts alone.
+  // Valid until the next Release. REQUIRES: `id` is in use.
+  std::string_view Text(Id id) const { return entries_[id].text(); }
+  // Above every number in use.
+  size_t id_end() const { return entries_.size(); }
+  size_t bytes() const;  // In memory.
 
  private:
-  struct Map;
+  struct Set;
+  struct Entry {
+    const char* begin;
+    uint32_t size;
+    uint32_t uses;
+    std::string_view text() const { return {begin, size}; }
+  };
 
-  std::string_view Copy(std::string_view text);
+  const char* Copy(std::string_view text);
+  void Compact();
 
-  std::vector<std::string_view> texts_;
-  std::unique_ptr<Map> ids_;
+  std::vector<Entry> entries_;
+  std::vector<Id> free_;
+  std::unique_ptr<Set> ids_;
   std::vector<std::unique_ptr<char[]>> blocks_;
   size_t block_left_ = 0;
   char* block_at_ = nullptr;
-  size_t bytes_ = 0;
+  size_t block_bytes_ = 0;  // Of all blocks.
+  size_t live_bytes_ = 0;   // Of texts in use.
 };
 
 }  // namespace narthex::tsdb
