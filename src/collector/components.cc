@@ -7,6 +7,8 @@
 #include "exporters/otlp_http/otlp_http_exporter.h"
 #include "exporters/prometheus/exporter.h"
 #include "exporters/prometheusremotewrite/exporter.h"
+#include "extensions/basicauth/basicauth.h"
+#include "extensions/bearertokenauth/bearertokenauth.h"
 #include "extensions/file_storage/file_storage.h"
 #include "extensions/health_check/health_check.h"
 #include "processors/attributes/attributes_processor.h"
@@ -44,8 +46,12 @@ constexpr pipeline::ExporterFactory kExporters[] = {
     exporters::kOtlpGrpcExporter,    exporters::kOtlpHttpExporter, exporters::kPrometheusExporter,
     exporters::kRemoteWriteExporter,
 };
-constexpr pipeline::ExtensionFactory kExtensions[] = {extensions::kFileStorage,
-                                                      extensions::kHealthCheck};
+constexpr pipeline::ExtensionFactory kExtensions[] = {
+    extensions::kBasicAuth,
+    extensions::kBearerTokenAuth,
+    extensions::kFileStorage,
+    extensions::kHealthCheck,
+};
 
 }  // namespace
 

@@ -62,14 +62,24 @@ void ReadTls(const config::Node& node, const CreateContext& context, ClientConfi
 
 }  // namespace
 
+base::Result<std::vector<std::pair<std::string, std::string>>> ClientConfig::AllHeaders() const {
+  auto all = headers;
+  if (auth != nullptr) {
+    ASSIGN_OR_RETURN(auto header, auth->ClientHeader());
+    all.push_back(std::move(header));
+  }
+  return all;
+}
+
 void ReadClientConfig(config::MapReader& reader, const CreateContext& context,
                       const std::vector<std::string_view>& compressions, ClientConfig& config) {
   reader.Read("endpoint", config.endpoint);
   ReadHeaders(reader, context, config);
   ReadCompression(reader, compressions, config);
   if (const config::Node* node = reader.Take("tls")) ReadTls(*node, context, config);
-  for (const char* key : {"auth", "proxy_url"}) {
-    if (reader.Take(key) != nullptr) reader.Report(key, "is not supported by this exporter");
+  config.auth = ReadAuth(reader, context);
+  if (reader.Take("proxy_url") != nullptr) {
+    reader.Report("proxy_url", "is not supported by this exporter");
   }
   for (const char* key :
        {"compression_params", "max_idle_conns", "max_idle_conns_per_host", "max_conns_per_host",

@@ -4,7 +4,7 @@
 #include <utility>
 #include <vector>
 
-#include "pipeline/factory.h"
+#include "pipeline/auth.h"
 
 namespace narthex::pipeline {
 
@@ -14,6 +14,10 @@ struct ClientConfig {
   std::vector<std::pair<std::string, std::string>> headers;
   std::string compression = "gzip";  // Empty for none.
   bool is_insecure = false;          // `tls: {insecure: true}`.
+  const AuthExtension* auth = nullptr;
+
+  // `headers` and what `auth` adds. Error: the authenticator's.
+  base::Result<std::vector<std::pair<std::string, std::string>>> AllHeaders() const;
 };
 
 // Reads `endpoint`, `headers`, `compression` and `tls`. `compressions`: the codecs that the

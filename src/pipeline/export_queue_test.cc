@@ -301,8 +301,9 @@ TEST_F(StoredQueueTest, WhatStopsInTheMiddleGoesOnAfterwards) {
   EXPECT_EQ(host_.Count("narthex_points_waiting"), 60);
   EXPECT_EQ(host_.Imbalance(), 0);
   transport_.Fail(0, {});
+  const int before = transport_.attempts();
   MakeStored();
-  AdvanceUntilAttempts(transport_.attempts() + 20);
+  transport_.WaitForAttempts(before + 20);
   queue_->Stop();
   EXPECT_EQ(Sent(), 60);
   MakeStored();

@@ -2,8 +2,9 @@
 """Collectors behind one another, over both protocols, with the second one away for a while."""
 
 import json
+import time
 
-from harness import NARTHEX, check, eventually, fetch, free_ports, main, wait_ready
+from harness import NARTHEX, Api, check, eventually, fetch, free_ports, main, wait_ready
 
 EXPORTERS = {
     "otlp_http": "{{endpoint: \"http://127.0.0.1:{http}\", {retry}}}",
@@ -99,5 +100,124 @@ def killed(world):
     check(a.stop() == 0, "A stops politely")
 
 
+LIMIT_MIB = 64
+
+
+def overload(world):
+    """More comes than leaves: senders are told to come again, memory stays within its limit, and all that was
+    acknowledged arrives."""
+    a_grpc, a_http, a_health, b_grpc, b_http, b_health, page = free_ports(7)
+    exporter = EXPORTERS["otlp_http"].format(http=b_http, retry=RETRY + ", sending_queue: {queue_size: 1000000}")
+    limiter = f"processors: {{memory_limiter: {{check_interval: 1s, limit_mib: {LIMIT_MIB}, spike_limit_mib: 16}}}}\n"
+    a_config = world.write("a.yaml", receiver(a_grpc, a_http) + f"exporters: {{otlp_http: {exporter}}}\n" + limiter +
+                           service(a_health, "otlp_http").replace("exporters:", "processors: [memory_limiter], exporters:"))
+    b_config = world.write("b.yaml", receiver(b_grpc, b_http) +
+                           f"exporters: {{prometheus: {{endpoint: \"127.0.0.1:{page}\"}}}}\n" +
+                           service(b_health, "prometheus"))
+    a = world.run("a", NARTHEX, "collector", "--config", a_config)
+    wait_ready(f"http://127.0.0.1:{a_health}/", a)
+    acknowledged, refused, rss_max, b = [], 0, 0, None
+    point = {"asInt": "1", "timeUnixNano": "1700000000000000000"}
+    for i in range(3000):
+        pad = {"attributes": [{"key": "pad", "value": {"stringValue": "x" * 60000}}]}
+        name = f"load_{i}"
+        body = {"resourceMetrics": [{"resource": pad, "scopeMetrics": [
+            {"metrics": [{"name": name, "gauge": {"dataPoints": [point]}}]}]}]}
+        status, text = fetch(f"http://127.0.0.1:{a_http}/v1/metrics", json.dumps(body).encode(),
+                             {"Content-Type": "application/json"})
+        check(status in (200, 503), f"export: {status} {text}")
+        if status == 200:
+            acknowledged.append(name)
+        else:
+            refused += 1
+        rss_max = max(rss_max, a.rss_bytes())
+        if refused == 200 and b is None:
+            # The target comes back; what is sent from now on is taken again.
+            b = world.run("b", NARTHEX, "collector", "--config", b_config)
+            wait_ready(f"http://127.0.0.1:{b_health}/", b)
+    check(refused >= 200, f"only {refused} requests were refused")
+
+    def arrived():
+        text = fetch(f"http://127.0.0.1:{page}/metrics")[1]
+        lines = {line.split("{")[0] for line in text.splitlines()}
+        return lines.issuperset(acknowledged)
+
+    eventually(arrived, f"the {len(acknowledged)} acknowledged points are on the page of B")
+    limit = LIMIT_MIB * 2**20 * 1.1
+    check(rss_max <= limit, f"A held {rss_max / 2**20:.1f} MiB of {limit / 2**20:.1f}")
+    print(f"acknowledged {len(acknowledged)}, refused {refused}, RSS at most {rss_max / 2**20:.1f} MiB")
+
+
+def histogram_request(time_ns):
+    """A delta counter, a histogram and an exponential histogram."""
+    at = {"startTimeUnixNano": str(time_ns - 10**9), "timeUnixNano": str(time_ns)}
+    return {"resourceMetrics": [{
+        "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "shop"}},
+                                    {"key": "service.instance.id", "value": {"stringValue": "i1"}},
+                                    {"key": "host.name", "value": {"stringValue": "h1"}}]},
+        "scopeMetrics": [{"metrics": [
+            {"name": "orders", "sum": {"aggregationTemporality": 1, "isMonotonic": True,
+                                       "dataPoints": [{**at, "asInt": "5"}]}},
+            {"name": "wait", "unit": "s", "histogram": {"aggregationTemporality": 2, "dataPoints": [
+                {**at, "count": "7", "sum": 4.5, "bucketCounts": ["1", "2", "4"], "explicitBounds": [0.5, 1]}]}},
+            {"name": "size", "exponentialHistogram": {"aggregationTemporality": 2, "dataPoints": [
+                {**at, "count": "6", "sum": 9, "scale": 2, "zeroCount": "1",
+                 "positive": {"offset": 2, "bucketCounts": ["3", "2"]}}]}}]}]}]}
+
+
+def to_server(world, start_server):
+    """OTLP → deltatocumulative, transform → remote write → a server, by way of a token."""
+    grpc, http, health, port = free_ports(4)
+    start_server(port, world.write("server.yaml", "global: {scrape_interval: 1h}\n"))
+    config = world.write("remote_write.yaml", f"""
+extensions:
+  health_check: {{endpoint: "127.0.0.1:{health}"}}
+  bearertokenauth: {{token: secret}}
+receivers:
+  otlp: {{protocols: {{http: {{endpoint: "127.0.0.1:{http}", auth: {{authenticator: bearertokenauth}}}}}}}}
+processors:
+  deltatocumulative:
+  transform: {{metric_statements: ['set(datapoint.attributes["added"], Concat([metric.name, "x"], "-"))']}}
+exporters:
+  prometheusremotewrite: {{endpoint: "http://127.0.0.1:{port}/api/v1/write"}}
+service:
+  extensions: [health_check, bearertokenauth]
+  telemetry: {{metrics: {{level: none}}}}
+  pipelines: {{metrics: {{receivers: [otlp], processors: [deltatocumulative, transform], exporters: [prometheusremotewrite]}}}}
+""")
+    collector = world.run("collector", NARTHEX, "collector", "--config", config)
+    wait_ready(f"http://127.0.0.1:{health}/", collector)
+    now_ns = time.time_ns()
+    headers = {"Content-Type": "application/json"}
+    url = f"http://127.0.0.1:{http}/v1/metrics"
+    check(fetch(url, b"{}", headers)[0] == 401, "without the token nobody gets in")
+    headers["Authorization"] = "Bearer secret"
+    for i in range(2):
+        body = json.dumps(histogram_request(now_ns + i * 10**9)).encode()
+        status, text = fetch(url, body, headers)
+        check(status == 200, f"export: {status} {text}")
+    api, at = Api(port), now_ns / 1e9 + 2
+    eventually(lambda: api.value("orders_total", at) == 10, "two deltas of five make ten")
+    labels = 'job="shop",instance="i1",added="wait-x"'
+    check(api.value(f'wait_seconds_bucket{{le="1",{labels}}}', at) == 3, "buckets add up")
+    check(api.value(f"wait_seconds_count{{{labels}}}", at) == 7, "the count is there")
+    check(api.value('target_info{host_name="h1",job="shop"}', at) == 1, "target_info is there")
+    return api, at
+
+
+def remote_write_to_narthex(world):
+    """Into our server."""
+    to_server(world, lambda port, config: world.narthex_server(port, config, "data", "--web.enable-remote-write-receiver"))
+
+
+def remote_write_to_prometheus(world):
+    """Into Debian's Prometheus, with native histograms."""
+    api, at = to_server(world, lambda port, config: world.prometheus(
+        port, config, "prometheus", "--web.enable-remote-write-receiver", "--enable-feature=native-histograms"))
+    check(api.value("histogram_count(size)", at) == 6, "the exponential histogram is a native one")
+
+
 if __name__ == "__main__":
-    main({"over_http": over_http, "over_grpc": over_grpc, "killed": killed})
+    main({"over_http": over_http, "over_grpc": over_grpc, "killed": killed, "overload": overload,
+          "remote_write_to_narthex": remote_write_to_narthex,
+          "remote_write_to_prometheus": remote_write_to_prometheus})

@@ -65,9 +65,7 @@ OtlpGrpcExporter::OtlpGrpcExporter(Config config, const std::string& name, pipel
       logger_(host.logger),
       queue_(config_.sending, name, host, *this) {}
 
-base::Status OtlpGrpcExporter::Start() {
-  return queue_.Start();
-}
+base::Status OtlpGrpcExporter::Start() { return queue_.Start(); }
 
 pipeline::Encoded OtlpGrpcExporter::Encode(const otlp::Batch& batch) {
   return {.payloads = {{.bytes = otlp::EncodeMetrics(batch), .points = batch.point_count()}}};
@@ -80,7 +78,12 @@ pipeline::Attempt OtlpGrpcExporter::Send(const pipeline::Payload& payload,
                      .message = payload.bytes,
                      .timeout = timeout,
                      .gzip = config_.client.compression == "gzip"};
-  for (const auto& [name, value] : config_.client.headers) call.metadata.Set(name, value);
+  const auto headers = config_.client.AllHeaders();
+  // A token's file may be back in a moment.
+  if (!headers.has_value()) {
+    return {.status = std::unexpected(headers.error()), .is_retryable = true};
+  }
+  for (const auto& [name, value] : *headers) call.metadata.Set(name, value);
   std::promise<net::GrpcAnswer> promise;
   net::CallGrpc(client_, std::move(call),
                 [&promise](net::GrpcAnswer answer) { promise.set_value(std::move(answer)); });

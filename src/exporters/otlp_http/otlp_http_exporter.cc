@@ -76,9 +76,7 @@ OtlpHttpExporter::OtlpHttpExporter(Config config, const std::string& name, pipel
       logger_(host.logger),
       queue_(config_.sending, name, host, *this) {}
 
-base::Status OtlpHttpExporter::Start() {
-  return queue_.Start();
-}
+base::Status OtlpHttpExporter::Start() { return queue_.Start(); }
 
 pipeline::Encoded OtlpHttpExporter::Encode(const otlp::Batch& batch) {
   std::string body = config_.encoding == Encoding::kJson ? otlp::EncodeMetricsJson(batch)
@@ -98,7 +96,12 @@ pipeline::Attempt OtlpHttpExporter::Send(const pipeline::Payload& payload,
                                  .body = payload.bytes,
                                  .timeout = timeout,
                                  .response_bytes_max = kResponseBytesMax};
-  for (const auto& [name, value] : config_.client.headers) request.headers.Set(name, value);
+  const auto headers = config_.client.AllHeaders();
+  // A token's file may be back in a moment.
+  if (!headers.has_value()) {
+    return {.status = std::unexpected(headers.error()), .is_retryable = true};
+  }
+  for (const auto& [name, value] : *headers) request.headers.Set(name, value);
   request.headers.Set("Content-Type", otlp::MediaTypeOf(config_.encoding));
   if (!config_.client.compression.empty()) {
     request.headers.Set("Content-Encoding", config_.client.compression);

@@ -22,9 +22,7 @@ RemoteWriteExporter::RemoteWriteExporter(RemoteWriteConfig config, const std::st
                                          pipeline::Host& host)
     : config_(std::move(config)), queue_(config_.sending, name, host, *this) {}
 
-base::Status RemoteWriteExporter::Start() {
-  return queue_.Start();
-}
+base::Status RemoteWriteExporter::Start() { return queue_.Start(); }
 
 pipeline::Encoded RemoteWriteExporter::Encode(const otlp::Batch& batch) {
   Translator::Losses losses;
@@ -44,7 +42,12 @@ pipeline::Attempt RemoteWriteExporter::Send(const pipeline::Payload& payload,
                                  .body = payload.bytes,
                                  .timeout = timeout,
                                  .response_bytes_max = kResponseBytesMax};
-  for (const auto& [name, value] : config_.client.headers) request.headers.Set(name, value);
+  const auto headers = config_.client.AllHeaders();
+  // A token's file may be back in a moment.
+  if (!headers.has_value()) {
+    return {.status = std::unexpected(headers.error()), .is_retryable = true};
+  }
+  for (const auto& [name, value] : *headers) request.headers.Set(name, value);
   request.headers.Set("Content-Encoding", "snappy");
   request.headers.Set("Content-Type",
                       config_.is_version_2

@@ -1,4 +1,3 @@
-#include <arpa/inet.h>
 #include <fmt/args.h>
 #include <fmt/format.h>
 #include <openssl/evp.h>
@@ -374,16 +373,52 @@ base::Result<Any> Hex(const Args& args) {
   return Any(fmt::format("{:016x}", word));
 }
 
+// Four numbers with dots between them, as four bytes; empty for anything else.
+std::string Ipv4Bytes(std::string_view text) {
+  std::string bytes;
+  for (const std::string_view part : Pieces(text, ".")) {
+    unsigned number = 0;
+    const char* last = part.data() + part.size();
+    const auto result = std::from_chars(part.data(), last, number);
+    const bool is_sound = !part.empty() && result.ec == std::errc() && result.ptr == last &&
+                          number <= 255 && (part.size() == 1 || part[0] != '0');
+    if (!is_sound || bytes.size() == 4) return {};
+    bytes += static_cast<char>(number);
+  }
+  return bytes.size() == 4 ? bytes : std::string();
+}
+
+// Groups of hexadecimal digits with colons between them, appended as bytes; the last may be an
+// IPv4 address. False for anything else.
+bool AppendIpv6Groups(std::string_view text, std::string& bytes) {
+  if (text.empty()) return true;
+  for (const std::string_view group : Pieces(text, ":")) {
+    const bool is_last = group.data() + group.size() == text.data() + text.size();
+    if (is_last && group.find('.') != group.npos) {
+      const std::string tail = Ipv4Bytes(group);
+      bytes += tail;
+      return !tail.empty();
+    }
+    unsigned number = 0;
+    const char* last = group.data() + group.size();
+    const auto result = std::from_chars(group.data(), last, number, 16);
+    if (group.empty() || group.size() > 4 || result.ptr != last) return false;
+    bytes += static_cast<char>(number >> 8);
+    bytes += static_cast<char>(number & 0xff);
+  }
+  return true;
+}
+
 // The bytes of an address, 4 or 16; empty for no address.
-std::string AddressOf(const std::string& text) {
-  unsigned char bytes[16];
-  if (inet_pton(AF_INET, text.c_str(), bytes) == 1) {
-    return std::string(reinterpret_cast<const char*>(bytes), 4);
-  }
-  if (inet_pton(AF_INET6, text.c_str(), bytes) == 1) {
-    return std::string(reinterpret_cast<const char*>(bytes), 16);
-  }
-  return {};
+std::string AddressOf(std::string_view text) {
+  if (std::string bytes = Ipv4Bytes(text); !bytes.empty()) return bytes;
+  std::string head, tail;
+  const size_t gap = text.find("::");
+  if (!AppendIpv6Groups(text.substr(0, gap), head)) return {};
+  if (gap == text.npos) return head.size() == 16 ? head : std::string();
+  if (!AppendIpv6Groups(text.substr(gap + 2), tail)) return {};
+  if (head.size() + tail.size() > 14) return {};
+  return head + std::string(16 - head.size() - tail.size(), '\0') + tail;
 }
 
 bool IsInside(std::string_view address, std::string_view network, size_t bits) {
@@ -401,7 +436,7 @@ base::Result<Any> IsInCidr(const Args& args) {
   if (address.empty()) return Any(false);
   for (const std::string& network : networks) {
     const size_t slash = network.find('/');
-    const std::string prefix = AddressOf(network.substr(0, slash));
+    const std::string prefix = AddressOf(std::string_view(network).substr(0, slash));
     size_t bits = 0;
     const char* last = network.data() + network.size();
     const bool is_sound = slash != network.npos && !prefix.empty() &&

@@ -35,6 +35,17 @@ uint64_t TotalMemoryBytes(base::FileSystem& files) {
   return total;
 }
 
+// What the process has in memory; 0 when it cannot be read. Source: proc(5), statm.
+uint64_t ResidentBytes(base::FileSystem& files) {
+  constexpr uint64_t kPageBytes = 4096;
+  const auto text = ReadProcFile(files, "/proc/self/statm");
+  if (!text.has_value()) return 0;
+  const size_t blank = std::min(text->find(' '), text->size() - 1);
+  uint64_t pages = 0;
+  std::from_chars(text->data() + blank + 1, text->data() + text->size(), pages);
+  return pages * kPageBytes;
+}
+
 }  // namespace
 
 std::unique_ptr<pipeline::Processor> MemoryLimiter::Create(const pipeline::CreateContext& context,
@@ -82,6 +93,8 @@ std::unique_ptr<pipeline::Processor> MemoryLimiter::Create(const pipeline::Creat
 MemoryLimiter::MemoryLimiter(uint64_t soft_limit_bytes, const std::string& name,
                              pipeline::Host& host, pipeline::Consumer& next)
     : soft_limit_bytes_(soft_limit_bytes),
+      batch_limit_bytes_(soft_limit_bytes),
+      files_(host.env.files),
       next_(next),
       flow_(host.instruments, "processor/" + name),
       accepted_(host.meter
@@ -98,9 +111,15 @@ MemoryLimiter::MemoryLimiter(uint64_t soft_limit_bytes, const std::string& name,
                    ->Bind({{"processor", name}})),
       held_(std::make_shared<std::atomic<uint64_t>>(0)) {}
 
+base::Status MemoryLimiter::Start() {
+  const uint64_t taken = std::min(ResidentBytes(files_), soft_limit_bytes_);
+  batch_limit_bytes_ = std::max(soft_limit_bytes_ - taken, soft_limit_bytes_ / 4);
+  return {};
+}
+
 base::Status MemoryLimiter::Consume(otlp::Batch batch) {
   const size_t points = batch.point_count();
-  if (held_bytes() >= soft_limit_bytes_) {
+  if (held_bytes() >= batch_limit_bytes_.load(std::memory_order_relaxed)) {
     refused_.Add(points);
     return base::Fail(base::Code::kUnavailable, "data refused due to high memory usage");
   }

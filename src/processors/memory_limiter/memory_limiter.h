@@ -19,7 +19,9 @@ class MemoryLimiter final : public pipeline::Processor {
   MemoryLimiter(uint64_t soft_limit_bytes, const std::string& name, pipeline::Host& host,
                 pipeline::Consumer& next);
 
-  base::Status Start() override { return {}; }
+  // The limit is the process's: what it has taken already is no longer there for batches, though at
+  // least a quarter of the limit is.
+  base::Status Start() override;
   void Stop() override {}
   // Error: kUnavailable over the limit.
   base::Status Consume(otlp::Batch batch) override;
@@ -28,6 +30,8 @@ class MemoryLimiter final : public pipeline::Processor {
 
  private:
   const uint64_t soft_limit_bytes_;
+  std::atomic<uint64_t> batch_limit_bytes_;
+  base::FileSystem& files_;
   pipeline::Consumer& next_;
   pipeline::Flow flow_;
   sdk::BoundCounter<uint64_t> accepted_;

@@ -48,6 +48,18 @@ TEST(MemoryLimiter, SplitAndJoinedBatchesAreCountedOnce) {
   EXPECT_EQ(limiter.held_bytes(), 0u);
 }
 
+TEST(MemoryLimiter, TheProcessItselfCounts) {
+  pipeline::TestHost host;
+  pipeline::FakeConsumer next;
+  const size_t bytes = GaugeBatch(1000).byte_size();
+  // Next to a process under test the limit is nothing: a quarter of it is left for batches.
+  MemoryLimiter limiter(8 * bytes, "m", host.host(), next);
+  ASSERT_TRUE(limiter.Start().has_value());
+  ASSERT_TRUE(limiter.Consume(GaugeBatch(1000)).has_value());
+  ASSERT_TRUE(limiter.Consume(GaugeBatch(1000)).has_value());
+  EXPECT_FALSE(limiter.Consume(GaugeBatch(1)).has_value());
+}
+
 TEST(MemoryLimiter, MistakesInItsConfiguration) {
   pipeline::TestHost host;
   pipeline::FakeConsumer next;

@@ -64,7 +64,8 @@ OtlpReceiver::GrpcConfig ReadGrpc(const config::Node& node,
   reader.Read("endpoint", config.endpoint);
   reader.Read("max_recv_msg_size_mib", message_mib);
   reader.Read("max_concurrent_streams", streams);
-  RefuseKeys(reader, {"tls", "auth"});
+  config.auth = pipeline::ReadAuth(reader, context);
+  RefuseKeys(reader, {"tls"});
   WarnNoEffect(reader, context.host,
                {"transport", "read_buffer_size", "write_buffer_size", "keepalive",
                 "include_metadata", "middlewares"});
@@ -83,7 +84,8 @@ OtlpReceiver::HttpConfig ReadHttp(const config::Node& node,
   reader.Read("endpoint", config.endpoint);
   reader.Read("metrics_url_path", config.metrics_path);
   reader.Read("max_request_body_size", bytes_max);
-  RefuseKeys(reader, {"tls", "auth"});
+  config.auth = pipeline::ReadAuth(reader, context);
+  RefuseKeys(reader, {"tls"});
   WarnNoEffect(reader, context.host,
                {"transport", "traces_url_path", "logs_url_path", "cors", "include_metadata",
                 "response_headers", "compression_algorithms", "read_timeout", "read_header_timeout",
@@ -184,6 +186,11 @@ void OtlpReceiver::HandleHttp(net::HttpRequest request, net::Responder responder
     return responder.Send(net::HttpResponse::Text(
         415, "415 unsupported media type, supported: [application/json, application/x-protobuf]"));
   }
+  if (config_.http->auth != nullptr) {
+    const base::Status status = config_.http->auth->Authenticate(
+        [&](std::string_view name) { return std::string(request.headers.Get(name)); });
+    if (!status.has_value()) return responder.Send(Failure(401, status.error(), *encoding));
+  }
   http_->RunBlocking([this, encoding = *encoding, request = std::move(request),
                       responder = std::move(responder)]() mutable {
     responder.Send(Serve(std::move(request), encoding));
@@ -214,6 +221,11 @@ net::HttpResponse OtlpReceiver::Serve(net::HttpRequest request, Encoding encodin
 }
 
 void OtlpReceiver::HandleGrpc(net::GrpcRequest request, net::GrpcResponder responder) {
+  if (config_.grpc->auth != nullptr) {
+    const base::Status status = config_.grpc->auth->Authenticate(
+        [&](std::string_view name) { return std::string(request.metadata.Get(name)); });
+    if (!status.has_value()) return responder.Fail(status.error());
+  }
   grpc_->RunBlocking(
       [this, request = std::move(request), responder = std::move(responder)]() mutable {
         base::Result<otlp::Batch> batch = otlp::DecodeMetrics(std::move(request.message));

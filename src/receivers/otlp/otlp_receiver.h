@@ -7,7 +7,7 @@
 #include "net/grpc_server.h"
 #include "net/http_server.h"
 #include "otlp/response.h"
-#include "pipeline/factory.h"
+#include "pipeline/auth.h"
 
 namespace narthex::receivers {
 
@@ -21,11 +21,13 @@ class OtlpReceiver final : public pipeline::Receiver {
     std::string endpoint = "localhost:4317";
     size_t message_bytes_max = 4 << 20;
     size_t concurrent_streams_max = 100;
+    const pipeline::AuthExtension* auth = nullptr;
   };
   struct HttpConfig {
     std::string endpoint = "localhost:4318";
     std::string metrics_path = "/v1/metrics";
     size_t body_bytes_max = 20 << 20;  // Before and after decompression.
+    const pipeline::AuthExtension* auth = nullptr;
   };
   struct Config {
     std::optional<GrpcConfig> grpc;

@@ -196,5 +196,53 @@ TEST(OtlpReceiver, KeepsTheContract) {
       "protocols: {http: {endpoint: '127.0.0.1:0'}, grpc: {endpoint: '127.0.0.1:0'}}", next);
 }
 
+// Lets in who says the word.
+class FakeAuth final : public pipeline::AuthExtension {
+ public:
+  base::Status Start() override { return {}; }
+  void Stop() override {}
+  base::Status Authenticate(const HeaderOf& header_of) const override {
+    if (header_of("X-Word") == "please") return {};
+    return base::Fail(base::Code::kUnauthenticated, "the word is missing");
+  }
+  base::Result<std::pair<std::string, std::string>> ClientHeader() const override {
+    return std::pair<std::string, std::string>("X-Word", "please");
+  }
+};
+
+TEST(OtlpReceiver, LetsInWhoAuthenticates) {
+  pipeline::TestHost host;
+  pipeline::FakeConsumer next;
+  const FakeAuth auth;
+  OtlpReceiver receiver(
+      {.grpc = OtlpReceiver::GrpcConfig{.endpoint = "127.0.0.1:0", .auth = &auth},
+       .http = OtlpReceiver::HttpConfig{.endpoint = "127.0.0.1:0", .auth = &auth}},
+      "otlp", host.host(), next);
+  ASSERT_TRUE(receiver.Start().has_value());
+  net::HttpClient client;
+  for (const bool says_it : {false, true}) {
+    net::HttpClientRequest request{
+        .method = "POST",
+        .url = fmt::format("http://127.0.0.1:{}/v1/metrics", receiver.http_port()),
+        .body = pipeline::GaugeRequest(1)};
+    request.headers.Set("Content-Type", "application/x-protobuf");
+    if (says_it) request.headers.Set("X-Word", "please");
+    EXPECT_EQ(client.FetchAndWait(std::move(request))->status, says_it ? 200 : 401);
+    net::GrpcCall call{.target = fmt::format("http://127.0.0.1:{}", receiver.grpc_port()),
+                       .method = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+                       .message = pipeline::GaugeRequest(1)};
+    if (says_it) call.metadata.Set("X-Word", "please");
+    std::promise<net::GrpcAnswer> promise;
+    net::CallGrpc(client, std::move(call),
+                  [&](net::GrpcAnswer answer) { promise.set_value(std::move(answer)); });
+    const net::GrpcAnswer answer = promise.get_future().get();
+    EXPECT_EQ(answer.message.has_value(), says_it);
+    if (!says_it) {
+      EXPECT_EQ(answer.message.error().code, base::Code::kUnauthenticated);
+    }
+  }
+  EXPECT_EQ(next.point_count(), 2u);
+}
+
 }  // namespace
 }  // namespace narthex::receivers
