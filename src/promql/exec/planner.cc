@@ -402,9 +402,9 @@ const std::string& Planner::Text(const Expr& expr) { return As<String>(Unwrap(ex
 
 base::Result<Rows> Planner::ReadVector(const Expr& expr, const Grid& grid) {
   const auto found = shared_.find(TextOf(expr));
-  Shared* const shared = found == shared_.end() ? nullptr : &found->second;
+  std::vector<Kept>* const shared = found == shared_.end() ? nullptr : &found->second;
   if (shared != nullptr) {
-    for (const Shared::Kept& kept : shared->kept) {
+    for (const Kept& kept : *shared) {
       if (kept.grid != grid) continue;
       if (context_.plan != nullptr) {
         PlanNode& node = *context_.plan->inputs.emplace_back(std::make_unique<PlanNode>());
@@ -420,7 +420,7 @@ base::Result<Rows> Planner::ReadVector(const Expr& expr, const Grid& grid) {
   ASSIGN_OR_RETURN(Rows rows, ReadAll(*input, grid.steps, context_.budget));
   // Remarks name the place that they are about: each place has to make its own.
   if (shared != nullptr && context_.annotations.size() == remarks) {
-    shared->kept.push_back({grid, CopyRows(rows, grid.steps, context_.budget.memory())});
+    shared->push_back({grid, CopyRows(rows, grid.steps, context_.budget.memory())});
   }
   return rows;
 }
@@ -447,7 +447,7 @@ void Planner::FindShared(std::string_view text, const Expr& root) {
   });
   if (!binary) return;  // Nothing stands beside anything else.
   for (const auto& [written, count] : uses) {
-    if (count > 1) shared_[written].uses = count;
+    if (count > 1) shared_.try_emplace(written);
   }
 }
 

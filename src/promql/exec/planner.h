@@ -43,14 +43,10 @@ class Planner {
   void FindShared(std::string_view text, const Expr& root);
 
  private:
-  // Of a subexpression that stands more than once: its rows, kept for those who come later.
-  struct Shared {
-    size_t uses = 0;
-    struct Kept {
-      Grid grid;
-      Rows rows;
-    };
-    std::vector<Kept> kept;
+  // The rows of a subexpression that stands more than once, for those who come later.
+  struct Kept {
+    Grid grid;
+    Rows rows;
   };
 
   base::Result<VectorOperatorPtr> PlanVector(const Expr& expr, const Grid& grid);
@@ -66,7 +62,7 @@ class Planner {
 
   QueryContext& context_;
   std::string_view text_;
-  std::map<std::string_view, Shared> shared_;  // By what is written.
+  std::map<std::string_view, std::vector<Kept>> shared_;  // By what is written.
 };
 
 // True when the value is the same at every step: literals, and what `@` pins.
