@@ -6,12 +6,14 @@
 #include <cstdio>
 #include <memory>
 #include <optional>
+#include <span>
 
 #include "api/request.h"
 #include "base/env.h"
 #include "base/log.h"
 #include "flags.h"
 #include "promql/script/script.h"
+#include "promql/script/script_storage.h"
 #include "tsdb/db.h"
 #include "tsdb_tool.h"
 
@@ -30,7 +32,8 @@ constexpr CommandHelp kQueryHelp = {
     .positional = "EXPR",
 };
 
-constexpr FlagSpec kQueryFlags[] = {
+// The last is of explain alone.
+constexpr FlagSpec kExplainFlags[] = {
     {"data", FlagKind::kString, "data/", "Data directory of a server, ours or Prometheus's."},
     {"time", FlagKind::kString, "",
      "Evaluation time, RFC 3339 or seconds since the epoch; default: that of the newest sample."},
@@ -48,8 +51,11 @@ constexpr FlagSpec kQueryFlags[] = {
     {"query.timeout", FlagKind::kDuration, "2m", "Longest time a query may take."},
     {"query.max-samples", FlagKind::kInt, "50000000", "Samples that a query may hold in memory."},
     {"query.max-memory", FlagKind::kBytes, "2GB", "Most memory that a query may hold."},
+    {"query.threads", FlagKind::kInt, "0", "Threads that the query may use; 0: one per core."},
     {"enable-feature", FlagKind::kRepeated, "", "Lists of features, as of `narthex server`."},
+    {"analyze", FlagKind::kBool, "false", "Run the query and measure."},
 };
+constexpr std::span kQueryFlags = std::span(kExplainFlags).first(std::size(kExplainFlags) - 1);
 
 std::optional<model::Timestamp> NewestSample(const tsdb::Db& db) {
   model::Timestamp newest = db.head().statistics().max_time;
@@ -87,34 +93,69 @@ base::Result<promql::Engine::Range> RangeOf(const Flags& flags, model::Timestamp
   return range;
 }
 
-base::Status Query(const Flags& flags, const std::string& text) {
-  ASSIGN_OR_RETURN(const ResultFormat format,
-                   ParseResultFormat(flags.String(flags.WasSet("o") ? "o" : "format")));
-  base::Logger log(base::LogLevel::kError, base::LogFormat::kLogfmt);
-  ASSIGN_OR_RETURN(const auto db, OpenForReading(flags.String("data"), log));
+base::Result<promql::QueryResult> Ask(const CommandHelp& help, const Flags& flags,
+                                      storage::Queryable& storage, model::Timestamp newest,
+                                      const std::string& text, bool profile) {
   promql::Engine::Options options;
   options.lookback_ms = flags.DurationMs("query.lookback-delta");
   options.timeout_ms = flags.DurationMs("query.timeout");
   options.samples_max = static_cast<uint64_t>(std::max<int64_t>(flags.Int("query.max-samples"), 0));
   options.memory_bytes_max = flags.Bytes("query.max-memory");
-  ApplyFeatures(kQueryHelp.name, flags.List("enable-feature"), options);
+  options.threads = static_cast<size_t>(std::max<int64_t>(flags.Int("query.threads"), 0));
+  ApplyFeatures(help.name, flags.List("enable-feature"), options);
   const promql::Engine engine(options, base::SystemClock());
-  const model::Timestamp newest = NewestSample(*db).value_or(base::SystemClock().WallMs());
   base::Result<promql::QueryResult> result;
   if (flags.WasSet("start") || flags.WasSet("end") || flags.WasSet("step")) {
     ASSIGN_OR_RETURN(const promql::Engine::Range range, RangeOf(flags, newest));
-    result = engine.OverRange(*db, text, range, {});
+    result = engine.OverRange(storage, text, range, {.profile = profile});
   } else {
     ASSIGN_OR_RETURN(const model::Timestamp time, TimeFlag(flags, "time", newest));
-    result = engine.Instant(*db, text, time, {});
+    result = engine.Instant(storage, text, time, {.profile = profile});
   }
   if (!result) {
     return base::Fail(result.error().code, "{}", PointOut(text, result.error().message));
   }
-  for (const std::string& remark : result->warnings) fmt::print(stderr, "{}\n", remark);
-  for (const std::string& remark : result->infos) fmt::print(stderr, "{}\n", remark);
-  const std::string out = FormatResult(*result, format);
+  return result;
+}
+
+base::Result<promql::QueryResult> AskDirectory(const CommandHelp& help, const Flags& flags,
+                                               const std::string& text, bool profile) {
+  base::Logger log(base::LogLevel::kError, base::LogFormat::kLogfmt);
+  ASSIGN_OR_RETURN(const auto db, OpenForReading(flags.String("data"), log));
+  const model::Timestamp newest = NewestSample(*db).value_or(base::SystemClock().WallMs());
+  return Ask(help, flags, *db, newest, text, profile);
+}
+
+base::Status Query(const Flags& flags, const std::string& text) {
+  ASSIGN_OR_RETURN(const ResultFormat format,
+                   ParseResultFormat(flags.String(flags.WasSet("o") ? "o" : "format")));
+  ASSIGN_OR_RETURN(const promql::QueryResult result, AskDirectory(kQueryHelp, flags, text, false));
+  for (const std::string& remark : result.warnings) fmt::print(stderr, "{}\n", remark);
+  for (const std::string& remark : result.infos) fmt::print(stderr, "{}\n", remark);
+  const std::string out = FormatResult(result, format);
   std::fwrite(out.data(), 1, out.size(), stdout);
+  return {};
+}
+
+constexpr CommandHelp kExplainHelp = {
+    .name = "narthex tool promql explain",
+    .summary = "Shows the operators that a query becomes; with --analyze, what each of them did.",
+    .examples =
+        "  narthex tool promql explain 'sum by (job) (rate(x[5m]))'\n"
+        "  narthex tool promql explain --analyze --data=data --step=1m 'sum(rate(x[5m]))'\n",
+    .positional = "EXPR",
+};
+
+base::Status Explain(const Flags& flags, const std::string& text) {
+  const bool analyze = flags.Bool("analyze");
+  promql::ScriptStorage nothing;
+  ASSIGN_OR_RETURN(const promql::QueryResult result,
+                   analyze ? AskDirectory(kExplainHelp, flags, text, true)
+                           : Ask(kExplainHelp, flags, nothing, 0, text, true));
+  if (result.plan != nullptr) fmt::print("{}", promql::FormatPlan(*result.plan, analyze));
+  if (!analyze) return {};
+  fmt::print("{} samples read, at most {} held, {} bytes at once\n", result.stats.samples_read,
+             result.stats.samples_peak, result.stats.memory_peak_bytes);
   return {};
 }
 
@@ -141,19 +182,28 @@ base::Result<size_t> RunFile(const std::string& path, bool quiet) {
   return report.failures.size();
 }
 
+int RunWithExpression(const CommandHelp& help, std::span<const FlagSpec> specs, int argc,
+                      char** argv, base::Status (*run)(const Flags&, const std::string&)) {
+  const auto flags = ParseCommandLine(help, specs, argc, argv);
+  if (!flags) return flags.error();
+  if (flags->positional().size() != 1) {
+    fmt::print(stderr, "{}: needs one expression, see --help\n", help.name);
+    return 2;
+  }
+  const base::Status status = run(*flags, flags->positional()[0]);
+  if (status) return 0;
+  fmt::print(stderr, "{}: {}\n", help.name, status.error().message);
+  return 1;
+}
+
 }  // namespace
 
 int RunQuery(int argc, char** argv) {
-  const auto flags = ParseCommandLine(kQueryHelp, kQueryFlags, argc, argv);
-  if (!flags) return flags.error();
-  if (flags->positional().size() != 1) {
-    fmt::print(stderr, "{}: needs one expression, see --help\n", kQueryHelp.name);
-    return 2;
-  }
-  const base::Status status = Query(*flags, flags->positional()[0]);
-  if (status) return 0;
-  fmt::print(stderr, "{}: {}\n", kQueryHelp.name, status.error().message);
-  return 1;
+  return RunWithExpression(kQueryHelp, kQueryFlags, argc, argv, &Query);
+}
+
+int RunExplain(int argc, char** argv) {
+  return RunWithExpression(kExplainHelp, kExplainFlags, argc, argv, &Explain);
 }
 
 int RunTestPromql(int argc, char** argv) {

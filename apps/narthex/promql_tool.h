@@ -11,6 +11,8 @@ namespace narthex::apps {
 // `narthex tool query`: PromQL over a data directory; argv[0] is the last word of the command. The
 // result is the exit code.
 int RunQuery(int argc, char** argv);
+// `narthex tool promql explain`: the operators of a query.
+int RunExplain(int argc, char** argv);
 // `narthex tool test promql`: runs PromQL test scripts.
 int RunTestPromql(int argc, char** argv);
 

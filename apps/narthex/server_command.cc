@@ -114,6 +114,7 @@ base::Result<server::Server::Options> ServerOptions(const Flags& flags) {
   options.engine.timeout_ms = flags.DurationMs("query.timeout");
   options.engine.samples_max = static_cast<uint64_t>(flags.Int("query.max-samples"));
   options.engine.concurrent_max = static_cast<size_t>(flags.Int("query.max-concurrency"));
+  options.engine.threads = static_cast<size_t>(std::max<int64_t>(flags.Int("query.threads"), 0));
   options.engine.memory_bytes_max = flags.Bytes("query.max-memory");
   options.engine.parse.text_bytes_max = static_cast<size_t>(flags.Int("query.max-text-bytes"));
   options.engine.parse.depth_max = static_cast<uint32_t>(flags.Int("query.max-depth"));

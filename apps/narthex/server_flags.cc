@@ -128,6 +128,7 @@ constexpr FlagSpec kFlags[] = {
     {"storage.tsdb.wal-fsync", K::kString, "interval",
      "When the log reaches the disk: none (at segment ends), interval (every second) or commit."},
     {"storage.tsdb.max-series", K::kInt, "0", "Refuse new series over this number; 0 is no limit."},
+    {"query.threads", K::kInt, "0", "Threads that one query may use; 0: one per core."},
     {"query.max-memory", K::kBytes, "2GB", "Most memory that a query may hold."},
     {"query.max-text-bytes", K::kInt, "1048576", "Longest query text."},
     {"query.max-depth", K::kInt, "1000", "Deepest nesting of a query."},

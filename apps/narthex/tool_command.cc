@@ -31,6 +31,7 @@ constexpr Tool kTools[] = {
      &RunTsdbCreateBlocks},
     {"tsdb", "bench", "write [FILE]: how fast samples are written", &RunTsdbBench},
     {"query", "", "--data=DIR EXPR: PromQL over a data directory", &RunQuery},
+    {"promql", "explain", "EXPR: the operators of a query, and what they did", &RunExplain},
     {"test", "promql", "FILE…: runs PromQL test scripts", &RunTestPromql},
 };
 

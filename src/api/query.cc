@@ -13,6 +13,7 @@ base::Result<promql::Engine::QueryOptions> ParseQueryOptions(const Request& requ
   ASSIGN_OR_RETURN(options.lookback_ms, DurationParam(request, "lookback_delta"));
   if (options.lookback_ms && *options.lookback_ms <= 0) options.lookback_ms.reset();
   options.stop = request.stop;
+  options.profile = request.params.Get("stats") == "all";
   return options;
 }
 

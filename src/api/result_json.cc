@@ -83,7 +83,22 @@ void AppendRow(std::string& out, const promql::ResultRow& row, bool many) {
   out += '}';
 }
 
-void AppendStats(std::string& out, const promql::QueryStats& stats) {
+void WritePlan(json::Writer& writer, const promql::PlanNode& node) {
+  writer.BeginObject();
+  writer.Key("operator").String(node.text);
+  if (!node.notes.empty()) writer.Key("notes").String(node.notes);
+  writer.Key("series").Uint(node.series);
+  writer.Key("values").Uint(node.values);
+  writer.Key("samplesRead").Uint(node.samples_read);
+  writer.Key("bytes").Uint(node.bytes);
+  writer.Key("seconds").Double(node.seconds);
+  writer.Key("inputs").BeginArray();
+  for (const auto& input : node.inputs) WritePlan(writer, *input);
+  writer.EndArray().EndObject();
+}
+
+void AppendStats(std::string& out, const promql::QueryResult& result) {
+  const promql::QueryStats& stats = result.stats;
   json::Writer writer;
   writer.BeginObject();
   writer.Key("timings").BeginObject();
@@ -98,7 +113,13 @@ void AppendStats(std::string& out, const promql::QueryStats& stats) {
   writer.Key("samples").BeginObject();
   writer.Key("totalQueryableSamples").Uint(stats.samples_read);
   writer.Key("peakSamples").Uint(stats.samples_peak);
-  writer.EndObject().EndObject();
+  writer.EndObject();
+  if (result.plan != nullptr) {
+    writer.Key("peakBytes").Uint(stats.memory_peak_bytes);
+    writer.Key("plan");
+    WritePlan(writer, *result.plan);
+  }
+  writer.EndObject();
   out += writer.text();
 }
 
@@ -164,7 +185,7 @@ bool AppendQueryResult(std::string& out, const promql::QueryResult& result, size
   }
   if (with_stats) {
     out += ",\"stats\":";
-    AppendStats(out, result.stats);
+    AppendStats(out, result);
   }
   out += '}';
   return truncated;

@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <atomic>
+#include <optional>
+#include <thread>
 
 #include "base/mutex.h"
+#include "base/thread_pool.h"
 #include "promql/exec/context.h"
 #include "promql/exec/group_key.h"
 #include "promql/exec/planner.h"
@@ -204,7 +207,10 @@ Engine::Engine(Options options, const base::Clock& clock)
     : options_(std::move(options)),
       clock_(clock),
       gate_(std::make_unique<Gate>(options_.concurrent_max, clock)),
-      counters_(std::make_unique<Counters>()) {}
+      counters_(std::make_unique<Counters>()),
+      threads_(options_.threads != 0 ? options_.threads
+                                     : std::max<size_t>(std::thread::hardware_concurrency(), 1)),
+      pool_(threads_ > 1 ? std::make_unique<base::ThreadPool>(threads_ - 1) : nullptr) {}
 
 Engine::Statistics Engine::statistics() const { return counters_->Read(); }
 
@@ -262,10 +268,24 @@ base::Result<QueryResult> Engine::Run(storage::Queryable& storage, std::string_v
                                        .deadline_ns = deadline_ns,
                                        .samples_max = options_.samples_max,
                                        .memory_bytes_max = options_.memory_bytes_max,
-                                       .stop = options.stop})};
+                                       .stop = options.stop}),
+      .clock = &clock_,
+      .passes = options_.passes,
+      .pool = pool_.get(),
+      .threads = threads_};
   const auto evaluate = [&]() -> base::Status {
     RETURN_IF_ERROR(context.budget.Check());
+    std::shared_ptr<PlanNode> plan;
+    std::optional<ScopedMeasure> measure;
+    if (options.profile) {
+      plan = std::make_shared<PlanNode>();
+      plan->text = "query";
+      context.plan = plan.get();
+      measure.emplace(context, *plan);
+      result.plan = plan;
+    }
     Planner planner(context);
+    planner.FindShared(text, *expr);
     ASSIGN_OR_RETURN(result.rows, Evaluate(planner, *expr, grid));
     return context.budget.Charge(0);  // What was held last counts too.
   };

@@ -12,10 +12,16 @@
 #include "base/result.h"
 #include "model/labels.h"
 #include "model/sample.h"
+#include "promql/exec/context.h"
 #include "promql/exec/grid.h"
+#include "promql/exec/plan.h"
 #include "promql/parser/ast.h"
 #include "promql/parser/parser.h"
 #include "storage/storage.h"
+
+namespace narthex::base {
+class ThreadPool;
+}
 
 namespace narthex::promql {
 
@@ -47,6 +53,7 @@ struct QueryResult {
   std::vector<std::string> warnings;
   std::vector<std::string> infos;
   QueryStats stats;
+  std::shared_ptr<const PlanNode> plan;  // Where asked for.
 };
 
 // Answers PromQL queries. Thread-safe.
@@ -67,6 +74,7 @@ class Engine {
     ParseOptions parse;
     // Names go from the final result only, not at once where a function changes the meaning.
     bool delayed_name_removal = false;
+    PassOptions passes;
     // rate(), increase(), irate() and resets() look at the start times of samples, and
     // start_timestamp() gives them.
     bool use_start_timestamps = false;
@@ -77,6 +85,7 @@ class Engine {
     std::optional<int64_t> lookback_ms;
     std::optional<int64_t> timeout_ms;  // Never more than the engine's.
     std::stop_token stop;
+    bool profile = false;  // Tell what the operators did.
   };
 
   struct Range {
@@ -121,6 +130,8 @@ class Engine {
   const base::Clock& clock_;
   const std::unique_ptr<Gate> gate_;
   const std::unique_ptr<Counters> counters_;
+  const size_t threads_;
+  const std::unique_ptr<base::ThreadPool> pool_;  // Null for one thread.
 };
 
 }  // namespace narthex::promql

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <bit>
 #include <functional>
 #include <future>
 #include <thread>
@@ -53,6 +54,7 @@ TEST_F(EngineTest, RefusesToHoldTooManySamples) {
 
 TEST_F(EngineTest, RefusesToHoldTooMuchMemory) {
   Engine::Options options;
+  options.threads = 1;  // How much is held ahead is up to chance.
   const std::string_view texts[] = {
       "m_total",
       "count_over_time(m_total[10m:1s])",
@@ -98,6 +100,47 @@ TEST_F(EngineTest, StopsWhenNobodyWaits) {
   const auto result = Ask({}, "sum(m_total)", query);
   ASSERT_FALSE(result.has_value());
   EXPECT_EQ(result.error().code, base::Code::kCancelled);
+}
+
+// Answers do not depend on how many threads make them, nor on which is first.
+TEST_F(EngineTest, GivesTheSameOnAnyNumberOfThreads) {
+  storage::MemoryStorage storage;
+  for (int series = 0; series < 500; ++series) {
+    const auto labels = *model::Labels::From({{"__name__", series % 100 == 99 ? "g" : "m_total"},
+                                              {"i", std::to_string(series)},
+                                              {"j", std::to_string(series % 7)}});
+    for (int64_t t = series % 50; t <= 600'000; t += 10'000) {
+      storage.Put(labels, t, 0.1 * static_cast<double>((t * series) % 1013));
+    }
+  }
+  const auto print = [](const base::Result<QueryResult>& result) {
+    if (!result) return result.error().message;
+    std::string text;
+    for (const ResultRow& row : result->rows) {
+      text += row.labels.ToString();
+      for (const double v : row.samples.v) text += fmt::format(" {:x}", std::bit_cast<uint64_t>(v));
+      text += '\n';
+    }
+    for (const std::string& remark : result->infos) text += remark;
+    return text;
+  };
+  for (const std::string_view text :
+       {"m_total", "sum by (j) (m_total)", "avg(rate(m_total[1m]))", "rate({i=~\".*9\"}[1m])",
+        "sort_desc(m_total)", "topk(3, deriv(m_total[2m]))", "stddev(m_total) / count(m_total)",
+        "m_total * on (i) group_left () m_total", "quantile(0.3, stddev_over_time(m_total[90s]))",
+        "sum(max_over_time(rate(m_total[1m])[3m:30s]))", "m_total + rate(g[1m])"}) {
+    std::string wanted;
+    for (const size_t threads : {1, 2, 3, 8}) {
+      Engine::Options options;
+      options.threads = threads;
+      const Engine engine(options, base::SystemClock());
+      for (int run = 0; run < (threads == 1 ? 1 : 3); ++run) {
+        const std::string found = print(engine.OverRange(storage, text, {0, 600'000, 10'000}, {}));
+        if (threads == 1) wanted = found;
+        ASSERT_EQ(found, wanted) << text << " on " << threads << " threads";
+      }
+    }
+  }
 }
 
 // A storage that lets the test act at every series that is read.

@@ -5,13 +5,14 @@ import http.client
 import json
 import os
 import random
+import re
 import socket
 import subprocess
 import time
 import urllib.parse
 
 import remote_write
-from harness import Api, NARTHEX, check, eventually, fetch, free_ports, main
+from harness import Api, Failure, NARTHEX, ROOT, check, eventually, fetch, free_ports, main, wait_ready
 from promql_compare import difference
 from promql_world import Generator, series
 
@@ -68,6 +69,14 @@ def directories_are_asked(world):
     code, out, _ = tool("query", data, "1 + 1")
     check((code, out) == (0, "{}  2\n"), out)
 
+    code, out, _ = tool("promql", "explain", "sum by (a) (rate(m[5m])) / on (a) sum by (a) (rate(m[5m]))")
+    check(code == 0 and out.count("rate(m[5m])") == 1 and "evaluated already" in out, out)
+    code, out, _ = tool("promql", "explain", "--analyze", data, "--step=1m", "sum by (a) (m)")
+    check(code == 0 and out.split("\n")[0].split()[:3] == ["operator", "series", "values"], out)
+    check(out.split("\n")[2].split()[:5] == ["sum", "by", "(a)", "2", "20"], out)
+    plan = Api(port).get("query", query="sum(m)", time=newest, stats="all")["stats"]["plan"]
+    check(plan["inputs"][0]["operator"] == "sum" and plan["inputs"][0]["inputs"][0]["series"] == 2, json.dumps(plan))
+
     code, _, err = tool("query", data, "sum(m")
     check(code == 1 and err.rstrip().endswith("\n       ^") and "parse error" in err, err)
     check(tool("query", data)[0] == 2, "no expression is a usage error")
@@ -106,6 +115,32 @@ def queries_end_with_their_clients(world):
     check(status == 422 and "bytes in memory" in body, f"{status} {body[:200]}")
     check(metric('narthex_engine_queries_ended_total{reason="memory"}') == 1, "not counted")
     check(server.alive() and api.value("count(m)", BEGIN_MS // 1000 + 60) == 2000, "the server is not well")
+
+
+def metrics_guide_answers(world):
+    """Every query of docs/metrics-guide.md finds something in the data of a demo."""
+    guide = (ROOT / "docs/metrics-guide.md").read_text()
+    queries = re.findall(r"```promql\n(.*?)```", guide, re.DOTALL)
+    check(len(queries) >= 20, f"only {len(queries)} queries")
+    for row in re.findall(r"^\| [^|]* \| `([^`]+ == 0|[^`]+ > [0-9.]+)` \|$", guide, re.MULTILINE):
+        queries.append(re.sub(r" (== 0|> [0-9.]+)$", "", row).replace("[5m]", "[30s]"))
+    flags = ["api.port", "otlp.grpc.port", "otlp.http.port", "exporter.port", "telemetry.port", "health.port",
+             "server.port"]
+    ports = dict(zip(flags, free_ports(len(flags))))
+    demo = world.run("demo", NARTHEX, "demo", f"--data-dir={world.folder / 'data'}", f"--config-dir={ROOT / 'config'}",
+                     "--rate=60", *[f"--{flag}={port}" for flag, port in ports.items()])
+    wait_ready(f"http://127.0.0.1:{ports['server.port']}/-/ready", demo)
+    api = Api(ports["server.port"])
+    missing = list(queries)
+
+    def all_answered():
+        missing[:] = [query for query in missing if not api.get("query", query=query)["result"]]
+        return not missing
+
+    try:
+        eventually(all_answered, "every query has an answer", 90)
+    except Failure as error:
+        raise Failure(f"no answer to {missing}") from error
 
 
 class Client:
@@ -150,5 +185,5 @@ def answers_are_those_of_prometheus(world):
 
 
 if __name__ == "__main__":
-    main({f.__name__: f for f in (scripts_are_run, directories_are_asked, queries_end_with_their_clients,
+    main({f.__name__: f for f in (scripts_are_run, directories_are_asked, queries_end_with_their_clients, metrics_guide_answers,
                                 answers_are_those_of_prometheus)})

@@ -14,7 +14,7 @@
 
 #include "base/mutex.h"
 #include "base/result.h"
-#include "net/internal/worker_pool.h"
+#include "base/thread_pool.h"
 
 namespace narthex::net::internal {
 
@@ -141,7 +141,7 @@ class SocketServer {
   Tcp::acceptor acceptor_;  // On the first loop.
   uint16_t port_ = 0;
   size_t next_loop_ = 0;
-  WorkerPool workers_;
+  base::ThreadPool workers_;
   base::Mutex stop_mutex_;
   bool stopped_ GUARDED_BY(stop_mutex_) = false;
 };

@@ -257,7 +257,10 @@ class AggregateOperator final : public VectorOperator {
         accumulator_(node.op, steps, context.budget.memory()) {
     one_name = node.without || input_->one_name ||
                std::ranges::find(node.grouping, model::kMetricName) == node.grouping.end();
-    if (node.without || std::ranges::none_of(node.grouping, IsMetadataLabel)) input_->LeaveNames();
+    if (context.passes.leave_names &&
+        (node.without || std::ranges::none_of(node.grouping, IsMetadataLabel))) {
+      input_->LeaveNames();
+    }
   }
 
   base::Result<bool> Next(Tile& tile) override {

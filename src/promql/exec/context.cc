@@ -47,4 +47,20 @@ void Annotations::Add(std::vector<std::string>& list, std::string_view level, Po
   if (seen_.insert(line).second) list.push_back(std::move(line));
 }
 
+void Annotations::AddAll(const Annotations& other) {
+  for (const std::string& line : other.warnings_) {
+    if (seen_.insert(line).second) warnings_.push_back(line);
+  }
+  for (const std::string& line : other.infos_) {
+    if (seen_.insert(line).second) infos_.push_back(line);
+  }
+}
+
+void Annotations::Clear() {
+  if (seen_.empty()) return;
+  warnings_.clear();
+  infos_.clear();
+  seen_.clear();
+}
+
 }  // namespace narthex::promql

@@ -17,6 +17,10 @@
 #include "promql/parser/ast.h"
 #include "storage/storage.h"
 
+namespace narthex::base {
+class ThreadPool;
+}
+
 namespace narthex::promql {
 
 // What a query still may: time, samples, memory, and whether anybody waits for it. Thread-safe.
@@ -60,7 +64,8 @@ class Budget {
   std::atomic<uint64_t> read_{0};
 };
 
-// Remarks about a query that got its answer all the same; each text once, in order.
+// Remarks about a query that got its answer all the same; each text once, in order. One thread at a
+// time.
 class Annotations {
  public:
   explicit Annotations(std::string_view query) : query_(query) {}
@@ -73,6 +78,11 @@ class Annotations {
   void Inform(Position at, fmt::format_string<Args...> format, Args&&... args) {
     Add(infos_, "info", at, fmt::format(format, std::forward<Args>(args)...));
   }
+  void AddAll(const Annotations& other);
+  void Clear();
+  // None yet, about the same query.
+  Annotations Empty() const { return Annotations(query_); }
+  size_t size() const { return warnings_.size() + infos_.size(); }
   const std::vector<std::string>& warnings() const { return warnings_; }
   const std::vector<std::string>& infos() const { return infos_; }
 
@@ -80,10 +90,23 @@ class Annotations {
   void Add(std::vector<std::string>& list, std::string_view level, Position at,
            std::string_view text);
 
-  const std::string_view query_;
+  std::string_view query_;
   std::vector<std::string> warnings_;
   std::vector<std::string> infos_;
   std::set<std::string> seen_;
+};
+
+struct PlanNode;  // exec/plan.h
+
+// Passes over a query that change how it is evaluated and never what it says. Each checks for
+// itself where it may; switches are for tests and for who suspects one.
+struct PassOptions {
+  // What stands more than once in a query, at the same times, is evaluated once.
+  bool share_subexpressions = true;
+  // Names are left where whoever reads the rows looks at none.
+  bool leave_names = true;
+  // What `@` and literals pin is evaluated at one step.
+  bool pin_invariants = true;
 };
 
 // Everything that all operators of one query share.
@@ -97,6 +120,11 @@ struct QueryContext {
   bool use_start_timestamps = false;
   Annotations annotations;
   Budget budget;
+  const base::Clock* clock = nullptr;
+  PassOptions passes;
+  PlanNode* plan = nullptr;          // Where to tell what operators do; null: nobody asks.
+  base::ThreadPool* pool = nullptr;  // Null: all on the query's own thread.
+  size_t threads = 1;                // That it may use, its own included.
 };
 
 }  // namespace narthex::promql

@@ -22,6 +22,7 @@ struct Grid {
   model::Timestamp At(size_t step) const { return start + static_cast<int64_t>(step) * interval; }
   model::Timestamp Last() const { return At(steps - 1); }
   Grid FirstStep() const { return {start, interval, 1}; }
+  bool operator==(const Grid&) const = default;
 };
 
 // The windows (end - range, end] that a selector reads, one per step; open at the left.

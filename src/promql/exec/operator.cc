@@ -61,6 +61,17 @@ size_t SamplesIn(const Row& row, size_t steps) {
   return samples;
 }
 
+Rows CopyRows(const Rows& rows, size_t steps, MemoryAccount& memory) {
+  RowBuilder copies(steps, memory);
+  for (const Row* row : rows.rows) {
+    Row& copy = copies.Add(row->labels, row->drop_name);
+    std::copy_n(row->values, steps, copy.values);
+    std::copy_n(row->present, PresenceWords(steps), copy.present);
+    copy.histograms = row->histograms;
+  }
+  return copies.Take();
+}
+
 VectorOperatorPtr MakeRowsOperator(Rows rows) {
   return std::make_unique<RowsOperator>(std::move(rows));
 }

@@ -46,6 +46,11 @@ class MatrixOperator {
   // False behind the last series; and again then.
   virtual base::Result<bool> Next(RangeSeries& series) = 0;
 
+  // Where each series can be read for itself: how many there are, else 0. Then Next is not called.
+  virtual size_t readable() const { return 0; }
+  // Series `i`; false where it has no samples. Thread-safe. REQUIRES: i < readable().
+  virtual base::Result<bool> Read(size_t, RangeSeries&) const { return false; }
+
   Windows windows;
   bool one_name = false;
 };
@@ -61,6 +66,8 @@ base::Result<Rows> ReadAll(VectorOperator& input, size_t steps, Budget& budget);
 
 // What a row weighs against the query's budget: histograms count by their size.
 size_t SamplesIn(const Row& row, size_t steps);
+
+Rows CopyRows(const Rows& rows, size_t steps, MemoryAccount& memory);
 
 // Yields rows that are already there. `rows` may be a selection, in any order.
 VectorOperatorPtr MakeRowsOperator(Rows rows);

@@ -8,10 +8,12 @@
 #include "promql/exec/arithmetic.h"
 #include "promql/exec/binary.h"
 #include "promql/exec/group_key.h"
+#include "promql/exec/plan.h"
 #include "promql/exec/selector.h"
 #include "promql/exec/window.h"
 #include "promql/functions/extended.h"
 #include "promql/functions/function.h"
+#include "promql/parser/printer.h"
 
 namespace narthex::promql {
 namespace {
@@ -88,6 +90,36 @@ class BroadcastOperator final : public VectorOperator {
   size_t next_ = 0;
 };
 
+// Says of the operator being planned how it runs.
+void Note(QueryContext& context, std::string_view note) {
+  if (context.plan != nullptr) context.plan->notes = note;
+}
+
+// Parents before their operands.
+template <class Visit>
+void ForEachNode(const Expr& expr, Visit&& visit) {
+  visit(expr);
+  switch (expr.kind) {
+    case Expr::Kind::kSubquery:
+      return ForEachNode(*As<Subquery>(expr).expr, visit);
+    case Expr::Kind::kUnary:
+      return ForEachNode(*As<Unary>(expr).expr, visit);
+    case Expr::Kind::kParen:
+      return ForEachNode(*As<Paren>(expr).expr, visit);
+    case Expr::Kind::kBinary:
+      ForEachNode(*As<Binary>(expr).left, visit);
+      return ForEachNode(*As<Binary>(expr).right, visit);
+    case Expr::Kind::kCall:
+      for (const ExprPtr& arg : As<Call>(expr).args) ForEachNode(*arg, visit);
+      return;
+    case Expr::Kind::kAggregate:
+      if (As<Aggregate>(expr).parameter) ForEachNode(*As<Aggregate>(expr).parameter, visit);
+      return ForEachNode(*As<Aggregate>(expr).expr, visit);
+    default:
+      return;
+  }
+}
+
 // Functions whose value depends on the evaluation time whatever `@` says.
 bool DependsOnEvaluationTime(const Call& call) {
   static constexpr std::string_view kNames[] = {
@@ -95,53 +127,6 @@ bool DependsOnEvaluationTime(const Call& call) {
       "month",        "predict_linear", "time",        "timestamp",     "year"};
   return std::ranges::find(kNames, call.function->name) != std::end(kNames);
 }
-
-bool MayBeCounter(std::string_view name) {
-  constexpr std::string_view kSuffixes[] = {"_total", "_sum", "_count", "_bucket"};
-  return name.empty() || std::ranges::any_of(kSuffixes, [&](std::string_view suffix) {
-           return name.ends_with(suffix);
-         });
-}
-
-// Remarks on a counter function over what does not look like a counter. Needs the first series
-// only.
-class CounterCheck final : public MatrixOperator {
- public:
-  CounterCheck(QueryContext& context, MatrixOperatorPtr input, Position at)
-      : context_(context), input_(std::move(input)), at_(at) {
-    windows = input_->windows;
-    one_name = input_->one_name;
-  }
-
-  base::Result<bool> Next(RangeSeries& series) override {
-    ASSIGN_OR_RETURN(const bool more, input_->Next(series));
-    if (more && !checked_) {
-      checked_ = true;
-      const std::string_view type = series.labels.Get("__type__");
-      const std::string_view name = series.labels.Get(model::kMetricName);
-      if (!type.empty()) {
-        if (type != "counter" && type != "histogram") {
-          context_.annotations.Inform(at_,
-                                      "metric might not be a counter, __type__ label is not set to "
-                                      "\"counter\" or \"histogram\", got \"{}\": \"{}\"",
-                                      type, name);
-        }
-      } else if (!MayBeCounter(name)) {
-        context_.annotations.Inform(at_,
-                                    "metric might not be a counter, name does not end in "
-                                    "_total/_sum/_count/_bucket: \"{}\"",
-                                    name);
-      }
-    }
-    return more;
-  }
-
- private:
-  QueryContext& context_;
-  const MatrixOperatorPtr input_;
-  const Position at_;
-  bool checked_ = false;
-};
 
 base::Status CheckSmoothingFactors(const ScalarArgs& scalars) {
   constexpr std::string_view kNames[] = {"smoothing", "trend"};
@@ -216,8 +201,25 @@ bool IsStepInvariant(const Expr& expr) {
 
 base::Result<VectorOperatorPtr> Planner::Vector(const Expr& expr, const Grid& grid) {
   const Expr& inner = Unwrap(expr);
-  if (grid.steps > 1 && IsStepInvariant(inner)) return Broadcast(inner, grid);
-  return VectorNode(inner, grid);
+  if (context_.plan == nullptr) return PlanVector(inner, grid);
+  PlanNode& node = *context_.plan->inputs.emplace_back(std::make_unique<PlanNode>());
+  node.text = OperatorText(inner);
+  PlanNode* const parent = std::exchange(context_.plan, &node);
+  base::Result<VectorOperatorPtr> planned = [&] {
+    const ScopedMeasure measure(context_, node);
+    return PlanVector(inner, grid);
+  }();
+  context_.plan = parent;
+  if (!planned) return planned;
+  return MakeProbe(context_, *std::move(planned), node);
+}
+
+base::Result<VectorOperatorPtr> Planner::PlanVector(const Expr& expr, const Grid& grid) {
+  if (grid.steps > 1 && context_.passes.pin_invariants && IsStepInvariant(expr)) {
+    Note(context_, "the same at every step");
+    return Broadcast(expr, grid);
+  }
+  return VectorNode(expr, grid);
 }
 
 base::Result<VectorOperatorPtr> Planner::Broadcast(const Expr& expr, const Grid& grid) {
@@ -322,9 +324,7 @@ base::Result<VectorOperatorPtr> Planner::WindowNode(const Call& node, WindowFn f
       call.at = arg->position;
       call.extension = ExtensionOf(*arg);
       ASSIGN_OR_RETURN(input, Matrix(*arg, grid));
-      if (fn == &Rate || fn == &Increase) {
-        input = std::make_unique<CounterCheck>(context_, std::move(input), arg->position);
-      }
+      call.check_counter = fn == &Rate || fn == &Increase;
     } else {
       ASSIGN_OR_RETURN(call.scalars.emplace_back(), Scalar(*arg, grid));
     }
@@ -332,6 +332,7 @@ base::Result<VectorOperatorPtr> Planner::WindowNode(const Call& node, WindowFn f
   if (fn == &DoubleExponentialSmoothing) RETURN_IF_ERROR(CheckSmoothingFactors(call.scalars));
   if (fn == &QuantileOverTime) WarnOfQuantiles(context_, call.scalars[0], node.args[0]->position);
   call.windows = input->windows;
+  if (input->readable() > 0) Note(context_, "selector and function in one, in parts");
   const bool keep_name = fn == &LastOverTime || fn == &FirstOverTime;
   return MakeWindowOperator(context_, std::move(input), variant, std::move(call), keep_name);
 }
@@ -400,8 +401,54 @@ base::Result<std::vector<double>> Planner::ScalarBinary(const Binary& node, cons
 const std::string& Planner::Text(const Expr& expr) { return As<String>(Unwrap(expr)).value; }
 
 base::Result<Rows> Planner::ReadVector(const Expr& expr, const Grid& grid) {
+  const auto found = shared_.find(TextOf(expr));
+  std::vector<Kept>* const shared = found == shared_.end() ? nullptr : &found->second;
+  if (shared != nullptr) {
+    for (const Kept& kept : *shared) {
+      if (kept.grid != grid) continue;
+      if (context_.plan != nullptr) {
+        PlanNode& node = *context_.plan->inputs.emplace_back(std::make_unique<PlanNode>());
+        node.text = OperatorText(Unwrap(expr));
+        node.notes = "evaluated already";
+        node.series = kept.rows.rows.size();
+      }
+      return CopyRows(kept.rows, grid.steps, context_.budget.memory());
+    }
+  }
+  const size_t remarks = context_.annotations.size();
   ASSIGN_OR_RETURN(auto input, Vector(expr, grid));
-  return ReadAll(*input, grid.steps, context_.budget);
+  ASSIGN_OR_RETURN(Rows rows, ReadAll(*input, grid.steps, context_.budget));
+  // Remarks name the place that they are about: each place has to make its own.
+  if (shared != nullptr && context_.annotations.size() == remarks) {
+    shared->push_back({grid, CopyRows(rows, grid.steps, context_.budget.memory())});
+  }
+  return rows;
+}
+
+std::string_view Planner::TextOf(const Expr& expr) const {
+  if (shared_.empty()) return {};
+  const Position at = Unwrap(expr).position;
+  return at.end <= text_.size() && at.begin < at.end ? text_.substr(at.begin, at.end - at.begin)
+                                                     : std::string_view();
+}
+
+void Planner::FindShared(std::string_view text, const Expr& root) {
+  // Looking costs the length of the text at every level.
+  constexpr size_t kTextBytesMax = 4096;
+  if (!context_.passes.share_subexpressions || text.size() > kTextBytesMax) return;
+  text_ = text;
+  std::map<std::string_view, size_t> uses;
+  bool binary = false;
+  ForEachNode(root, [&](const Expr& node) {
+    binary |= node.kind == Expr::Kind::kBinary;
+    const Position at = node.position;
+    if (node.type != ValueType::kVector || at.end > text.size() || at.begin >= at.end) return;
+    ++uses[text.substr(at.begin, at.end - at.begin)];
+  });
+  if (!binary) return;  // Nothing stands beside anything else.
+  for (const auto& [written, count] : uses) {
+    if (count > 1) shared_.try_emplace(written);
+  }
 }
 
 void WarnOfQuantiles(QueryContext& context, const std::vector<double>& quantiles, Position at) {

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "promql/exec/context.h"
@@ -36,7 +38,19 @@ class Planner {
   base::Result<Rows> ReadVector(const Expr& expr, const Grid& grid);
   QueryContext& context() { return context_; }
 
+  // Looks for subexpressions that stand more than once. `text`: of the query, which the positions
+  // of `root` belong to.
+  void FindShared(std::string_view text, const Expr& root);
+
  private:
+  // The rows of a subexpression that stands more than once, for those who come later.
+  struct Kept {
+    Grid grid;
+    Rows rows;
+  };
+
+  base::Result<VectorOperatorPtr> PlanVector(const Expr& expr, const Grid& grid);
+  std::string_view TextOf(const Expr& expr) const;
   base::Result<VectorOperatorPtr> VectorNode(const Expr& expr, const Grid& grid);
   base::Result<VectorOperatorPtr> UnaryNode(const Unary& node, const Grid& grid);
   base::Result<VectorOperatorPtr> CallNode(const Call& node, const Grid& grid);
@@ -47,6 +61,8 @@ class Planner {
   base::Result<std::vector<double>> ScalarBinary(const Binary& node, const Grid& grid);
 
   QueryContext& context_;
+  std::string_view text_;
+  std::map<std::string_view, std::vector<Kept>> shared_;  // By what is written.
 };
 
 // True when the value is the same at every step: literals, and what `@` pins.

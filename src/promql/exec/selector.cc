@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "promql/exec/parts.h"
 #include "promql/functions/histogram_window.h"
 
 namespace narthex::promql {
@@ -42,7 +43,7 @@ void SelectNewest(const SampleColumns& samples, const Windows& windows, InstantV
 
 // The value at each step on the line between the samples around it; the newest one where none
 // follows within the look-back.
-void SelectSmoothed(const SampleColumns& samples, const Windows& windows, QueryContext& context,
+void SelectSmoothed(const SampleColumns& samples, const Windows& windows, Annotations& annotations,
                     Position at, Row& row) {
   const size_t count = samples.size();
   size_t next = 0;
@@ -67,13 +68,13 @@ void SelectSmoothed(const SampleColumns& samples, const Windows& windows, QueryC
     if (samples.IsHistogram(next - 1) || samples.IsHistogram(next)) {
       const std::string_view name = row.labels.Get(model::kMetricName);
       if (samples.IsHistogram(next - 1) != samples.IsHistogram(next)) {
-        WarnOfMixedTypes(context.annotations, at, name);
+        WarnOfMixedTypes(annotations, at, name);
         continue;
       }
       const model::FloatHistogram& before = *samples.histograms[next - 1];
       const model::FloatHistogram& after = *samples.histograms[next];
       if (before.custom() != after.custom()) {
-        WarnOfMixedSchemas(context.annotations, at, name);
+        WarnOfMixedSchemas(annotations, at, name);
         continue;
       }
       const bool counter = after.hint != model::ResetHint::kGauge;
@@ -102,7 +103,7 @@ void DetectResets(SampleColumns& samples) {
   }
 }
 
-class InstantSelector final : public VectorOperator {
+class InstantSelector final : public VectorOperator, private PartSource {
  public:
   InstantSelector(QueryContext& context, std::unique_ptr<storage::SeriesSet> series,
                   Windows windows, InstantValue value, const VectorSelector& selector)
@@ -112,31 +113,41 @@ class InstantSelector final : public VectorOperator {
         value_(value),
         smoothed_(selector.smoothed),
         detect_resets_(selector.detect_resets),
-        at_(selector.position) {
+        at_(selector.position),
+        reader_(context, *this, windows.steps),
+        part_(reader_.MakeOutput()) {
     span_ = windows.Span();
     if (smoothed_) span_.max += windows.range;
   }
 
   base::Result<bool> Next(Tile& tile) override {
-    tile.Clear();
-    for (; next_ < series_->size() && !tile.full(); ++next_) {
-      RETURN_IF_ERROR(context_.budget.Check());
-      RETURN_IF_ERROR(series_->Read(next_, span_, samples_));
-      context_.budget.Read(samples_.size());
-      if (samples_.size() == 0) continue;
-      if (detect_resets_) DetectResets(samples_);
-      Row& row = tile.Add(series_->labels(next_), false);
-      if (smoothed_) {
-        SelectSmoothed(samples_, windows_, context_, at_, row);
-      } else {
-        SelectNewest(samples_, windows_, value_, row);
-      }
-      if (IsEmpty(row, tile.steps())) tile.RemoveLast();
-    }
-    return !tile.empty();
+    ASSIGN_OR_RETURN(const bool more, reader_.Next(part_));
+    std::swap(tile, part_.tile);
+    return more;
   }
 
  private:
+  size_t series() const override { return series_->size(); }
+
+  base::Status Fill(size_t begin, size_t end, PartOutput& out) const override {
+    SampleColumns samples;
+    for (size_t i = begin; i < end; ++i) {
+      RETURN_IF_ERROR(context_.budget.Check());
+      RETURN_IF_ERROR(series_->Read(i, span_, samples));
+      context_.budget.Read(samples.size());
+      if (samples.size() == 0) continue;
+      if (detect_resets_) DetectResets(samples);
+      Row& row = out.tile.Add(series_->labels(i), false);
+      if (smoothed_) {
+        SelectSmoothed(samples, windows_, out.annotations, at_, row);
+      } else {
+        SelectNewest(samples, windows_, value_, row);
+      }
+      if (IsEmpty(row, out.tile.steps())) out.tile.RemoveLast();
+    }
+    return {};
+  }
+
   QueryContext& context_;
   const std::unique_ptr<storage::SeriesSet> series_;
   const Windows windows_;
@@ -145,8 +156,8 @@ class InstantSelector final : public VectorOperator {
   const bool detect_resets_;
   const Position at_;
   model::TimeRange span_;
-  size_t next_ = 0;
-  SampleColumns samples_;
+  PartReader reader_;
+  PartOutput part_;
 };
 
 void DropStaleMarkers(SampleColumns& samples) {
@@ -171,35 +182,37 @@ class RangeSelector final : public MatrixOperator {
   // `span`: what to read, which can be more than the windows.
   RangeSelector(QueryContext& context, std::unique_ptr<storage::SeriesSet> series,
                 Windows selector_windows, model::TimeRange span, bool detect_resets)
-      : context_(context),
-        series_(std::move(series)),
-        span_(span),
-        detect_resets_(detect_resets),
-        held_(context.budget.memory()) {
+      : context_(context), series_(std::move(series)), span_(span), detect_resets_(detect_resets) {
     windows = selector_windows;
   }
 
+  size_t readable() const override { return series_->size(); }
+
+  base::Result<bool> Read(size_t i, RangeSeries& series) const override {
+    RETURN_IF_ERROR(context_.budget.Check());
+    RETURN_IF_ERROR(series_->Read(i, span_, series.samples));
+    DropStaleMarkers(series.samples);
+    if (!context_.use_start_timestamps) series.samples.starts.clear();
+    if (detect_resets_) DetectResets(series.samples);
+    const size_t count = series.samples.size();
+    if (count == 0) return false;
+    context_.budget.Read(count);
+    // Held until the next series is read in its place.
+    HeldBytes held(context_.budget.memory());
+    held.Set(count * kBytesPerSample);
+    const base::Status charged = context_.budget.Charge(count);
+    context_.budget.Release(count);
+    RETURN_IF_ERROR(charged);
+    series.labels = series_->labels(i);
+    series.drop_name = false;
+    return true;
+  }
+
   base::Result<bool> Next(RangeSeries& series) override {
-    for (; next_ < series_->size(); ++next_) {
-      RETURN_IF_ERROR(context_.budget.Check());
-      context_.budget.Release(charged_);
-      charged_ = 0;
-      RETURN_IF_ERROR(series_->Read(next_, span_, series.samples));
-      DropStaleMarkers(series.samples);
-      if (!context_.use_start_timestamps) series.samples.starts.clear();
-      if (detect_resets_) DetectResets(series.samples);
-      const size_t count = series.samples.size();
-      if (count == 0) continue;
-      context_.budget.Read(count);
-      held_.Set(count * kBytesPerSample);
-      RETURN_IF_ERROR(context_.budget.Charge(count));
-      charged_ = count;
-      series.labels = series_->labels(next_++);
-      series.drop_name = false;
-      return true;
+    while (next_ < series_->size()) {
+      ASSIGN_OR_RETURN(const bool any, Read(next_++, series));
+      if (any) return true;
     }
-    context_.budget.Release(charged_);
-    charged_ = 0;
     return false;
   }
 
@@ -208,9 +221,7 @@ class RangeSelector final : public MatrixOperator {
   const std::unique_ptr<storage::SeriesSet> series_;
   const model::TimeRange span_;
   const bool detect_resets_;
-  HeldBytes held_;
   size_t next_ = 0;
-  size_t charged_ = 0;
 };
 
 }  // namespace

@@ -111,6 +111,7 @@ class Tile {
   void RemoveLast() { --size_; }
   void Clear() { size_ = 0; }
   size_t steps() const { return steps_; }
+  size_t capacity() const { return capacity_; }
   size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
   bool full() const { return size_ == capacity_; }

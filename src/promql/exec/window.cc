@@ -1,23 +1,56 @@
 #include "promql/exec/window.h"
 
+#include <algorithm>
+#include <optional>
 #include <unordered_set>
 
 #include "promql/exec/group_key.h"
+#include "promql/exec/parts.h"
 #include "promql/functions/histogram_window.h"
 
 namespace narthex::promql {
 namespace {
 
-class WindowOperator final : public VectorOperator {
+bool MayBeCounter(std::string_view name) {
+  constexpr std::string_view kSuffixes[] = {"_total", "_sum", "_count", "_bucket"};
+  return name.empty() || std::ranges::any_of(kSuffixes, [&](std::string_view suffix) {
+           return name.ends_with(suffix);
+         });
+}
+
+// Where a counter function is asked of what does not look like a counter.
+void RemarkOnCounter(Annotations& annotations, Position at, const model::Labels& labels) {
+  const std::string_view type = labels.Get("__type__");
+  const std::string_view name = labels.Get(model::kMetricName);
+  if (type == "counter" || type == "histogram") return;
+  if (!type.empty()) {
+    annotations.Inform(at,
+                       "metric might not be a counter, __type__ label is not set to "
+                       "\"counter\" or \"histogram\", got \"{}\": \"{}\"",
+                       type, name);
+  } else if (!MayBeCounter(name)) {
+    annotations.Inform(at,
+                       "metric might not be a counter, name does not end in "
+                       "_total/_sum/_count/_bucket: \"{}\"",
+                       name);
+  }
+}
+
+// Where the series of its input can be read each for itself it works in parts.
+class WindowOperator final : public VectorOperator, private PartSource {
  public:
   WindowOperator(QueryContext& context, MatrixOperatorPtr input, WindowFn fn, WindowCall call,
                  bool keep_name)
-      : input_(std::move(input)),
+      : context_(context),
+        input_(std::move(input)),
         fn_(fn),
         call_(std::move(call)),
         drop_at_once_(!keep_name && !context.delayed_name_removal),
         drop_later_(!keep_name && context.delayed_name_removal) {
     one_name = input_->one_name;
+    if (input_->readable() == 0) return;
+    reader_.emplace(context, static_cast<const PartSource&>(*this), call_.windows.steps);
+    part_.emplace(reader_->MakeOutput());
   }
 
   void LeaveNames() override {
@@ -26,36 +59,89 @@ class WindowOperator final : public VectorOperator {
 
   base::Result<bool> Next(Tile& tile) override {
     tile.Clear();
-    while (!tile.full()) {
-      ASSIGN_OR_RETURN(const bool more, input_->Next(series_));
-      if (!more) break;
-      Row& row = tile.Add(std::move(series_.labels), drop_later_ || series_.drop_name);
-      if (series_.samples.HasHistograms()) [[unlikely]] {
-        ApplyToMixed(call_, fn_, series_.samples, row);
+    while (tile.empty()) {
+      if (reader_) {
+        ASSIGN_OR_RETURN(const bool more, reader_->Next(*part_));
+        if (!more) return false;
+        if (part_->first_series) NoteFirst(*part_->first_series);
+        std::swap(tile, part_->tile);
       } else {
-        fn_(call_, series_.samples, row);
+        ASSIGN_OR_RETURN(const bool more, FillFromNext(tile));
+        if (!more && tile.empty()) return false;
       }
-      if (IsEmpty(row, tile.steps())) {
-        tile.RemoveLast();
-        continue;
-      }
-      if (drop_at_once_) row.labels = DropName(row.labels);
-      if (drop_at_once_ && !one_name && !seen_.insert(row.labels).second) {
-        return base::Fail(base::Code::kFailedPrecondition,
-                          "vector cannot contain metrics with the same labelset");
-      }
+      RETURN_IF_ERROR(RefuseEqualLabels(tile));
     }
-    return !tile.empty();
+    return true;
   }
 
  private:
+  size_t series() const override { return input_->readable(); }
+
+  base::Status Fill(size_t begin, size_t end, PartOutput& out) const override {
+    WindowCall call = call_;
+    call.annotations = &out.annotations;
+    RangeSeries series;
+    for (size_t i = begin; i < end; ++i) {
+      ASSIGN_OR_RETURN(const bool any, input_->Read(i, series));
+      if (!any) continue;
+      if (call.check_counter && !out.first_series) out.first_series = series.labels;
+      AddRow(call, series, out.tile);
+    }
+    return {};
+  }
+
+  // Up to a full tile; false behind the last series.
+  base::Result<bool> FillFromNext(Tile& tile) {
+    while (!tile.full()) {
+      ASSIGN_OR_RETURN(const bool more, input_->Next(series_));
+      if (!more) return false;
+      NoteFirst(series_.labels);
+      AddRow(call_, series_, tile);
+    }
+    return true;
+  }
+
+  void AddRow(const WindowCall& call, RangeSeries& series, Tile& tile) const {
+    Row& row = tile.Add(std::move(series.labels), drop_later_ || series.drop_name);
+    if (series.samples.HasHistograms()) [[unlikely]] {
+      ApplyToMixed(call, fn_, series.samples, row);
+    } else {
+      fn_(call, series.samples, row);
+    }
+    if (IsEmpty(row, tile.steps())) {
+      tile.RemoveLast();
+    } else if (drop_at_once_) {
+      row.labels = DropName(row.labels);
+    }
+  }
+
+  void NoteFirst(const model::Labels& labels) {
+    if (!call_.check_counter || first_noted_) return;
+    first_noted_ = true;
+    RemarkOnCounter(context_.annotations, call_.at, labels);
+  }
+
+  base::Status RefuseEqualLabels(const Tile& tile) {
+    if (!drop_at_once_ || one_name) return {};
+    for (const Row& row : tile) {
+      if (seen_.insert(row.labels).second) continue;
+      return base::Fail(base::Code::kFailedPrecondition,
+                        "vector cannot contain metrics with the same labelset");
+    }
+    return {};
+  }
+
+  QueryContext& context_;
   const MatrixOperatorPtr input_;
   const WindowFn fn_;
   const WindowCall call_;
   bool drop_at_once_;
   const bool drop_later_;
+  bool first_noted_ = false;
   RangeSeries series_;
   std::unordered_set<model::Labels> seen_;
+  std::optional<PartReader> reader_;  // Goes before what its parts are made of.
+  std::optional<PartOutput> part_;
 };
 
 // A hint speaks of the sample before, which the steps of a subquery may have passed over.

@@ -25,7 +25,8 @@ struct WindowCall {
   WindowFn base = nullptr;                   // As the function table has it.
   Extension extension = Extension::kNone;    // Which variant of it runs.
   Annotations* annotations = nullptr;
-  Position at;  // Of the range vector, for remarks about it.
+  Position at;                 // Of the range vector, for remarks about it.
+  bool check_counter = false;  // Remarks on a series that does not look like a counter.
 };
 
 // Calls visit(step, begin, end) for each window that holds samples [begin, end). Both ends only

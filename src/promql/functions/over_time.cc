@@ -4,6 +4,7 @@
 #include <span>
 
 #include "promql/functions/kernels.h"
+#include "promql/functions/lanes.h"
 
 namespace narthex::promql {
 namespace {
@@ -76,28 +77,95 @@ bool GreaterOrNan(double later, double earlier) {
   return later > earlier || (std::isnan(earlier) && !std::isnan(later));
 }
 
-double Variance(std::span<const double> values) {
-  double count = 0;
-  CompensatedSum mean;
-  CompensatedSum squares;
-  for (const double value : values) {
-    ++count;
-    const double delta = value - (mean.sum + mean.lost);
-    mean.Add(delta / count);
-    squares.Add(delta * (value - (mean.sum + mean.lost)));
-  }
-  return (squares.sum + squares.lost) / count;
+constexpr size_t kLanes = 8;
+
+// Welford's update with compensated sums, as upstream has it.
+template <class Emit>
+void Variances(const WindowCall& call, const SampleColumns& samples, Emit&& emit) {
+  ForEachBlock<kLanes>(call, samples, [&](const WindowBlock<kLanes>& block, size_t used) {
+    SumLanes<kLanes> mean;
+    SumLanes<kLanes> squares;
+    ForEachSample(block, used, [&](size_t lane, size_t at, size_t ordinal) {
+      const double value = samples.v[at];
+      const double delta = value - mean.Both(lane);
+      mean.Add(lane, delta / static_cast<double>(ordinal + 1));
+      squares.Add(lane, delta * (value - mean.Both(lane)));
+    });
+    for (size_t lane = 0; lane < used; ++lane) {
+      emit(block[lane].step, squares.Both(lane) / static_cast<double>(block[lane].size()));
+    }
+  });
 }
 
-}  // namespace
+// Sums of all windows, or their means.
+void SumInLanes(const WindowCall& call, const SampleColumns& samples, Row& row, bool mean) {
+  ForEachBlock<kLanes>(call, samples, [&](const WindowBlock<kLanes>& block, size_t used) {
+    SumLanes<kLanes> sums;
+    ForEachSample(block, used,
+                  [&](size_t lane, size_t at, size_t) { sums.Add(lane, samples.v[at]); });
+    for (size_t lane = 0; lane < used; ++lane) {
+      const Window& window = block[lane];
+      const CompensatedSum sum{sums.sum[lane], sums.lost[lane]};
+      if (!mean) {
+        row.Set(window.step, sum.Total());
+      } else if (std::isfinite(sum.sum)) {
+        row.Set(window.step, CompensatedMean{sum, static_cast<double>(window.size())}.Mean());
+      } else {
+        // Beyond the largest double: the mean goes on without the sum.
+        CompensatedMean running;
+        for (size_t i = window.begin; i < window.end; ++i) running.Add(samples.v[i]);
+        row.Set(window.step, running.Mean());
+      }
+    }
+  });
+}
 
-double Quantile(double q, std::vector<double>& values) {
-  if (values.empty() || std::isnan(q)) return std::numeric_limits<double>::quiet_NaN();
+// A total order, so that what is sorted is the same however it came about: NaN first, minus zero
+// before zero.
+bool SortsBefore(double a, double b) {
+  if (std::isnan(a) || std::isnan(b)) return std::isnan(a) && !std::isnan(b);
+  return a < b || (a == b && std::signbit(a) && !std::signbit(b));
+}
+
+// The values of windows that move forward, sorted. What enters and leaves is found by bisection.
+class SortedWindow {
+ public:
+  explicit SortedWindow(const std::vector<double>& values) : values_(values) {}
+
+  const std::vector<double>& MoveTo(size_t begin, size_t end) {
+    const size_t changes = (begin - begin_) + (end - end_);
+    // Sorting costs some log(n) comparisons a value, moving one place half a window.
+    if (begin >= end_ || changes > kChangesMax) {
+      sorted_.assign(values_.begin() + static_cast<ptrdiff_t>(begin),
+                     values_.begin() + static_cast<ptrdiff_t>(end));
+      std::ranges::sort(sorted_, SortsBefore);
+    } else {
+      for (size_t i = begin_; i < begin; ++i) sorted_.erase(Find(values_[i]));
+      for (size_t i = end_; i < end; ++i) sorted_.insert(Find(values_[i]), values_[i]);
+    }
+    begin_ = begin;
+    end_ = end;
+    return sorted_;
+  }
+
+ private:
+  static constexpr size_t kChangesMax = 64;
+
+  std::vector<double>::iterator Find(double value) {
+    return std::ranges::lower_bound(sorted_, value, SortsBefore);
+  }
+
+  const std::vector<double>& values_;
+  std::vector<double> sorted_;
+  size_t begin_ = 0;
+  size_t end_ = 0;
+};
+
+// REQUIRES: sorted, not empty.
+double QuantileOfSorted(double q, const std::vector<double>& values) {
+  if (std::isnan(q)) return std::numeric_limits<double>::quiet_NaN();
   if (q < 0) return -std::numeric_limits<double>::infinity();
   if (q > 1) return std::numeric_limits<double>::infinity();
-  std::ranges::sort(values, [](double a, double b) {
-    return std::isnan(a) ? !std::isnan(b) : a < b;  // NaN comes first.
-  });
   const auto count = static_cast<double>(values.size());
   const double rank = q * (count - 1);
   const double lower = std::max(0.0, std::floor(rank));
@@ -107,22 +175,20 @@ double Quantile(double q, std::vector<double>& values) {
          values[static_cast<size_t>(upper)] * weight;
 }
 
+}  // namespace
+
+double Quantile(double q, std::vector<double>& values) {
+  if (values.empty()) return std::numeric_limits<double>::quiet_NaN();
+  std::ranges::sort(values, SortsBefore);
+  return QuantileOfSorted(q, values);
+}
+
 void SumOverTime(const WindowCall& call, const SampleColumns& samples, Row& row) {
-  if (SumExactly(call, samples, row, false)) return;
-  PerWindow(call, samples, row, [](std::span<const double> values) {
-    CompensatedSum sum;
-    for (const double value : values) sum.Add(value);
-    return sum.Total();
-  });
+  if (!SumExactly(call, samples, row, false)) SumInLanes(call, samples, row, false);
 }
 
 void AvgOverTime(const WindowCall& call, const SampleColumns& samples, Row& row) {
-  if (SumExactly(call, samples, row, true)) return;
-  PerWindow(call, samples, row, [](std::span<const double> values) {
-    CompensatedMean mean;
-    for (const double value : values) mean.Add(value);
-    return mean.Mean();
-  });
+  if (!SumExactly(call, samples, row, true)) SumInLanes(call, samples, row, true);
 }
 
 void MinOverTime(const WindowCall& call, const SampleColumns& samples, Row& row) {
@@ -183,20 +249,17 @@ void TsOfLastOverTime(const WindowCall& call, const SampleColumns& samples, Row&
 }
 
 void StddevOverTime(const WindowCall& call, const SampleColumns& samples, Row& row) {
-  PerWindow(call, samples, row,
-            [](std::span<const double> values) { return std::sqrt(Variance(values)); });
+  Variances(call, samples, [&](size_t step, double value) { row.Set(step, std::sqrt(value)); });
 }
 
 void StdvarOverTime(const WindowCall& call, const SampleColumns& samples, Row& row) {
-  PerWindow(call, samples, row, Variance);
+  Variances(call, samples, [&](size_t step, double value) { row.Set(step, value); });
 }
 
 void QuantileOverTime(const WindowCall& call, const SampleColumns& samples, Row& row) {
-  std::vector<double> sorted;
+  SortedWindow window(samples.v);
   ForEachWindow(call.windows, samples.t, [&](size_t step, size_t begin, size_t end) {
-    sorted.assign(samples.v.begin() + static_cast<ptrdiff_t>(begin),
-                  samples.v.begin() + static_cast<ptrdiff_t>(end));
-    row.Set(step, Quantile(call.scalars[0][step], sorted));
+    row.Set(step, QuantileOfSorted(call.scalars[0][step], window.MoveTo(begin, end)));
   });
 }
 

@@ -1,7 +1,9 @@
+#include <array>
 #include <cmath>
 #include <limits>
 
 #include "promql/functions/kernels.h"
+#include "promql/functions/lanes.h"
 
 namespace narthex::promql {
 namespace {
@@ -13,57 +15,78 @@ struct Line {
   double intercept;
 };
 
-// Least squares over [begin, end), times in seconds relative to `origin`.
+// Where the run of equal values that begins at each position ends.
+std::vector<size_t> RunEnds(const std::vector<double>& values) {
+  std::vector<size_t> ends(values.size());
+  for (size_t i = values.size(); i-- > 0;) {
+    const bool goes_on = i + 1 < values.size() && values[i] == values[i + 1];
+    ends[i] = goes_on ? ends[i + 1] : i + 1;
+  }
+  return ends;
+}
+
+Line LineOfConstant(double value) {
+  if (!std::isinf(value)) return {0, value};
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  return {nan, nan};
+}
+
+// Least squares over each window of two samples at least, times in seconds relative to
+// origin_of(window). Calls emit(step, line).
 // Source: upstream's linearRegression, with its compensated sums and its answer for constants.
-Line Fit(const SampleColumns& samples, size_t begin, size_t end, model::Timestamp origin) {
-  CompensatedSum x;
-  CompensatedSum y;
-  CompensatedSum xy;
-  CompensatedSum xx;
-  double count = 0;
-  const double first = samples.v[begin];
-  bool constant = true;
-  for (size_t i = begin; i < end; ++i) {
-    const double value = samples.v[i];
-    if (constant && i > begin && value != first) constant = false;
-    count += 1;
-    const double t = static_cast<double>(samples.t[i] - origin) / 1e3;
-    x.Add(t);
-    y.Add(value);
-    xy.Add(t * value);
-    xx.Add(t * t);
-  }
-  if (constant) {
-    if (std::isinf(first)) {
-      const double nan = std::numeric_limits<double>::quiet_NaN();
-      return {nan, nan};
+template <class Origin, class Emit>
+void FitWindows(const WindowCall& call, const SampleColumns& samples, Origin&& origin_of,
+                Emit&& emit) {
+  constexpr size_t kLanes = 4;
+  const std::vector<size_t> run_ends = RunEnds(samples.v);
+  ForEachBlock<kLanes>(call, samples, [&](const WindowBlock<kLanes>& block, size_t used) {
+    std::array<model::Timestamp, kLanes> origins;
+    for (size_t lane = 0; lane < kLanes; ++lane) origins[lane] = origin_of(block[lane]);
+    SumLanes<kLanes> x;
+    SumLanes<kLanes> y;
+    SumLanes<kLanes> xy;
+    SumLanes<kLanes> xx;
+    ForEachSample(block, used, [&](size_t lane, size_t at, size_t) {
+      const double value = samples.v[at];
+      const double t = static_cast<double>(samples.t[at] - origins[lane]) / 1e3;
+      x.Add(lane, t);
+      y.Add(lane, value);
+      xy.Add(lane, t * value);
+      xx.Add(lane, t * t);
+    });
+    for (size_t lane = 0; lane < used; ++lane) {
+      const Window& window = block[lane];
+      if (window.size() < 2) continue;
+      if (run_ends[window.begin] >= window.end) {
+        emit(window.step, LineOfConstant(samples.v[window.begin]));
+        continue;
+      }
+      const auto count = static_cast<double>(window.size());
+      const double sum_x = x.Both(lane);
+      const double sum_y = y.Both(lane);
+      const double covariance = xy.Both(lane) - sum_x * sum_y / count;
+      const double variance = xx.Both(lane) - sum_x * sum_x / count;
+      const double slope = covariance / variance;
+      emit(window.step, Line{slope, sum_y / count - slope * sum_x / count});
     }
-    return {0, first};
-  }
-  const double sum_x = x.sum + x.lost;
-  const double sum_y = y.sum + y.lost;
-  const double covariance = (xy.sum + xy.lost) - sum_x * sum_y / count;
-  const double variance = (xx.sum + xx.lost) - sum_x * sum_x / count;
-  const double slope = covariance / variance;
-  return {slope, sum_y / count - slope * sum_x / count};
+  });
 }
 
 }  // namespace
 
 void Deriv(const WindowCall& call, const SampleColumns& samples, Row& row) {
-  ForEachWindow(call.windows, samples.t, [&](size_t step, size_t begin, size_t end) {
-    if (end - begin < 2) return;
-    // The first time as origin keeps precision where timestamps are large.
-    row.Set(step, Fit(samples, begin, end, samples.t[begin]).slope);
-  });
+  // The first time as origin keeps precision where timestamps are large.
+  FitWindows(
+      call, samples, [&](const Window& window) { return samples.t[window.begin]; },
+      [&](size_t step, const Line& line) { row.Set(step, line.slope); });
 }
 
 void PredictLinear(const WindowCall& call, const SampleColumns& samples, Row& row) {
-  ForEachWindow(call.windows, samples.t, [&](size_t step, size_t begin, size_t end) {
-    if (end - begin < 2) return;
-    const Line line = Fit(samples, begin, end, call.grid.At(step));
-    row.Set(step, line.slope * call.scalars[0][step] + line.intercept);
-  });
+  FitWindows(
+      call, samples, [&](const Window& window) { return call.grid.At(window.step); },
+      [&](size_t step, const Line& line) {
+        row.Set(step, line.slope * call.scalars[0][step] + line.intercept);
+      });
 }
 
 // Source: Holt's linear method as upstream's double_exponential_smoothing().

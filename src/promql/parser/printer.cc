@@ -331,6 +331,26 @@ std::string ToString(const Expr& expr) {
 
 std::string Pretty(const Expr& expr) { return PrettyAt(expr, 0); }
 
+std::string OperatorText(const Expr& expr) {
+  switch (expr.kind) {
+    case Expr::Kind::kAggregate:
+      return AggregateHead(As<Aggregate>(expr));
+    case Expr::Kind::kBinary:
+      return std::string(BinaryOpText(As<Binary>(expr).op)) + OperatorTail(As<Binary>(expr));
+    case Expr::Kind::kUnary:
+      return As<Unary>(expr).negate ? "-" : "+";
+    case Expr::Kind::kCall: {
+      const auto& call = As<Call>(expr);
+      for (const ExprPtr& arg : call.args) {
+        if (arg->type == ValueType::kMatrix) return ToString(expr);
+      }
+      return std::string(call.function->name);
+    }
+    default:
+      return ToString(expr);
+  }
+}
+
 std::string ToString(const Duration& duration) {
   std::string out;
   AppendDuration(out, duration);

@@ -12,6 +12,9 @@ std::string ToString(const Expr& expr);
 // The same over several indented lines wherever a node is longer than 100 characters.
 std::string Pretty(const Expr& expr);
 
+// A node without its operands: `sum by (job)`, `rate`, `* on (pod)`; selectors whole.
+std::string OperatorText(const Expr& expr);
+
 // "[5m * 2]" without the brackets.
 std::string ToString(const Duration& duration);
 

@@ -86,10 +86,15 @@ std::string Range(base::Random& random, int depth) {
 }  // namespace
 
 std::string RandomQuery(base::Random& random) {
+  if (random.Below(6) == 0) {
+    // Something that stands twice.
+    const std::string twice = RandomVectorQuery(random, 1 + static_cast<int>(random.Below(2)));
+    return fmt::format("({} + on (g, h) {}) or on (g) {}", twice, twice, twice);
+  }
   if (random.Below(8) != 0) {
     return RandomVectorQuery(random, 1 + static_cast<int>(random.Below(3)));
   }
-  constexpr std::string_view kRanked[] = {"topk", "bottomk"};
+  constexpr std::string_view kRanked[] = {"topk", "bottomk", "limitk"};
   constexpr std::string_view kCounts[] = {"0", "1", "2", "9"};
   return fmt::format("{}{} ({}, {}({}))", Pick(random, kRanked), Pick(random, kGroupings),
                      Pick(random, kCounts), Pick(random, kOverRange), Range(random, 0));
@@ -118,11 +123,9 @@ std::string RandomVectorQuery(base::Random& random, int depth) {
     case 9:
       return fmt::format("quantile{} ({}, {})", Pick(random, kGroupings), Pick(random, kQuantiles),
                          vector());
-    case 10: {
-      constexpr std::string_view kCounts[] = {"0", "1", "2", "9"};
-      return fmt::format("limitk{} ({}, {})", Pick(random, kGroupings), Pick(random, kCounts),
+    case 10:
+      return fmt::format("quantile{} (scalar({}) % 1, {})", Pick(random, kGroupings), vector(),
                          vector());
-    }
     case 11: {
       constexpr std::string_view kBounds[] = {
           "clamp({}, 0, 2)",

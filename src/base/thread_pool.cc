@@ -1,11 +1,11 @@
-#include "net/internal/worker_pool.h"
+#include "base/thread_pool.h"
 
 #include <utility>
 
-namespace narthex::net::internal {
+namespace narthex::base {
 
-void WorkerPool::Run(std::move_only_function<void()> function) {
-  base::MutexLock lock(mutex_);
+void ThreadPool::Run(std::move_only_function<void()> function) {
+  MutexLock lock(mutex_);
   if (stopped_) return;
   queue_.push_back(std::move(function));
   if (queue_.size() > free_ && threads_.size() < threads_max_) {
@@ -14,11 +14,11 @@ void WorkerPool::Run(std::move_only_function<void()> function) {
   wake_.NotifyOne();
 }
 
-void WorkerPool::Stop() {
+void ThreadPool::Stop() {
   std::deque<std::move_only_function<void()>> dropped;
   std::vector<std::thread> threads;
   {
-    base::MutexLock lock(mutex_);
+    MutexLock lock(mutex_);
     stopped_ = true;
     dropped.swap(queue_);
     threads.swap(threads_);
@@ -27,11 +27,11 @@ void WorkerPool::Stop() {
   for (std::thread& thread : threads) thread.join();
 }
 
-void WorkerPool::Work() {
+void ThreadPool::Work() {
   while (true) {
     std::move_only_function<void()> function;
     {
-      base::MutexLock lock(mutex_);
+      MutexLock lock(mutex_);
       ++free_;
       while (queue_.empty() && !stopped_) wake_.Wait(mutex_);
       --free_;
@@ -43,4 +43,4 @@ void WorkerPool::Work() {
   }
 }
 
-}  // namespace narthex::net::internal
+}  // namespace narthex::base
