@@ -19,6 +19,7 @@ struct Config {
   std::optional<int64_t> retention_ms;
   std::optional<uint64_t> retention_bytes;
   std::optional<double> retention_percentage;
+  size_t exemplars_max = 100'000;     // storage.exemplars, where that feature is on.
   std::string text;                   // As read, for the status page.
   std::vector<std::string> warnings;  // What is accepted and has no effect in this version.
 };
