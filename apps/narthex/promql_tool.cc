@@ -223,7 +223,7 @@ int RunTestPromql(int argc, char** argv) {
 }
 
 void ApplyFeatures(std::string_view command, const std::vector<std::string>& lists,
-                   promql::Engine::Options& engine) {
+                   promql::Engine::Options& engine, StorageFeatures* storage) {
   for (std::string_view list : lists) {
     while (!list.empty()) {
       const size_t comma = std::min(list.find(','), list.size());
@@ -239,6 +239,10 @@ void ApplyFeatures(std::string_view command, const std::vector<std::string>& lis
         engine.delayed_name_removal = true;
       } else if (name == "use-start-timestamps") {
         engine.use_start_timestamps = true;
+      } else if (storage != nullptr && name == "exemplar-storage") {
+        storage->exemplars = true;
+      } else if (storage != nullptr && name == "metadata-wal-records") {
+        storage->metadata_records = true;
       } else if (!name.empty()) {
         fmt::print(stderr, "{}: warning: feature {} has no effect here\n", command, name);
       }

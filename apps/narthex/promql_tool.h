@@ -18,8 +18,13 @@ int RunTestPromql(int argc, char** argv);
 
 // The switches of --enable-feature, which takes lists. Names that are unknown or change nothing
 // here are passed over with a warning that names `command`, as upstream does.
+// `storage` may be null: where nothing is stored.
+struct StorageFeatures {
+  bool exemplars = false;
+  bool metadata_records = false;
+};
 void ApplyFeatures(std::string_view command, const std::vector<std::string>& lists,
-                   promql::Engine::Options& engine);
+                   promql::Engine::Options& engine, StorageFeatures* storage = nullptr);
 
 enum class ResultFormat {
   kTable,

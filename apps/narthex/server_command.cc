@@ -118,7 +118,10 @@ base::Result<server::Server::Options> ServerOptions(const Flags& flags) {
   options.engine.memory_bytes_max = flags.Bytes("query.max-memory");
   options.engine.parse.text_bytes_max = static_cast<size_t>(flags.Int("query.max-text-bytes"));
   options.engine.parse.depth_max = static_cast<uint32_t>(flags.Int("query.max-depth"));
-  ApplyFeatures("narthex server", flags.List("enable-feature"), options.engine);
+  StorageFeatures storage;
+  ApplyFeatures("narthex server", flags.List("enable-feature"), options.engine, &storage);
+  options.exemplar_storage = storage.exemplars;
+  options.db.metadata_records = storage.metadata_records;
   options.version = kPrometheusVersion;
   options.revision = VersionText();
   options.flags = flags.Values();

@@ -1,11 +1,13 @@
 // Arbitrary bytes as a chunk of native histograms: decoders stay inside them, and what they yield
-// can be printed, compared and added up.
+// can be printed, compared and added up. What they yield exactly can be encoded anew, as a
+// compaction does, and is the same then.
 
 #include <cstdint>
 #include <string_view>
 
 #include "base/check.h"
 #include "chunk/histogram_chunk.h"
+#include "chunk/series_encoder.h"
 
 using namespace narthex;
 
@@ -23,6 +25,20 @@ void Use(const model::SampleColumns& samples) {
   if (!sum.empty()) std::ignore = sum.Total();
 }
 
+void EncodeAnew(chunk::Encoding encoding, std::string_view bytes) {
+  std::vector<chunk::TimedValue> values;
+  if (!chunk::Decode(encoding, bytes, {}, values)) return;
+  for (size_t i = 1; i < values.size(); ++i) {
+    if (values[i].t <= values[i - 1].t) return;  // Refused by who compacts.
+  }
+  std::vector<chunk::TimedValue> again;
+  for (const chunk::FinishedChunk& part : chunk::Encode(values)) {
+    CHECK(chunk::Decode(part.encoding, part.bytes, {}, again));
+  }
+  CHECK(again.size() == values.size());
+  for (size_t i = 0; i < again.size(); ++i) CHECK(again[i].t == values[i].t);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -33,5 +49,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   model::SampleColumns floats;
   std::ignore = chunk::DecodeFloatHistograms(bytes, {}, floats);
   Use(floats);
+  EncodeAnew(chunk::Encoding::kHistogram, bytes);
+  EncodeAnew(chunk::Encoding::kFloatHistogram, bytes);
   return 0;
 }

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/testing/memory_file_system.h"
+#include "wal/exemplar_records.h"
 #include "wal/histogram_records.h"
 #include "wal/reader.h"
 #include "wal/records.h"
@@ -23,6 +24,26 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::vector<wal::FloatHistogramEntry> float_histograms;
   std::ignore = wal::DecodeHistograms(bytes, histograms);
   std::ignore = wal::DecodeFloatHistograms(bytes, float_histograms);
+  // What can be read can be written and read again.
+  std::vector<wal::ExemplarEntry> exemplars;
+  if (wal::DecodeExemplars(bytes, exemplars)) {
+    wal::ExemplarsRecord record;
+    for (const wal::ExemplarEntry& entry : exemplars) record.Add(entry);
+    std::vector<wal::ExemplarEntry> again;
+    CHECK(record.empty() || wal::DecodeExemplars(record.bytes(), again));
+    CHECK(again.size() == exemplars.size());
+  }
+  std::vector<wal::MetadataEntry> metadata;
+  if (wal::DecodeMetadata(bytes, metadata)) {
+    wal::MetadataRecord record;
+    for (const wal::MetadataEntry& entry : metadata) record.Add(entry);
+    std::vector<wal::MetadataEntry> again;
+    CHECK(record.empty() || wal::DecodeMetadata(record.bytes(), again));
+    CHECK(again.size() == metadata.size());
+    for (size_t i = 0; i < again.size(); ++i) {
+      CHECK(again[i].ref == metadata[i].ref && again[i].metadata == metadata[i].metadata);
+    }
+  }
 
   base::MemoryFileSystem disk;
   std::ignore = disk.CreateDirectories("/wal");

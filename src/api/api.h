@@ -21,6 +21,7 @@ class ApiV1 {
     const promql::Engine& engine;
     storage::Queryable& storage;
     const base::Clock& clock;
+    const storage::ExemplarQueryable* exemplars = nullptr;
     const TargetSource* targets = nullptr;
     const MetadataSource* metadata = nullptr;
     const StatusSource* status = nullptr;

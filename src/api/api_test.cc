@@ -10,6 +10,7 @@
 namespace narthex::api {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 model::Labels LabelsOf(std::vector<model::Label> labels) {
@@ -53,6 +54,7 @@ class ApiTest : public testing::Test {
     const ApiV1 api({.engine = engine_,
                      .storage = storage_,
                      .clock = base::SystemClock(),
+                     .exemplars = &storage_,
                      .targets = &targets_});
     return api.Handle(request, {});
   }
@@ -94,6 +96,26 @@ TEST_F(ApiTest, ShowsNativeHistograms) {
               HasSubstr(R"({"metric":{"__name__":"h"},"histogram":)" + histogram + "}"));
   EXPECT_THAT(Get("query_range", "query=h&start=60&end=120&step=60").body,
               HasSubstr(R"("values":[[120,"7"]],"histograms":[)" + histogram + "]}"));
+}
+
+TEST_F(ApiTest, FindsExemplarsOfEverySelector) {
+  const auto appender = storage_.OpenAppender();
+  for (const std::string job : {"a", "b"}) {
+    const auto ref = *appender->Resolve(LabelsOf({{"__name__", "up"}, {"job", job}}));
+    for (const int64_t t : {60'000, 90'500}) {
+      ASSERT_EQ(appender->AppendExemplar(ref, {LabelsOf({{"trace_id", job}}), 0.25, t}),
+                storage::Appended::kYes);
+    }
+  }
+  ASSERT_TRUE(appender->Commit().has_value());
+  EXPECT_EQ(Get("query_exemplars", "query=rate(up{job=%22b%22}[5m])%2Bnone&start=60&end=91").body,
+            R"({"status":"success","data":[{"seriesLabels":{"__name__":"up","job":"b"},)"
+            R"("exemplars":[{"labels":{"trace_id":"b"},"value":"0.25","timestamp":60},)"
+            R"({"labels":{"trace_id":"b"},"value":"0.25","timestamp":90.500}]}]})");
+  EXPECT_THAT(Get("query_exemplars", "query=none%20or%20up&start=61&end=91").body,
+              AllOf(HasSubstr(R"("job":"a")"), HasSubstr(R"("job":"b")")));
+  EXPECT_EQ(Get("query_exemplars", "query=up&start=0&end=59").body,
+            R"({"status":"success","data":[]})");
 }
 
 TEST_F(ApiTest, AnswersRangeQueries) {

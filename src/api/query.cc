@@ -2,7 +2,9 @@
 
 #include "api/handlers.h"
 #include "api/result_json.h"
+#include "model/number.h"
 #include "promql/parser/parser.h"
+#include "promql/parser/selectors.h"
 
 namespace narthex::api {
 namespace {
@@ -76,7 +78,6 @@ base::Result<Answer> QueryRange(const ApiV1::Options& options, const Request& re
       limit, request);
 }
 
-// No exemplars are kept: a valid query finds none.
 base::Result<Answer> QueryExemplars(const ApiV1::Options& options, const Request& request) {
   ASSIGN_OR_RETURN(const model::TimeRange range, TimeRangeParams(request));
   if (range.max < range.min) {
@@ -85,7 +86,28 @@ base::Result<Answer> QueryExemplars(const ApiV1::Options& options, const Request
   }
   auto expr = promql::Parse(request.params.Get("query"), options.engine.options().parse);
   if (!expr) return std::unexpected(std::move(expr).error());
-  return Answer{.data = "[]"};
+  Answer answer{.data = "["};
+  const std::vector<std::vector<model::Matcher>> selectors = promql::SelectorsOf(**expr);
+  std::vector<storage::ExemplarSeries> found;
+  if (options.exemplars != nullptr) {
+    ASSIGN_OR_RETURN(found, options.exemplars->SelectExemplars(selectors, range));
+  }
+  for (const storage::ExemplarSeries& series : found) {
+    answer.data += answer.data.size() == 1 ? R"({"seriesLabels":)" : R"(,{"seriesLabels":)";
+    AppendLabels(answer.data, series.labels);
+    answer.data += R"(,"exemplars":[)";
+    for (const model::Exemplar& exemplar : series.exemplars) {
+      answer.data += answer.data.back() == '[' ? R"({"labels":)" : R"(,{"labels":)";
+      AppendLabels(answer.data, exemplar.labels);
+      answer.data +=
+          fmt::format(R"(,"value":"{}","timestamp":)", model::FormatFloat(exemplar.value));
+      AppendTimestamp(answer.data, exemplar.timestamp.value_or(0));
+      answer.data += '}';
+    }
+    answer.data += "]}";
+  }
+  answer.data += ']';
+  return answer;
 }
 
 }  // namespace narthex::api

@@ -96,48 +96,48 @@ void AddSpan(protozero::pbf_writer& histogram, uint32_t field, int32_t offset, u
 std::string HistogramRequest(int64_t count) {
   std::string body;
   {
-  protozero::pbf_writer request(body);
-  protozero::pbf_writer series(request, 1);
-  {
-    protozero::pbf_writer label(series, 1);
-    label.add_string(1, "__name__");
-    label.add_string(2, "h");
-  }
-  const std::vector<int64_t> deltas = {1, 2, -1};
-  {
-    protozero::pbf_writer histogram(series, 4);
-    histogram.add_uint64(1, static_cast<uint64_t>(count));
-    histogram.add_double(3, 2.5);
-    histogram.add_sint32(4, 2);
-    histogram.add_double(5, 0.001);
-    histogram.add_uint64(6, 4);
-    AddSpan(histogram, 11, -3, 2);
-    AddSpan(histogram, 11, 1, 1);
-    histogram.add_packed_sint64(12, deltas.begin(), deltas.end());
-    histogram.add_int64(15, 1000);
-  }
-  const std::vector<double> bounds = {0.5, 1};
-  {
-    protozero::pbf_writer histogram(series, 4);
-    histogram.add_double(2, 1.5);
-    histogram.add_double(3, 7);
-    histogram.add_sint32(4, -53);
-    AddSpan(histogram, 11, 1, 1);
-    histogram.add_double(13, 1.5);  // Not packed.
-    histogram.add_enum(14, 3);
-    histogram.add_int64(15, 2000);
-    histogram.add_packed_double(16, bounds.begin(), bounds.end());
-  }
-  {
-    protozero::pbf_writer exemplar(series, 3);
+    protozero::pbf_writer request(body);
+    protozero::pbf_writer series(request, 1);
     {
-      protozero::pbf_writer label(exemplar, 1);
-      label.add_string(1, "trace_id");
-      label.add_string(2, "abc");
+      protozero::pbf_writer label(series, 1);
+      label.add_string(1, "__name__");
+      label.add_string(2, "h");
     }
-    exemplar.add_double(2, 0.7);
-    exemplar.add_int64(3, 1500);
-  }
+    const std::vector<int64_t> deltas = {1, 2, -1};
+    {
+      protozero::pbf_writer histogram(series, 4);
+      histogram.add_uint64(1, static_cast<uint64_t>(count));
+      histogram.add_double(3, 2.5);
+      histogram.add_sint32(4, 2);
+      histogram.add_double(5, 0.001);
+      histogram.add_uint64(6, 4);
+      AddSpan(histogram, 11, -3, 2);
+      AddSpan(histogram, 11, 1, 1);
+      histogram.add_packed_sint64(12, deltas.begin(), deltas.end());
+      histogram.add_int64(15, 1000);
+    }
+    const std::vector<double> bounds = {0.5, 1};
+    {
+      protozero::pbf_writer histogram(series, 4);
+      histogram.add_double(2, 1.5);
+      histogram.add_double(3, 7);
+      histogram.add_sint32(4, -53);
+      AddSpan(histogram, 11, 1, 1);
+      histogram.add_double(13, 1.5);  // Not packed.
+      histogram.add_enum(14, 3);
+      histogram.add_int64(15, 2000);
+      histogram.add_packed_double(16, bounds.begin(), bounds.end());
+    }
+    {
+      protozero::pbf_writer exemplar(series, 3);
+      {
+        protozero::pbf_writer label(exemplar, 1);
+        label.add_string(1, "trace_id");
+        label.add_string(2, "abc");
+      }
+      exemplar.add_double(2, 0.7);
+      exemplar.add_int64(3, 1500);
+    }
   }
   return body;
 }

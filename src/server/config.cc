@@ -1,5 +1,6 @@
 #include "server/config.h"
 
+#include <algorithm>
 #include <array>
 #include <set>
 
@@ -47,9 +48,14 @@ void ReadStorage(const Node& node, Diagnostics& diagnostics, Config& config) {
     }
     tsdb.Finish();
   }
-  if (const Node* const exemplars = storage.Take("exemplars")) {
-    config.warnings.push_back(fmt::format(
-        "line {}: storage.exemplars has no effect in this version", exemplars->at.line));
+  if (const Node* const exemplars_node = storage.Take("exemplars")) {
+    MapReader exemplars(*exemplars_node, diagnostics);
+    int64_t max = 0;
+    if (exemplars.Read("max_exemplars", max)) {
+      // As upstream, which takes negative numbers for none.
+      config.exemplars_max = static_cast<size_t>(std::max<int64_t>(max, 0));
+    }
+    exemplars.Finish();
   }
   storage.Finish();
 }

@@ -35,6 +35,24 @@ std::string Labels(std::initializer_list<std::pair<std::string_view, std::string
 
 double D(uint64_t value) { return static_cast<double>(value); }
 
+void AddExemplars(Page& page, const tsdb::ExemplarRing& ring) {
+  const tsdb::ExemplarRing::Statistics exemplars = ring.statistics();
+  page.Counter("prometheus_tsdb_exemplar_exemplars_appended_total", "Exemplars taken.",
+               D(exemplars.appended));
+  page.Gauge("prometheus_tsdb_exemplar_exemplars_in_storage", "Exemplars kept.",
+             D(exemplars.exemplars));
+  page.Gauge("prometheus_tsdb_exemplar_series_with_exemplars_in_storage",
+             "Series that have exemplars.", D(exemplars.series));
+  page.Gauge("prometheus_tsdb_exemplar_last_exemplars_timestamp_seconds",
+             "Time of the exemplar that goes next.",
+             static_cast<double>(exemplars.oldest.value_or(0)) / 1000);
+  page.Gauge("prometheus_tsdb_exemplar_max_exemplars", "Exemplars that may be kept.",
+             D(exemplars.max));
+  page.Counter("prometheus_tsdb_exemplar_out_of_order_exemplars_total",
+               "Exemplars refused as older than the newest of their series.",
+               D(exemplars.out_of_order));
+}
+
 void AddStorage(Page& page, const tsdb::Db& db) {
   const tsdb::Head::Statistics head = db.head().statistics();
   const tsdb::Db::Statistics log = db.statistics();
@@ -52,6 +70,8 @@ void AddStorage(Page& page, const tsdb::Db& db) {
                        "Samples appended to the head.");
   page.writer().Sample("prometheus_tsdb_head_samples_appended_total", Labels({{"type", "float"}}),
                        D(head.samples_appended));
+  page.writer().Sample("prometheus_tsdb_head_samples_appended_total",
+                       Labels({{"type", "histogram"}}), D(head.histograms_appended));
   page.writer().Family("prometheus_tsdb_out_of_order_samples_total", MetricType::kCounter,
                        "Samples refused as older than the newest of their series.");
   page.writer().Sample("prometheus_tsdb_out_of_order_samples_total", Labels({{"type", "float"}}),
@@ -117,6 +137,9 @@ void AddScrape(Page& page, const scrape::Manager& manager) {
                D(scrape.samples_scraped));
   page.Counter("narthex_scrape_samples_stored_total", "Samples kept after relabelling.",
                D(scrape.samples_kept));
+  page.Counter("prometheus_target_scrapes_exemplar_out_of_order_total",
+               "Scraped exemplars older than the newest of their series.",
+               D(scrape.exemplars_out_of_order));
   page.Counter("prometheus_target_scrapes_sample_out_of_order_total",
                "Scraped samples older than the newest of their series.", D(scrape.out_of_order));
   page.Counter("prometheus_target_scrapes_sample_duplicate_timestamp_total",
@@ -143,8 +166,12 @@ void AddWrite(Page& page, const remote::WriteReceiver& receiver) {
                D(write.samples));
   page.Counter("prometheus_api_remote_write_invalid_labels_samples_total",
                "Series passed over for unusable labels.", D(write.invalid_series));
-  page.Counter("narthex_remote_write_unsupported_total",
-               "Native histograms and exemplars passed over.", D(write.unsupported));
+  page.Counter("narthex_remote_write_histograms_total", "Native histograms stored by remote write.",
+               D(write.histograms));
+  page.Counter("narthex_remote_write_exemplars_total", "Exemplars stored by remote write.",
+               D(write.exemplars));
+  page.Counter("narthex_remote_write_exemplars_refused_total",
+               "Exemplars that remote write passed over.", D(write.refused_exemplars));
 }
 
 void AddEngine(Page& page, const promql::Engine& engine) {
@@ -220,6 +247,7 @@ std::string RenderSelfMetrics(const SelfMetrics& metrics, exposition::Format for
   }
   if (metrics.engine != nullptr) AddEngine(page, *metrics.engine);
   if (metrics.db != nullptr) AddStorage(page, *metrics.db);
+  if (metrics.db != nullptr) AddExemplars(page, metrics.db->exemplars());
   if (metrics.scrape != nullptr) AddScrape(page, *metrics.scrape);
   if (metrics.write != nullptr) AddWrite(page, *metrics.write);
   AddProcess(page, metrics);

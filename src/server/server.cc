@@ -54,13 +54,20 @@ HttpResponse Redirect(std::string location) {
 }
 
 // A queryable that is there before the storage is.
-class OpeningStorage final : public storage::Queryable {
+class OpeningStorage final : public storage::Queryable, public storage::ExemplarQueryable {
  public:
   explicit OpeningStorage(const std::atomic<const tsdb::Db*>& db) : db_(db) {}
   base::Result<std::unique_ptr<storage::Querier>> OpenQuerier(model::TimeRange range) override {
     const tsdb::Db* const db = db_;
     if (db == nullptr) return Fail(Code::kUnavailable, "the storage is not open yet");
     return const_cast<tsdb::Db*>(db)->OpenQuerier(range);
+  }
+  base::Result<std::vector<storage::ExemplarSeries>> SelectExemplars(
+      std::span<const std::vector<model::Matcher>> selectors,
+      model::TimeRange range) const override {
+    const tsdb::Db* const db = db_;
+    if (db == nullptr) return Fail(Code::kUnavailable, "the storage is not open yet");
+    return db->SelectExemplars(selectors, range);
   }
 
  private:
@@ -97,6 +104,7 @@ class Server::State {
     flag_retention_ = options_.db.retention;
     options_.db.retention = RetentionUnder(config);
     options_.db.late_window_ms = config.late_window_ms;
+    options_.db.exemplars_max = ExemplarsUnder(config);
     MakeStatus();
     RETURN_IF_ERROR(Listen());
     ASSIGN_OR_RETURN(db_, tsdb::Db::Open(env_, log_, options_.db));
@@ -144,6 +152,7 @@ class Server::State {
         api::ApiV1::Options{.engine = engine_,
                             .storage = opening_,
                             .clock = env_.clock,
+                            .exemplars = &opening_,
                             .targets = &scrape_source_,
                             .metadata = &scrape_source_,
                             .status = status_.get(),
@@ -182,8 +191,13 @@ class Server::State {
     scrape_.Set(std::move(manager));
     db_->SetRetention(RetentionUnder(config));
     db_->SetLateWindow(config.late_window_ms);
+    db_->SetExemplarsMax(ExemplarsUnder(config));
     status_->NoteReload(true, env_.clock.WallMs(), config.text);
     return {};
+  }
+
+  size_t ExemplarsUnder(const Config& config) const {
+    return options_.exemplar_storage ? config.exemplars_max : 0;
   }
 
   // 15 days where nothing sets a limit. Source: Prometheus, storage.tsdb.retention.

@@ -31,7 +31,8 @@ class Server {
     bool enable_lifecycle = false;
     bool enable_admin_api = false;
     bool enable_remote_write = false;
-    tsdb::Db::Options db;  // Its retention holds where the configuration sets none.
+    bool exemplar_storage = false;  // Else none are kept, whatever the configuration says.
+    tsdb::Db::Options db;           // Its retention holds where the configuration sets none.
     promql::Engine::Options engine;
     std::string version;
     std::string revision;
