@@ -42,6 +42,8 @@ void Db::MaintainRegularly(std::stop_token stop) {
 
 base::Status Db::Maintain() {
   base::MutexLock lock(maintenance_mutex_);
+  FlushHeadChunks(true);
+  head_.Settle();
   base::Status cut = CutHead();
   if (!cut) ++compactions_failed_;
   base::Status compacted = CompactBlockList();
@@ -119,6 +121,7 @@ base::Status Db::TruncateHead(Timestamp mint) {
     live = head_.LiveRefs();
     RETURN_IF_ERROR(wal_->NextSegment());
   }
+  RETURN_IF_ERROR(head_.chunk_files().Truncate(mint));
   // Two thirds of the finished segments, as upstream: the rest is likely to be needed again soon.
   const std::string directory = WalDirectory(options_.directory);
   ASSIGN_OR_RETURN(const std::vector<wal::SegmentFile> segments,
