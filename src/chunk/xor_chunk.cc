@@ -154,25 +154,35 @@ class ValueDecoder {
  public:
   explicit ValueDecoder(uint64_t first) : value_(first) {}
 
-  // False when the code is impossible.
-  bool Next(BitReader& reader) {
-    const uint64_t window = reader.Peek();
-    if ((window >> 63) == 0) {
-      reader.Skip(1);
+  // The code behind the first `used` bits of `window`, of which 57 are valid. False when it is
+  // impossible. Most samples are done with the one window.
+  bool Next(BitReader& reader, uint64_t window, unsigned used) {
+    constexpr unsigned kValid = 57;
+    uint64_t rest = window << used;
+    if ((rest >> 63) == 0) {
+      reader.Skip(used + 1);
       return true;
     }
-    if ((window >> 62) == 0b10) {
-      reader.Skip(2);
+    if ((rest >> 62) == 0b10) {
+      rest <<= 2;
+      used += 2;
     } else {
-      leading_ = static_cast<unsigned>(window >> 57) & 31;
-      significant_ = static_cast<unsigned>(window >> 51) & 63;
+      leading_ = static_cast<unsigned>(rest >> 57) & 31;
+      significant_ = static_cast<unsigned>(rest >> 51) & 63;
       if (significant_ == 0) significant_ = 64;
       if (leading_ + significant_ > 64) return false;
-      reader.Skip(13);
+      rest <<= 13;
+      used += 13;
     }
     const unsigned trailing = 64 - leading_ - significant_;
-    uint64_t field;
-    if (significant_ <= 57) {
+    if (used + significant_ <= kValid) [[likely]] {
+      value_ ^= rest >> (64 - significant_) << trailing;
+      reader.Skip(used + significant_);
+      return true;
+    }
+    reader.Skip(used);
+    uint64_t field = 0;
+    if (significant_ <= 32) {
       field = reader.Read(significant_);
     } else {
       field = reader.Read(significant_ - 32) << 32;
@@ -221,17 +231,45 @@ base::Status DecodeXor(std::string_view bytes, model::TimeRange range, model::Sa
   model::Timestamp t = reader.ReadVarint();
   ValueDecoder value(reader.Read64());
   if (reader.overrun()) return damaged(0);
-  if (range.Contains(t)) out.Add(t, value.value());
+  // Room for all is made first: checking for it at each sample would cost as much as decoding.
+  const size_t before = out.size();
+  out.t.resize(before + count);
+  out.v.resize(before + count);
+  model::Timestamp* times = out.t.data() + before;
+  double* values = out.v.data() + before;
+  const auto add = [&] {
+    *times++ = t;
+    *values++ = value.value();
+  };
+  if (range.Contains(t)) add();
+  base::Status status;
   // Wrapping arithmetic: damaged deltas must not be undefined behaviour.
   uint64_t delta = 0;
   for (unsigned i = 1; i < count; ++i) {
-    delta = i == 1 ? reader.ReadUvarint() : delta + static_cast<uint64_t>(ReadDeltaOfDelta(reader));
+    unsigned used = 0;
+    if (i == 1) delta = reader.ReadUvarint();
+    uint64_t window = reader.Peek();
+    if (i > 1) {
+      if ((window >> 63) == 0) {
+        used = 1;
+      } else {
+        delta += static_cast<uint64_t>(ReadDeltaOfDelta(reader));
+        window = reader.Peek();
+      }
+    }
     t = static_cast<model::Timestamp>(static_cast<uint64_t>(t) + delta);
-    if (!value.Next(reader) || reader.overrun()) return damaged(i);
+    if (!value.Next(reader, window, used) || reader.overrun()) [[unlikely]] {
+      status = damaged(i);
+      break;
+    }
     if (t > range.max) break;
-    if (t >= range.min) out.Add(t, value.value());
+    if (t >= range.min) add();
   }
-  return {};
+  out.t.resize(static_cast<size_t>(times - out.t.data()));
+  out.v.resize(static_cast<size_t>(values - out.v.data()));
+  if (out.HasHistograms()) out.histograms.resize(out.size());
+  if (out.HasStarts()) out.starts.resize(out.size());
+  return status;
 }
 
 }  // namespace narthex::chunk
