@@ -38,6 +38,7 @@ class WriteReceiver {
     uint64_t invalid_series = 0;  // Passed over for their labels.
     uint64_t unsupported = 0;     // Native histograms and exemplars passed over.
     uint64_t refused_requests = 0;
+    uint64_t known_series = 0;  // Recognised without decoding; those of the last hour or two.
   };
   Statistics statistics() const;
 
