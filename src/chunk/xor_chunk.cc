@@ -13,18 +13,107 @@
 namespace narthex::chunk {
 namespace {
 
-constexpr uint32_t kHeaderBits = 16;
-// The widest sample: 4 + 64 bits of time, 2 + 5 + 6 + 64 of value; the first has 80 + 64.
-constexpr size_t kSampleBitsMax = 160;
-// Slack for the 8-byte read-modify-write behind the last bit.
-constexpr size_t kSlackBytes = 16;
-
 // A field of n bits holds -(2^(n-1)-1) … 2^(n-1): the shifted range of the format.
 constexpr bool Fits(int64_t value, unsigned bits) {
   return -((int64_t{1} << (bits - 1)) - 1) <= value && value <= int64_t{1} << (bits - 1);
 }
 
+// Puts bits behind others. What lies behind the written ones may be anything.
+class BitWriter {
+ public:
+  BitWriter(char* to, uint32_t bit) : to_(to), bit_(bit) {}
+
+  // REQUIRES: 1 <= count <= 57, no higher bits set.
+  void Put(uint64_t value, unsigned count) {
+    char* const at = to_ + (bit_ >> 3);
+    const unsigned used = bit_ & 7;
+    // The bits before this one, in the highest byte.
+    const uint64_t kept = uint64_t{static_cast<uint8_t>(*at)} << 56 & ~(~uint64_t{0} >> used);
+    base::StoreBigEndian<uint64_t>(at, kept | value << (64 - count) >> used);
+    bit_ += count;
+  }
+  void Put64(uint64_t value) {
+    Put(value >> 32, 32);
+    Put(value & 0xffffffff, 32);
+  }
+  void PutUvarint(uint64_t value) {
+    char varint[base::kVarintBytesMax];
+    const char* const end = base::StoreUvarint(varint, value);
+    for (const char* at = varint; at != end; ++at) Put(static_cast<uint8_t>(*at), 8);
+  }
+  uint32_t bit() const { return bit_; }
+
+ private:
+  char* const to_;
+  uint32_t bit_;
+};
+
+void PutTime(BitWriter& writer, int64_t delta_of_delta) {
+  const auto bits = static_cast<uint64_t>(delta_of_delta);
+  if (delta_of_delta == 0) {
+    writer.Put(0, 1);
+  } else if (Fits(delta_of_delta, 14)) {
+    writer.Put(uint64_t{0b10} << 14 | (bits & 0x3fff), 16);
+  } else if (Fits(delta_of_delta, 17)) {
+    writer.Put(uint64_t{0b110} << 17 | (bits & 0x1ffff), 20);
+  } else if (Fits(delta_of_delta, 20)) {
+    writer.Put(uint64_t{0b1110} << 20 | (bits & 0xfffff), 24);
+  } else {
+    writer.Put(0b1111, 4);
+    writer.Put64(bits);
+  }
+}
+
+void PutValue(BitWriter& writer, XorCursor& cursor, uint64_t value) {
+  const uint64_t changed = value ^ cursor.last_value;
+  if (changed == 0) {
+    writer.Put(0, 1);
+    return;
+  }
+  const auto leading = static_cast<uint8_t>(std::min(std::countl_zero(changed), 31));
+  const auto trailing = static_cast<uint8_t>(std::countr_zero(changed));
+  if (cursor.leading != 0xff && leading >= cursor.leading && trailing >= cursor.trailing) {
+    writer.Put(0b10, 2);
+  } else {
+    cursor.leading = leading;
+    cursor.trailing = trailing;
+    const unsigned significant = 64u - leading - trailing;
+    writer.Put(uint64_t{0b11} << 11 | uint64_t{leading} << 6 | (significant & 63), 13);
+  }
+  const unsigned significant = 64u - cursor.leading - cursor.trailing;
+  const uint64_t field = changed >> cursor.trailing;
+  if (significant > 32) {
+    writer.Put(field >> 32, significant - 32);
+    writer.Put(field & 0xffffffff, 32);
+  } else {
+    writer.Put(field, significant);
+  }
+}
+
 }  // namespace
+
+void WriteXorSample(char* to, uint32_t bit, XorCursor& cursor, model::Timestamp t, double v) {
+  DCHECK(cursor.count == 0 || t > cursor.last_time);
+  BitWriter writer(to, bit);
+  const auto value = std::bit_cast<uint64_t>(v);
+  if (cursor.count == 0) {
+    writer.PutUvarint(base::ZigZag(t));
+    writer.Put64(value);
+  } else {
+    const int64_t delta = t - cursor.last_time;
+    if (cursor.count == 1) {
+      writer.PutUvarint(static_cast<uint64_t>(delta));
+    } else {
+      PutTime(writer, delta - cursor.last_delta);
+    }
+    cursor.last_delta = delta;
+    PutValue(writer, cursor, value);
+  }
+  cursor.last_time = t;
+  cursor.last_value = value;
+  cursor.bits += writer.bit() - bit;
+  ++cursor.count;
+}
 
 XorChunk::XorChunk(XorChunk&& other) noexcept { *this = std::move(other); }
 
@@ -32,113 +121,30 @@ XorChunk& XorChunk::operator=(XorChunk&& other) noexcept {
   if (this == &other) return *this;
   std::free(buffer_);
   buffer_ = std::exchange(other.buffer_, nullptr);
-  bits_ = std::exchange(other.bits_, 0);
   capacity_ = std::exchange(other.capacity_, 0);
-  last_time_ = other.last_time_;
-  last_delta_ = other.last_delta_;
-  last_value_ = other.last_value_;
-  count_ = std::exchange(other.count_, uint16_t{0});
-  leading_ = std::exchange(other.leading_, uint8_t{0xff});
-  trailing_ = other.trailing_;
+  cursor_ = std::exchange(other.cursor_, XorCursor());
   return *this;
 }
 
 XorChunk::~XorChunk() { std::free(buffer_); }
 
-void XorChunk::Reserve(size_t more_bits) {
-  const size_t needed = (bits_ + more_bits + 7) / 8 + kSlackBytes;
+void XorChunk::Reserve() {
+  const size_t needed = cursor_.bits / 8 + kXorSampleBytesMax;
   if (needed <= capacity_) [[likely]]
     return;
-  // Steps of half the size keep the slack small: a head has millions of these.
-  const size_t grown = std::max<size_t>({needed, capacity_ + capacity_ / 2, 64});
-  const size_t rounded = (grown + 15) & ~size_t{15};
+  const size_t rounded = std::max<size_t>({needed, capacity_ + capacity_ / 2, 64});
   auto* const buffer = static_cast<char*>(std::realloc(buffer_, rounded));
   CHECK(buffer != nullptr);
-  std::memset(buffer + capacity_, 0, rounded - capacity_);
   buffer_ = buffer;
   capacity_ = static_cast<uint32_t>(rounded);
 }
 
-void XorChunk::PutBits(uint64_t value, unsigned count) {
-  char* const at = buffer_ + (bits_ >> 3);
-  const uint64_t word = base::LoadBigEndian<uint64_t>(at);
-  base::StoreBigEndian<uint64_t>(at, word | (value << (64 - count) >> (bits_ & 7)));
-  bits_ += count;
-}
-
-void XorChunk::Put64(uint64_t value) {
-  PutBits(value >> 32, 32);
-  PutBits(value & 0xffffffff, 32);
-}
-
 void XorChunk::Append(model::Timestamp t, double v) {
-  DCHECK(count_ == 0 || t > last_time_);
-  CHECK(count_ < kSamplesMax);
-  Reserve(kSampleBitsMax);
-  if (count_ == 0) {
-    bits_ = kHeaderBits;
-    char varint[base::kVarintBytesMax];
-    const char* const end = base::StoreVarint(varint, t);
-    for (const char* at = varint; at != end; ++at) PutBits(static_cast<uint8_t>(*at), 8);
-    Put64(std::bit_cast<uint64_t>(v));
-  } else if (count_ == 1) {
-    last_delta_ = t - last_time_;
-    char varint[base::kVarintBytesMax];
-    const char* const end = base::StoreUvarint(varint, static_cast<uint64_t>(last_delta_));
-    for (const char* at = varint; at != end; ++at) PutBits(static_cast<uint8_t>(*at), 8);
-    PutValue(v);
-  } else {
-    const int64_t delta = t - last_time_;
-    PutTime(delta - last_delta_);
-    last_delta_ = delta;
-    PutValue(v);
-  }
-  last_time_ = t;
-  last_value_ = v;
-  ++count_;
-  base::StoreBigEndian(buffer_, count_);
-}
-
-void XorChunk::PutTime(int64_t delta_of_delta) {
-  const auto bits = static_cast<uint64_t>(delta_of_delta);
-  if (delta_of_delta == 0) {
-    PutBits(0, 1);
-  } else if (Fits(delta_of_delta, 14)) {
-    PutBits(uint64_t{0b10} << 14 | (bits & 0x3fff), 16);
-  } else if (Fits(delta_of_delta, 17)) {
-    PutBits(uint64_t{0b110} << 17 | (bits & 0x1ffff), 20);
-  } else if (Fits(delta_of_delta, 20)) {
-    PutBits(uint64_t{0b1110} << 20 | (bits & 0xfffff), 24);
-  } else {
-    PutBits(0b1111, 4);
-    Put64(bits);
-  }
-}
-
-void XorChunk::PutValue(double v) {
-  const uint64_t changed = std::bit_cast<uint64_t>(v) ^ std::bit_cast<uint64_t>(last_value_);
-  if (changed == 0) {
-    PutBits(0, 1);
-    return;
-  }
-  const auto leading = static_cast<uint8_t>(std::min(std::countl_zero(changed), 31));
-  const auto trailing = static_cast<uint8_t>(std::countr_zero(changed));
-  if (leading_ != 0xff && leading >= leading_ && trailing >= trailing_) {
-    PutBits(0b10, 2);
-  } else {
-    leading_ = leading;
-    trailing_ = trailing;
-    const unsigned significant = 64u - leading - trailing;
-    PutBits(uint64_t{0b11} << 11 | uint64_t{leading} << 6 | (significant & 63), 13);
-  }
-  const unsigned significant = 64u - leading_ - trailing_;
-  const uint64_t field = changed >> trailing_;
-  if (significant > 32) {
-    PutBits(field >> 32, significant - 32);
-    PutBits(field & 0xffffffff, 32);
-  } else {
-    PutBits(field, significant);
-  }
+  CHECK(cursor_.count < kSamplesMax);
+  if (cursor_.count == 0) cursor_.bits = kXorHeaderBits;
+  Reserve();
+  WriteXorSample(buffer_, cursor_.bits, cursor_, t, v);
+  base::StoreBigEndian(buffer_, cursor_.count);
 }
 
 namespace {
@@ -148,25 +154,35 @@ class ValueDecoder {
  public:
   explicit ValueDecoder(uint64_t first) : value_(first) {}
 
-  // False when the code is impossible.
-  bool Next(BitReader& reader) {
-    const uint64_t window = reader.Peek();
-    if ((window >> 63) == 0) {
-      reader.Skip(1);
+  // The code behind the first `used` bits of `window`, of which 57 are valid. False when it is
+  // impossible. Most samples are done with the one window.
+  bool Next(BitReader& reader, uint64_t window, unsigned used) {
+    constexpr unsigned kValid = 57;
+    uint64_t rest = window << used;
+    if ((rest >> 63) == 0) {
+      reader.Skip(used + 1);
       return true;
     }
-    if ((window >> 62) == 0b10) {
-      reader.Skip(2);
+    if ((rest >> 62) == 0b10) {
+      rest <<= 2;
+      used += 2;
     } else {
-      leading_ = static_cast<unsigned>(window >> 57) & 31;
-      significant_ = static_cast<unsigned>(window >> 51) & 63;
+      leading_ = static_cast<unsigned>(rest >> 57) & 31;
+      significant_ = static_cast<unsigned>(rest >> 51) & 63;
       if (significant_ == 0) significant_ = 64;
       if (leading_ + significant_ > 64) return false;
-      reader.Skip(13);
+      rest <<= 13;
+      used += 13;
     }
     const unsigned trailing = 64 - leading_ - significant_;
-    uint64_t field;
-    if (significant_ <= 57) {
+    if (used + significant_ <= kValid) [[likely]] {
+      value_ ^= rest >> (64 - significant_) << trailing;
+      reader.Skip(used + significant_);
+      return true;
+    }
+    reader.Skip(used);
+    uint64_t field = 0;
+    if (significant_ <= 32) {
       field = reader.Read(significant_);
     } else {
       field = reader.Read(significant_ - 32) << 32;
@@ -211,21 +227,49 @@ base::Status DecodeXor(std::string_view bytes, model::TimeRange range, model::Sa
     return base::Fail(base::Code::kDataLoss, "chunk: damaged at sample {} of {}", index, count);
   };
   BitReader reader(bytes);
-  reader.Skip(kHeaderBits);
+  reader.Skip(kXorHeaderBits);
   model::Timestamp t = reader.ReadVarint();
   ValueDecoder value(reader.Read64());
   if (reader.overrun()) return damaged(0);
-  if (range.Contains(t)) out.Add(t, value.value());
+  // Room for all is made first: checking for it at each sample would cost as much as decoding.
+  const size_t before = out.size();
+  out.t.resize(before + count);
+  out.v.resize(before + count);
+  model::Timestamp* times = out.t.data() + before;
+  double* values = out.v.data() + before;
+  const auto add = [&] {
+    *times++ = t;
+    *values++ = value.value();
+  };
+  if (range.Contains(t)) add();
+  base::Status status;
   // Wrapping arithmetic: damaged deltas must not be undefined behaviour.
   uint64_t delta = 0;
   for (unsigned i = 1; i < count; ++i) {
-    delta = i == 1 ? reader.ReadUvarint() : delta + static_cast<uint64_t>(ReadDeltaOfDelta(reader));
+    unsigned used = 0;
+    if (i == 1) delta = reader.ReadUvarint();
+    uint64_t window = reader.Peek();
+    if (i > 1) {
+      if ((window >> 63) == 0) {
+        used = 1;
+      } else {
+        delta += static_cast<uint64_t>(ReadDeltaOfDelta(reader));
+        window = reader.Peek();
+      }
+    }
     t = static_cast<model::Timestamp>(static_cast<uint64_t>(t) + delta);
-    if (!value.Next(reader) || reader.overrun()) return damaged(i);
+    if (!value.Next(reader, window, used) || reader.overrun()) [[unlikely]] {
+      status = damaged(i);
+      break;
+    }
     if (t > range.max) break;
-    if (t >= range.min) out.Add(t, value.value());
+    if (t >= range.min) add();
   }
-  return {};
+  out.t.resize(static_cast<size_t>(times - out.t.data()));
+  out.v.resize(static_cast<size_t>(values - out.v.data()));
+  if (out.HasHistograms()) out.histograms.resize(out.size());
+  if (out.HasStarts()) out.starts.resize(out.size());
+  return status;
 }
 
 }  // namespace narthex::chunk

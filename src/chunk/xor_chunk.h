@@ -1,5 +1,6 @@
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -18,9 +19,30 @@ enum class Encoding : uint8_t {
   kXor2 = 4,
 };
 
+// Where a growing chunk stands, for those who keep its bytes themselves.
+struct XorCursor {
+  model::Timestamp last_time = 0;
+  uint64_t last_value = 0;  // As bits.
+  int64_t last_delta = 0;
+  uint32_t bits = 0;  // Written so far.
+  uint16_t count = 0;
+  uint8_t leading = 0xff;  // Of the window of significant bits; 0xff: none yet.
+  uint8_t trailing = 0;
+};
+
+// Room that the writing of one sample needs behind the byte of its first bit.
+inline constexpr size_t kXorSampleBytesMax = 32;
+// The count stands in front, big endian; the caller stores it there.
+inline constexpr uint32_t kXorHeaderBits = 16;
+
+// Writes the next sample at bit `bit` of `to`, whose bits before that are kept, and moves the
+// cursor. A chunk's first sample goes behind its header. REQUIRES: kXorSampleBytesMax bytes from
+// to + bit / 8 on may be written, and t is larger than the last one.
+void WriteXorSample(char* to, uint32_t bit, XorCursor& cursor, model::Timestamp t, double v);
+
 // A growing chunk of float samples in Prometheus's XOR encoding: the count (2 bytes, big endian),
 // then bits as docs/format/xor-chunk.md lays them out. Its bytes() are complete after every Append.
-// 56 bytes and one buffer of fitting size. One thread at a time.
+// One thread at a time.
 class XorChunk {
  public:
   XorChunk() = default;
@@ -33,30 +55,18 @@ class XorChunk {
   // REQUIRES: t is larger than the last one, count() < kSamplesMax.
   void Append(model::Timestamp t, double v);
 
-  uint16_t count() const { return count_; }
-  model::Timestamp last_time() const { return last_time_; }
-  double last_value() const { return last_value_; }
-  std::string_view bytes() const { return {buffer_, (bits_ + 7) / 8}; }
+  uint16_t count() const { return cursor_.count; }
+  model::Timestamp last_time() const { return cursor_.last_time; }
+  double last_value() const { return std::bit_cast<double>(cursor_.last_value); }
+  std::string_view bytes() const { return {buffer_, (cursor_.bits + 7) / 8}; }
   size_t capacity() const { return capacity_; }
-  // Brings the place of the next sample closer, for callers that walk over many chunks.
-  void Prefetch() const { __builtin_prefetch(buffer_ + bits_ / 8, 1); }
 
  private:
-  void Reserve(size_t more_bits);
-  void PutBits(uint64_t value, unsigned count);  // REQUIRES: count <= 57, room reserved.
-  void Put64(uint64_t value);
-  void PutTime(int64_t delta_of_delta);
-  void PutValue(double v);
+  void Reserve();
 
-  char* buffer_ = nullptr;  // Zero behind the written bits.
-  uint32_t bits_ = 0;
+  char* buffer_ = nullptr;
   uint32_t capacity_ = 0;
-  model::Timestamp last_time_ = 0;
-  int64_t last_delta_ = 0;
-  double last_value_ = 0;
-  uint16_t count_ = 0;
-  uint8_t leading_ = 0xff;  // No window of significant bits yet.
-  uint8_t trailing_ = 0;
+  XorCursor cursor_;
 };
 
 // Appends the samples of a chunk that lie in `range` to `out`. Error: kDataLoss when the bytes end

@@ -66,11 +66,21 @@ class WriteReceiver::Identities {
     return {hash.low64, hash.high64};
   }
 
-  std::optional<SeriesRef> Find(const Key& key) const {
-    base::SharedLock lock(mutex_);
-    const auto found = refs_.find(key);
-    if (found == refs_.end()) return std::nullopt;
-    return found->second;
+  explicit Identities(const base::Clock& clock) : clock_(clock) {}
+
+  std::optional<SeriesRef> Find(const Key& key) {
+    {
+      base::SharedLock lock(mutex_);
+      if (const auto found = refs_.find(key); found != refs_.end()) return found->second;
+      if (!older_.contains(key)) return std::nullopt;
+    }
+    base::MutexLock lock(mutex_);
+    const auto found = older_.find(key);
+    if (found == older_.end()) return std::nullopt;
+    const SeriesRef ref = found->second;
+    older_.erase(found);
+    refs_[key] = ref;
+    return ref;
   }
 
   void Put(const Key& key, SeriesRef ref) {
@@ -78,10 +88,33 @@ class WriteReceiver::Identities {
     refs_[key] = ref;
   }
 
+  // Forgets series that nobody has written for an hour or two: they come and go.
+  void Age() {
+    constexpr int64_t kHourNs = int64_t{3600} * 1'000'000'000;
+    const int64_t now = clock_.MonotonicNs();
+    if (now - aged_at_.load(std::memory_order_relaxed) < kHourNs) return;
+    base::MutexLock lock(mutex_);
+    if (now - aged_at_ < kHourNs) return;
+    // After two hours without a request all is as old as that.
+    older_ = now - aged_at_ < 2 * kHourNs ? std::move(refs_) : Refs();
+    refs_ = Refs();
+    aged_at_ = now;
+  }
+
+  size_t size() const {
+    base::SharedLock lock(mutex_);
+    return refs_.size() + older_.size();
+  }
+
  private:
+  using Refs = boost::unordered_flat_map<Key, SeriesRef, KeyHash>;
+
+  const base::Clock& clock_;
   const uint64_t seed_ = base::RandomSeed();
   mutable base::Mutex mutex_;
-  boost::unordered_flat_map<Key, SeriesRef, KeyHash> refs_ GUARDED_BY(mutex_);
+  Refs refs_ GUARDED_BY(mutex_);   // Written since aged_at_,
+  Refs older_ GUARDED_BY(mutex_);  // and in the hour before.
+  std::atomic<int64_t> aged_at_{clock_.MonotonicNs()};
 };
 
 namespace {
@@ -172,7 +205,7 @@ WriteReceiver::WriteReceiver(storage::Appendable& storage, const base::Clock& cl
     : storage_(storage),
       clock_(clock),
       options_(options),
-      identities_(std::make_unique<Identities>()) {}
+      identities_(std::make_unique<Identities>(clock)) {}
 WriteReceiver::~WriteReceiver() = default;
 
 net::HttpResponse WriteReceiver::Handle(const net::HttpRequest& request) {
@@ -204,6 +237,7 @@ net::HttpResponse WriteReceiver::Handle(const net::HttpRequest& request) {
 }
 
 base::Status WriteReceiver::Write(std::string_view body) {
+  identities_->Age();
   const std::unique_ptr<storage::Appender> appender = storage_.OpenAppender();
   const model::Timestamp newest = clock_.WallMs() + options_.future_ms_max;
   uint64_t samples = 0;
@@ -315,7 +349,8 @@ WriteReceiver::Statistics WriteReceiver::statistics() const {
           .exemplars = exemplars_,
           .refused_exemplars = refused_exemplars_,
           .invalid_series = invalid_series_,
-          .refused_requests = refused_requests_};
+          .refused_requests = refused_requests_,
+          .known_series = identities_->size()};
 }
 
 }  // namespace narthex::remote

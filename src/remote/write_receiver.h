@@ -42,6 +42,7 @@ class WriteReceiver {
     uint64_t refused_exemplars = 0;  // Also where the storage keeps none.
     uint64_t invalid_series = 0;     // Passed over for their labels.
     uint64_t refused_requests = 0;
+    uint64_t known_series = 0;  // Recognised without decoding; those of the last hour or two.
   };
   Statistics statistics() const;
 

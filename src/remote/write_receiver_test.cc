@@ -189,6 +189,23 @@ TEST_F(WriteReceiverTest, RefusesOtherFormats) {
   EXPECT_EQ(receiver_.Handle(request).status, 400);
 }
 
+TEST_F(WriteReceiverTest, ForgetsSeriesThatNobodyWritesAnyMore) {
+  constexpr int64_t kHourMs = 3'600'000;
+  for (int hour = 0; hour < 10; ++hour) {
+    std::vector<Series> all = {{{{"__name__", "stays"}}, {{hour * 1000, 1}}}};
+    for (int i = 0; i < 50; ++i) {
+      all.push_back({{{"__name__", "pod"}, {"id", std::to_string(hour * 50 + i)}}, {{1000, 1}}});
+    }
+    EXPECT_EQ(Send(Encode(all)).status, 204);
+    clock_.AdvanceMs(kHourMs);
+    EXPECT_LE(receiver_.statistics().known_series, 101u) << hour;
+  }
+  EXPECT_EQ(storage_.content().size(), 501u);
+  clock_.AdvanceMs(5 * kHourMs);
+  EXPECT_EQ(Send(Encode({{{{"__name__", "stays"}}, {{20'000, 1}}}})).status, 204);
+  EXPECT_EQ(receiver_.statistics().known_series, 1u);
+}
+
 TEST_F(WriteReceiverTest, SurvivesEveryTruncationOfARequest) {
   const std::string body = Encode({{{{"__name__", "m"}, {"a", "b"}}, {{1, 1.5}}}});
   for (size_t size = 1; size < body.size(); ++size) {

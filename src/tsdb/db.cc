@@ -6,6 +6,7 @@
 #include <iterator>
 #include <mutex>
 #include <set>
+#include <tuple>
 
 #include "base/check.h"
 #include "base/fault_points.h"
@@ -225,6 +226,7 @@ base::Result<std::unique_ptr<Db>> Db::Open(base::Env env, base::Logger& log, Opt
   const std::string& directory = db->options_.directory;
   if (db->options_.read_only) {
     RETURN_IF_ERROR(db->OpenBlocks());
+    RETURN_IF_ERROR(db->OpenHeadChunks());
     RETURN_IF_ERROR(db->Replay());
     return db;
   }
@@ -233,6 +235,7 @@ base::Result<std::unique_ptr<Db>> Db::Open(base::Env env, base::Logger& log, Opt
     ASSIGN_OR_RETURN(db->lock_, env.files.Lock(base::JoinPath(directory, "lock")));
   }
   RETURN_IF_ERROR(db->OpenBlocks());
+  RETURN_IF_ERROR(db->OpenHeadChunks());
   RETURN_IF_ERROR(db->Replay());
   {
     base::MutexLock lock(db->commit_mutex_);
@@ -253,6 +256,7 @@ base::Result<std::unique_ptr<Db>> Db::Open(base::Env env, base::Logger& log, Opt
 Db::~Db() {
   maintainer_ = std::jthread();  // Stops and joins.
   syncer_ = std::jthread();
+  if (!options_.read_only) FlushHeadChunks(true);
   base::MutexLock lock(commit_mutex_);
   if (wal_ == nullptr) return;
   for (wal::Writer* const log : {wal_.get(), wbl_.get()}) {
@@ -333,6 +337,59 @@ void Db::ReportDamage(const wal::Damage& damage) {
              {"cause", damage.cause}});
 }
 
+base::Status Db::OpenHeadChunks() {
+  HeadChunks::Callbacks callbacks;
+  callbacks.on_chunk = [this](const HeadChunks::Chunk& chunk, HeadChunks::Location location) {
+    // Late samples and histograms come from their logs.
+    if (chunk.out_of_order || chunk.encoding != chunk::Encoding::kXor) return;
+    if (chunk.range.max < head_.valid_time() || chunk.range.min > chunk.range.max) return;
+    found_chunks_.push_back({chunk.ref, {chunk.range, location}});
+  };
+  callbacks.on_damage = [this](const HeadChunks::Damage& damage) {
+    if (!damage.torn_tail) ++replay_.head_chunks_damaged;
+    log_.Warn("tsdb",
+              damage.torn_tail ? "an unfinished write at the end of a head chunk file"
+                               : "a damaged head chunk; the log has its samples",
+              {{"file", damage.path}, {"offset", damage.offset}, {"cause", damage.cause}});
+  };
+  ASSIGN_OR_RETURN(std::unique_ptr<HeadChunks> chunks,
+                   HeadChunks::Open(env_.files, base::JoinPath(options_.directory, "chunks_head"),
+                                    options_.read_only, callbacks));
+  std::ranges::sort(found_chunks_, {}, [](const auto& found) {
+    return std::tuple(found.first, found.second.range.min, found.second.location);
+  });
+  replay_.head_chunks_found = found_chunks_.size();
+  head_.UseChunkFiles(std::move(chunks));
+  return {};
+}
+
+void Db::AttachHeadChunks(wal::Ref ref, Slot slot) {
+  const auto of_series = std::ranges::equal_range(found_chunks_, ref, {},
+                                                  [](const auto& found) { return found.first; });
+  if (of_series.empty()) return;
+  std::vector<SealedChunk> chunks;
+  for (const auto& [owner, chunk] : of_series) chunks.push_back(chunk);
+  head_.Attach(slot, chunks);
+}
+
+void Db::FlushHeadChunks(bool all) {
+  constexpr uint64_t kEnoughBytes = 1 << 20;
+  const uint64_t pending = head_.chunk_files().pending_bytes();
+  // A full disk stays so for a while: only Maintain tries it again.
+  const bool worthwhile = pending > kEnoughBytes && !head_chunks_failing_;
+  if (pending == 0 || (!all && !worthwhile)) return;
+  const base::Status flushed = head_.chunk_files().Flush();
+  if (!flushed) {
+    ++head_chunk_failures_;
+    if (!head_chunks_failing_.exchange(true)) {
+      log_.Error("tsdb", "finished chunks stay in memory: writing them failed",
+                 {{"err", flushed.error().message}});
+    }
+  } else {
+    head_chunks_failing_ = false;
+  }
+}
+
 base::Status Db::Replay() {
   const int64_t began = env_.clock.MonotonicNs();
   const std::string directory = WalDirectory();
@@ -365,7 +422,9 @@ base::Status Db::Replay() {
         series.clear();
         decoded = wal::DecodeSeries(reader.record(), series);
         for (const wal::SeriesEntry& entry : series) {
-          slots[entry.ref] = head_.Restore(entry.labels, entry.ref);
+          const Slot slot = head_.Restore(entry.labels, entry.ref);
+          const bool is_new = slots.insert_or_assign(entry.ref, slot).second;
+          if (is_new) AttachHeadChunks(entry.ref, slot);
         }
         break;
       case wal::RecordType::kSamples:
@@ -384,6 +443,7 @@ base::Status Db::Replay() {
         }
         head_.Publish(batch);
         replay_.replayed_samples += batch.size();
+        if (!options_.read_only) FlushHeadChunks(false);
         break;
       case wal::RecordType::kTombstones:
         tombstones.clear();
@@ -417,6 +477,8 @@ base::Status Db::Replay() {
                  .torn_tail = false});
     }
   }
+  found_chunks_ = {};
+  RETURN_IF_ERROR(head_.FinishRestore());
   RETURN_IF_ERROR(ReplayLate([&slots](wal::Ref ref) -> std::optional<Slot> {
     const auto found = slots.find(ref);
     return found == slots.end() ? std::nullopt : std::optional(found->second);
@@ -554,6 +616,12 @@ base::Status Db::ReplayMetadata(std::string_view record, const SlotsByRef& slots
 
 base::Status Db::Commit(Batch& batch, std::vector<Head::Entry>& late, uint64_t judged_at) {
   if (options_.read_only) return ReadOnlyError();
+  RETURN_IF_ERROR(CommitLocked(batch, late, judged_at));
+  FlushHeadChunks(false);
+  return {};
+}
+
+base::Status Db::CommitLocked(Batch& batch, std::vector<Head::Entry>& late, uint64_t judged_at) {
   base::MutexLock lock(commit_mutex_);
   const std::vector<Slot> created = head_.TakeUnlogged();
   bool series_gone = false;
@@ -668,6 +736,7 @@ Db::Statistics Db::statistics() const {
   result.duplicate = duplicate_;
   result.too_old = too_old_;
   result.commits_failed = commits_failed_;
+  result.head_chunk_failures = head_chunk_failures_;
   result.compactions = compactions_;
   result.compactions_failed = compactions_failed_;
   result.time_retentions = time_retentions_;

@@ -125,8 +125,11 @@ class Db final : public storage::Queryable,
     uint64_t unknown_refs = 0;    // Samples in the log without a series.
     uint64_t unread_records = 0;  // Of types that are not read.
     int64_t replay_ms = 0;
-    uint64_t blocks_damaged = 0;  // At open: left alone, and not read.
-    uint64_t compactions = 0;     // Blocks written by maintenance, from the head or from blocks.
+    uint64_t head_chunks_found = 0;    // At open, in chunks_head/.
+    uint64_t head_chunks_damaged = 0;  // Places in its files that could not be read.
+    uint64_t head_chunk_failures = 0;  // Writes that failed; the log has what was in them.
+    uint64_t blocks_damaged = 0;       // At open: left alone, and not read.
+    uint64_t compactions = 0;  // Blocks written by maintenance, from the head or from blocks.
     uint64_t compactions_failed = 0;
     uint64_t time_retentions = 0;  // Blocks deleted, by the limit that they were past.
     uint64_t size_retentions = 0;
@@ -144,12 +147,19 @@ class Db final : public storage::Queryable,
 
   base::Status OpenBlocks();
   void DropReplaced(Blocks& blocks);
+  // Reads chunks_head/: chunks by the reference of their series, in time order.
+  base::Status OpenHeadChunks();
+  void AttachHeadChunks(wal::Ref ref, Slot slot);
+  // Writes finished chunks to their file once there are enough of them, or any (`all`).
+  void FlushHeadChunks(bool all);
   base::Status Replay();
   void ReportDamage(const wal::Damage& damage);
   // Logs and publishes one batch. `judged_at` is the change count when its first entry was judged:
   // where nothing has changed since, the judgements hold; else entries that are refused now are
   // counted and left out.
   base::Status Commit(Batch& batch, std::vector<Head::Entry>& late, uint64_t judged_at)
+      EXCLUDES_LOCK(commit_mutex_);
+  base::Status CommitLocked(Batch& batch, std::vector<Head::Entry>& late, uint64_t judged_at)
       EXCLUDES_LOCK(commit_mutex_);
   void Count(storage::Appended verdict);
   using SlotsByRef = boost::unordered_flat_map<wal::Ref, Slot>;
@@ -207,6 +217,9 @@ class Db final : public storage::Queryable,
   std::unique_ptr<base::FileLock> lock_;
   Head head_;
   ExemplarRing exemplars_;
+  // From OpenHeadChunks to the end of Replay: by reference and time.
+  std::vector<std::pair<wal::Ref, SealedChunk>> found_chunks_;
+  std::atomic<bool> head_chunks_failing_{false};
 
   // Orders commits: what is logged first is also published first.
   mutable base::Mutex commit_mutex_;
@@ -231,6 +244,7 @@ class Db final : public storage::Queryable,
   std::atomic<uint64_t> checkpoints_{0};
   std::atomic<uint64_t> checkpoints_failed_{0};
 
+  std::atomic<uint64_t> head_chunk_failures_{0};
   std::atomic<uint64_t> changes_{0};  // Of the head: commits and truncations.
   std::atomic<uint64_t> out_of_order_{0};
   std::atomic<uint64_t> duplicate_{0};

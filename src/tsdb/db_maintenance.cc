@@ -36,6 +36,8 @@ void Db::MaintainRegularly(std::stop_token stop) {
 
 base::Status Db::Maintain() {
   base::MutexLock lock(maintenance_mutex_);
+  FlushHeadChunks(true);
+  head_.Settle();
   base::Status cut = CutHead();
   if (!cut) ++compactions_failed_;
   base::Status compacted = CompactBlockList();
@@ -122,6 +124,7 @@ base::Status Db::TruncateHead(Timestamp mint, CheckpointReach reach) {
     live = head_.LiveRefs();
     RETURN_IF_ERROR(wal_->NextSegment());
   }
+  RETURN_IF_ERROR(head_.chunk_files().Truncate(mint));
   const std::string directory = WalDirectory();
   ASSIGN_OR_RETURN(const std::vector<wal::SegmentFile> segments,
                    wal::ListSegments(env_.files, directory));

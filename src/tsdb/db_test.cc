@@ -264,6 +264,80 @@ TEST_F(DbTest, CutsChunksAndReadsAcrossThem) {
   EXPECT_TRUE(Read(*db, {-9'000'000, -8'000'000}).empty());
 }
 
+// Two series with chunks of 120 samples, each finished several times.
+constexpr int kManySamples = 500;
+void PutMany(Db& db) {
+  for (int k = 0; k < kManySamples; ++k) {
+    const auto appender = db.OpenAppender();
+    for (int i = 0; i < 2; ++i) {
+      appender->Append(*appender->Resolve(Series(i)), 15'000 * k, k * (i + 0.5));
+    }
+    ASSERT_TRUE(appender->Commit().has_value());
+  }
+}
+
+TEST_F(DbTest, FinishedChunksComeBackFromTheirFiles) {
+  Content before;
+  {
+    const auto db = Open();
+    PutMany(*db);
+    before = Read(*db);
+    EXPECT_EQ(before.begin()->second.size(), static_cast<size_t>(kManySamples));
+  }
+  const auto db = Open();
+  EXPECT_GE(db->statistics().head_chunks_found, 8u);
+  EXPECT_EQ(Read(*db), before);
+  EXPECT_EQ(Put(*db, Series(1), 15'000 * (kManySamples - 1), 1.5 * (kManySamples - 1)),
+            Appended::kSameAgain);
+  EXPECT_EQ(Put(*db, Series(1), 15'000 * kManySamples, 7), Appended::kYes);
+  before[Series(1).ToString()][15'000 * kManySamples] = 7;
+  EXPECT_EQ(Read(*db), before);
+}
+
+// Whatever is wrong with a file of chunks, the log has the samples.
+TEST_F(DbTest, DamagedChunkFilesChangeNoAnswer) {
+  Content before;
+  {
+    const auto db = Open();
+    PutMany(*db);
+    before = Read(*db);
+  }
+  const std::string path = std::string(kDirectory) + "/chunks_head/000001";
+  const std::string whole = disk_.Content(path);
+  ASSERT_GT(whole.size(), 500u);
+  for (size_t at = 0; at < whole.size(); at += 37) {
+    SCOPED_TRACE(at);
+    std::string damaged = whole;
+    damaged[at] = static_cast<char>(damaged[at] ^ 0x55);
+    for (const std::string& content : {damaged, whole.substr(0, at)}) {
+      const std::string directory = base::ParentPath(path);
+      ASSERT_TRUE(base::RemoveAll(disk_, directory).has_value());
+      ASSERT_TRUE(disk_.CreateDirectories(directory).has_value());
+      disk_.SetContent(path, content);
+      EXPECT_EQ(Read(*Open()), before);
+    }
+  }
+}
+
+TEST_F(DbTest, ChunksThatCannotBeWrittenStayInMemory) {
+  Content before;
+  {
+    const auto db = Open();
+    disk_.SetPlan([](const MemoryFileSystem::Call& call) {
+      return call.path.find("chunks_head") == std::string_view::npos
+                 ? MemoryFileSystem::Fate::kSucceed
+                 : MemoryFileSystem::Fate::kFail;
+    });
+    PutMany(*db);
+    EXPECT_TRUE(db->Maintain().has_value());
+    EXPECT_EQ(db->statistics().head_chunk_failures, 1u);
+    before = Read(*db);
+    EXPECT_EQ(before.begin()->second.size(), static_cast<size_t>(kManySamples));
+  }
+  disk_.SetPlan({});
+  EXPECT_EQ(Read(*Open()), before);
+}
+
 TEST_F(DbTest, DeletesForGood) {
   {
     const auto db = Open();

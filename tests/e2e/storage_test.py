@@ -118,6 +118,33 @@ def we_take_over_a_log_of_prometheus(world):
               f"{series}:\n ours   {mine.get(series)}\n theirs {upstream.get(series)}")
 
 
+def head_chunks_change_hands(world):
+    """Files of finished head chunks: Prometheus opens ours without complaint, and we open its."""
+    ours, theirs, third, fourth = free_ports(4)
+    idle = world.write("idle.yml", "scrape_configs: []\n")
+    receiver = "--web.enable-remote-write-receiver"
+    writers = {ours: world.narthex_server(ours, idle, "ours", receiver),
+               theirs: world.prometheus(theirs, idle, "theirs", receiver)}
+    end = int(time.time()) * 1000
+    for port in writers:
+        for k in range(400):
+            remote_write.write(port, [({"__name__": "m", "i": str(i)},
+                                       [(end + (k - 400) * 15000, float(k * i % 97))]) for i in range(8)])
+    check(writers[ours].stop() == 0, "exit code")
+    writers[theirs].kill()
+    for name in ("ours", "theirs"):
+        files = list((world.folder / name / "chunks_head").iterdir())
+        check(files and files[0].stat().st_size > 1000, f"{name}: no head chunks: {files}")
+        subprocess.run(["cp", "-r", world.folder / name, world.folder / f"{name}-copy"], check=True)
+    reader = world.prometheus(third, idle, "ours-copy")
+    other = world.narthex_server(fourth, idle, "theirs-copy")
+    mine, upstream = (Api(port).all_samples(end / 1000 - 7200, end / 1000) for port in (fourth, third))
+    check(len(mine) == 8 and all(len(samples) == 400 for samples in mine.values()), "samples are missing")
+    check(mine == upstream, "samples differ")
+    check("chunks failed" not in reader.text() and "corrupt" not in reader.text(), reader.text())
+    check("head chunk" not in other.text(), other.text())
+
+
 def promtool_asks_our_server(world):
     (port,) = free_ports(1)
     config, server, api = collect(world, port)
@@ -254,5 +281,6 @@ def late_samples_change_hands(world):
 if __name__ == "__main__":
     main({f.__name__: f for f in [
         nothing_seen_is_lost_by_a_kill, stops_politely, prometheus_takes_over_the_directory,
-        we_take_over_a_log_of_prometheus, promtool_asks_our_server, mistakes_get_one_clear_line,
+        we_take_over_a_log_of_prometheus, head_chunks_change_hands,
+        promtool_asks_our_server, mistakes_get_one_clear_line,
         a_full_disk_heals, late_samples_change_hands]})

@@ -2,12 +2,13 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <utility>
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "chunk/xor_chunk.h"
 
 namespace narthex::tsdb {
 
@@ -22,29 +23,27 @@ namespace {
 // Stands for the value of a histogram where only bits of numbers are compared; no number has it.
 constexpr uint64_t kHistogramBits = 0x7ff0000000000003;
 
-int64_t FloorDivide(int64_t a, int64_t b) { return a / b - (a % b < 0 ? 1 : 0); }
+// The stretch between two multiples of `width` that holds `t`.
+TimeRange RangeAround(Timestamp t, int64_t width) {
+  const int64_t above = t % width < 0 ? t % width + width : t % width;
+  const Timestamp min = t < model::kTimestampMin + above ? model::kTimestampMin : t - above;
+  const int64_t left = width - 1 - above;
+  return {min, t > model::kTimestampMax - left ? model::kTimestampMax : t + left};
+}
+
+uint64_t Distance(Timestamp from, Timestamp to) {
+  return static_cast<uint64_t>(to) - static_cast<uint64_t>(from);
+}
 
 }  // namespace
 
-// A finished chunk in one allocation, with its bytes behind it.
-struct Head::SealedChunk {
-  std::atomic<SealedChunk*> older;  // Cut by a truncation, under readers.
-  Timestamp min;
-  Timestamp max;
-  uint32_t size;
-
-  std::string_view bytes() const {
-    return {reinterpret_cast<const char*>(this) + sizeof(SealedChunk), size};
-  }
-};
-
-// Copies of the open chunks and pointers to the sealed ones, which stay put as long as the head.
+// Copies of the open chunks and of the lists of finished ones.
 class Head::Snapshot final : public storage::SeriesSet {
  public:
   struct Row {
     Labels labels;
-    const SealedChunk* sealed;
-    uint64_t open_begin;
+    uint64_t begin;  // In bytes_: the sealed list, then the open chunk.
+    uint32_t sealed_size;
     uint32_t open_size;
     std::shared_ptr<const Intervals> deleted;       // May be null.
     std::vector<HistogramTable::ChunkPtr> mixed{};  // Behind all others.
@@ -57,17 +56,15 @@ class Head::Snapshot final : public storage::SeriesSet {
   base::Status Read(size_t i, TimeRange range, model::SampleColumns& out) const override {
     out.clear();
     const Row& row = rows_[i];
-    std::vector<const SealedChunk*> chunks;  // Newest first.
-    for (const SealedChunk* at = row.sealed; at != nullptr && at->max >= range.min;
-         at = at->older) {
-      if (at->min <= range.max) chunks.push_back(at);
-    }
-    for (auto at = chunks.rbegin(); at != chunks.rend(); ++at) {
-      RETURN_IF_ERROR(chunk::DecodeXor((*at)->bytes(), range, out));
+    const std::string_view bytes = bytes_;
+    for (const SealedChunk& chunk : DecodeSealed(bytes.substr(row.begin, row.sealed_size))) {
+      if (chunk.range.max < range.min || chunk.range.min > range.max) continue;
+      ASSIGN_OR_RETURN(const std::string read, files_.Read(chunk.location));
+      RETURN_IF_ERROR(chunk::DecodeXor(read, range, out));
     }
     if (row.open_size > 0) {
-      RETURN_IF_ERROR(chunk::DecodeXor(
-          std::string_view(open_).substr(row.open_begin, row.open_size), range, out));
+      RETURN_IF_ERROR(
+          chunk::DecodeXor(bytes.substr(row.begin + row.sealed_size, row.open_size), range, out));
     }
     for (const HistogramTable::ChunkPtr& chunk : row.mixed) {
       RETURN_IF_ERROR(chunk::Decode(chunk->encoding, chunk->bytes, range, out));
@@ -77,26 +74,16 @@ class Head::Snapshot final : public storage::SeriesSet {
     return {};
   }
 
-  Epochs::Guard guard_;  // Keeps the sealed chunks.
+  HeadChunks::View files_;
   std::vector<Row> rows_;
-  std::string open_;
+  std::string bytes_;
 };
 
 Head::Head(Options options)
     : options_(options),
       histograms_({.samples = options.samples_per_chunk, .range_ms = options.chunk_range_ms}) {}
 
-Head::~Head() {
-  for (Slot slot = first_hot_; slot < hot_.size(); ++slot) FreeList(hot_[slot].sealed);
-}
-
-void Head::FreeList(SealedChunk* chunk) {
-  while (chunk != nullptr) {
-    SealedChunk* const older = chunk->older;
-    std::free(chunk);
-    chunk = older;
-  }
-}
+Head::~Head() = default;
 
 Slot Head::Create(const Labels& labels, wal::Ref ref) {
   const uint32_t index = hot_.Grow();
@@ -149,7 +136,7 @@ Labels Head::LabelsOf(Slot slot) const {
 
 bool Head::Knows(Slot slot) const {
   const HotSeries* const series = hot_.Find(slot);
-  return series != nullptr && !series->removed;
+  return series != nullptr && !series->removed();
 }
 
 std::optional<Labels> Head::LabelsIfKnown(Slot slot) const {
@@ -185,7 +172,7 @@ std::vector<storage::SeriesMetadata> Head::SelectMetadata(
 
 Appended Head::Judge(Slot slot, Timestamp t, double v) const {
   const HotSeries* const found = hot_.Find(slot);
-  if (found == nullptr || found->removed.load(std::memory_order_relaxed)) {
+  if (found == nullptr || found->removed()) {
     return Appended::kUnknownSeries;
   }
   const HotSeries& series = *found;
@@ -280,7 +267,9 @@ void Head::Publish(const std::vector<Entry>& batch, std::span<const BatchPart> m
     PublishNumbers(batch, tally);
     for (const BatchPart& part : more) {
       for (const HistogramEntry& entry : part.histograms) {
-        if (entry.t <= hot_[entry.slot].last_time.load(std::memory_order_relaxed)) continue;
+        const HotSeries& series = hot_[entry.slot];
+        if ((series.flags & HotSeries::kWaiting) != 0) AttachWaiting(entry.slot, entry.t);
+        if (entry.t <= series.last_time.load(std::memory_order_relaxed)) continue;
         AppendMixed(entry.slot, entry.t, entry.value);
         tally.Count(entry.t, tally.histograms);
       }
@@ -306,12 +295,21 @@ void Head::PublishNumbers(const std::vector<Entry>& batch, Tally& tally) {
     if (i + kStateAhead < batch.size()) {
       __builtin_prefetch(&hot_[batch[i + kStateAhead].slot], 1);
     }
-    if (i + kBufferAhead < batch.size()) hot_[batch[i + kBufferAhead].slot].open.Prefetch();
+    if (i + kBufferAhead < batch.size()) {
+      const HotSeries& ahead = hot_[batch[i + kBufferAhead].slot];
+      if (ahead.open != SlabPool::kNone) {
+        __builtin_prefetch(pool_.At(ahead.open) + ahead.open_bits / 8, 1);
+      }
+    }
     const Entry& entry = batch[i];
-    HotSeries& series = hot_[entry.slot];
+    const HotSeries& series = hot_[entry.slot];
     if (entry.t <= series.last_time.load(std::memory_order_relaxed)) continue;
+    if ((series.flags & HotSeries::kWaiting) != 0) [[unlikely]] {
+      AttachWaiting(entry.slot, entry.t);
+      if (entry.t <= series.last_time.load(std::memory_order_relaxed)) continue;
+    }
     if (series.form.load(std::memory_order_relaxed) == Form::kNumbers) [[likely]] {
-      Append(series, entry.t, entry.v);
+      Append(entry.slot, entry.t, entry.v);
     } else {
       AppendMixed(entry.slot, entry.t, entry.v);
     }
@@ -321,7 +319,7 @@ void Head::PublishNumbers(const std::vector<Entry>& batch, Tally& tally) {
 
 void Head::AppendMixed(Slot slot, Timestamp t, const chunk::Value& value) {
   HotSeries& series = hot_[slot];
-  if (series.open.count() > 0) Seal(series);
+  if (series.open_count > 0) Seal(series);
   histograms_.Append(slot, t, value);
   Form form = series.form;  // Stays that of what a stale marker ends.
   uint64_t bits = kHistogramBits;
@@ -337,46 +335,175 @@ void Head::AppendMixed(Slot slot, Timestamp t, const chunk::Value& value) {
   series.last_bits.store(bits, std::memory_order_relaxed);
 }
 
-Timestamp Head::FirstUnsealed(Slot slot) const {
-  const HotSeries& series = hot_[slot];
-  if (series.open.count() > 0) return series.open_min;
-  return series.form == Form::kNumbers ? model::kTimestampMax : histograms_.FirstTime(slot);
+bool Head::MustSeal(Slot slot, const HotSeries& series, Timestamp t) {
+  if (!chunk_range_.Contains(t)) {
+    chunk_range_ = RangeAround(t, options_.chunk_range_ms);
+  }
+  const Timestamp open_min = series.open_min();
+  if (open_min < chunk_range_.min) return true;
+  // What a cursor can count.
+  constexpr uint32_t kOpenBitsMax = 30'000;
+  if (series.open_bits > kOpenBitsMax || Distance(open_min, t) > UINT32_MAX) return true;
+  // Were all series as long, all would finish their chunks at once, after all being at their
+  // largest: the first of a range ends sooner, at its own length.
+  uint32_t full = options_.samples_per_chunk;
+  constexpr uint32_t kSpreadFrom = 16;
+  if ((series.flags & HotSeries::kFirstInRange) != 0 && full >= kSpreadFrom) {
+    const uint32_t least = full / 4;
+    full = least + ((slot * 2654435761u) >> 16) % (full - least + 1);
+  }
+  return series.open_count >= full;
 }
 
-void Head::Append(HotSeries& series, Timestamp t, double v) {
-  if (series.open.count() > 0) {
-    const bool full = series.open.count() >= options_.samples_per_chunk;
-    const bool next_range = FloorDivide(t, options_.chunk_range_ms) !=
-                            FloorDivide(series.open_min, options_.chunk_range_ms);
-    if (full || next_range) Seal(series);
+void Head::Append(Slot slot, Timestamp t, double v) {
+  HotSeries& series = hot_[slot];
+  if (series.open_count > 0 && MustSeal(slot, series, t)) {
+    const bool next_range = series.open_min() < chunk_range_.min;
+    Seal(series);
+    series.flags = static_cast<uint8_t>(series.flags & ~HotSeries::kFirstInRange) |
+                   (next_range ? HotSeries::kFirstInRange : uint8_t{0});
   }
-  if (series.open.count() == 0) {
-    series.open_min = t;
-    chunks_.fetch_add(1, std::memory_order_relaxed);
+  if (series.open_count == 0) chunks_.fetch_add(1, std::memory_order_relaxed);
+  WriteOpen(series, t, v);
+}
+
+// The buffer is as small as its bits allow, mostly without the room that writing in place needs:
+// the sample is made beside it, behind the bits of the byte that it shares with the one before.
+// What the series knows anyway, the count and the first time, is left out until somebody reads the
+// chunk.
+void Head::WriteOpen(HotSeries& series, Timestamp t, double v) {
+  chunk::XorCursor cursor{.last_time = series.last_time.load(std::memory_order_relaxed),
+                          .last_value = series.last_bits.load(std::memory_order_relaxed),
+                          .last_delta = series.last_delta,
+                          .bits = series.open_bits,
+                          .count = series.open_count,
+                          .leading = series.leading,
+                          .trailing = series.trailing};
+  const uint32_t first_byte = cursor.bits / 8;
+  const uint32_t kept = series.open_bytes();
+  char made[chunk::kXorSampleBytesMax + 8];
+  char* buffer = series.open == SlabPool::kNone ? nullptr : pool_.At(series.open);
+  if (cursor.count == 0) {
+    cursor = {.last_time = t, .last_value = std::bit_cast<uint64_t>(v), .bits = 64, .count = 1};
+    base::StoreBigEndian(made, cursor.last_value);
+    series.open_span = 0;
+  } else {
+    made[0] = cursor.bits % 8 == 0 ? '\0' : buffer[first_byte];
+    chunk::WriteXorSample(made, cursor.bits % 8, cursor, t, v);
+    series.open_span += static_cast<uint32_t>(cursor.last_delta);
   }
-  series.open.Append(t, v);
+  const uint32_t size = (cursor.bits + 7) / 8;
+  if (buffer == nullptr || size > pool_.Capacity(series.open)) {
+    series.open = pool_.Grow(series.open, kept, size);
+    buffer = pool_.At(series.open);
+  }
+  std::memcpy(buffer + first_byte, made, size - first_byte);
   series.last_time.store(t, std::memory_order_relaxed);
-  series.last_bits.store(std::bit_cast<uint64_t>(v), std::memory_order_relaxed);
+  series.last_bits.store(cursor.last_value, std::memory_order_relaxed);
+  series.last_delta = static_cast<uint32_t>(cursor.last_delta);
+  series.open_bits = static_cast<uint16_t>(cursor.bits);
+  series.open_count = cursor.count;
+  series.leading = cursor.leading;
+  series.trailing = cursor.trailing;
 }
 
 void Head::Seal(HotSeries& series) {
-  const std::string_view bytes = series.open.bytes();
-  void* const memory = std::malloc(sizeof(SealedChunk) + bytes.size());
-  CHECK(memory != nullptr);
-  auto* const sealed =
-      new (memory) SealedChunk{series.sealed.load(std::memory_order_relaxed), series.open_min,
-                               series.open.last_time(), static_cast<uint32_t>(bytes.size())};
-  std::memcpy(const_cast<char*>(sealed->bytes().data()), bytes.data(), bytes.size());
-  series.sealed = sealed;
-  chunk_bytes_.fetch_add(bytes.size(), std::memory_order_relaxed);
-  series.open = chunk::XorChunk();
+  const TimeRange range{series.open_min(), series.last_time};
+  sealing_.clear();
+  AppendOpen(series, sealing_);
+  const HeadChunks::Location location = chunk_files_->Write({.ref = series.ref,
+                                                             .range = range,
+                                                             .encoding = chunk::Encoding::kXor,
+                                                             .out_of_order = false,
+                                                             .bytes = sealing_});
+  series.sealed = AppendSealed(pool_, series.sealed, {range, location});
+  pool_.Free(series.open);
+  series.open = SlabPool::kNone;
+  series.open_span = 0;
+  series.open_bits = 0;
+  series.open_count = 0;
+  series.leading = 0xff;
+  series.trailing = 0;
+}
+
+void Head::AppendOpen(const HotSeries& series, std::string& out) const {
+  if (series.open_count == 0) return;
+  base::PutBigEndian(out, series.open_count);
+  base::PutVarint(out, series.open_min());
+  out.append(pool_.At(series.open), series.open_bytes());
+}
+
+std::vector<SealedChunk> Head::SealedOf(const HotSeries& series) const {
+  return DecodeSealed(SealedBytes(pool_, series.sealed));
+}
+
+Timestamp Head::FirstTime(Slot slot) const {
+  const HotSeries& series = hot_[slot];
+  if (series.sealed != SlabPool::kNone) return SealedOf(series).front().range.min;
+  if (series.open_count > 0) return series.open_min();
+  return histograms_.FirstTime(slot);
+}
+
+void Head::Attach(Slot slot, const std::vector<SealedChunk>& chunks) {
+  base::MutexLock lock(mutex_);
+  std::vector<SealedChunk>& all = waiting_[slot];
+  all.insert(all.end(), chunks.begin(), chunks.end());
+  std::ranges::sort(all, std::greater(), [](const SealedChunk& chunk) { return chunk.range.min; });
+  hot_[slot].flags |= HotSeries::kWaiting;
+}
+
+void Head::AttachOne(HotSeries& series, const SealedChunk& chunk) {
+  if (series.open_count > 0) Seal(series);
+  series.sealed = AppendSealed(pool_, series.sealed, chunk);
+  series.last_time = chunk.range.max;
+  series.flags &= static_cast<uint8_t>(~HotSeries::kFirstInRange);
+  chunks_.fetch_add(1, std::memory_order_relaxed);
+  if (chunk.range.min < min_time_) min_time_ = chunk.range.min;
+  if (chunk.range.max > max_time_) max_time_ = chunk.range.max;
+}
+
+void Head::AttachWaiting(Slot slot, Timestamp before) {
+  const auto found = waiting_.find(slot);
+  std::vector<SealedChunk>& chunks = found->second;  // Latest first.
+  HotSeries& series = hot_[slot];
+  // Behind histograms, numbers are kept with them: the log has these too.
+  if (series.form != Form::kNumbers) chunks.clear();
+  while (!chunks.empty() && chunks.back().range.min <= before) {
+    // One that overlaps what the log has brought already is in the log too.
+    if (chunks.back().range.min > series.last_time) AttachOne(series, chunks.back());
+    chunks.pop_back();
+  }
+  if (!chunks.empty()) return;
+  waiting_.erase(found);
+  series.flags &= static_cast<uint8_t>(~HotSeries::kWaiting);
+}
+
+base::Status Head::FinishRestore() {
+  base::MutexLock lock(mutex_);
+  std::vector<Slot> slots;
+  for (const auto& [slot, chunks] : waiting_) slots.push_back(slot);
+  for (const Slot slot : slots) AttachWaiting(slot, model::kTimestampMax);
+  const HeadChunks::View files = chunk_files_->view();
+  for (Slot slot = first_hot_; slot < hot_.size(); ++slot) {
+    HotSeries& series = hot_[slot];
+    if (series.open_count > 0 || series.sealed == SlabPool::kNone ||
+        series.form != Form::kNumbers) {
+      continue;
+    }
+    // The newest value, which tells a repeated sample from another one at its time.
+    ASSIGN_OR_RETURN(const std::string bytes, files.Read(SealedOf(series).back().location));
+    model::SampleColumns samples;
+    RETURN_IF_ERROR(chunk::DecodeXor(bytes, {}, samples));
+    if (samples.size() > 0) series.last_bits = std::bit_cast<uint64_t>(samples.v.back());
+  }
+  return {};
 }
 
 std::unique_ptr<storage::SeriesSet> Head::Select(const std::vector<Matcher>& matchers,
                                                  TimeRange range) const {
   auto snapshot = std::make_unique<Snapshot>();
-  snapshot->guard_ = epochs_.Enter();
   base::SharedLock lock(mutex_);
+  snapshot->files_ = chunk_files_->view();
   std::vector<Slot> slots = index_.Select(matchers);
   std::erase_if(slots, [&](Slot slot) {
     const HotSeries& series = hot_[slot];
@@ -385,24 +512,22 @@ std::unique_ptr<storage::SeriesSet> Head::Select(const std::vector<Matcher>& mat
       return false;
     }
     if (series.empty() || series.last_time < range.min) return true;
-    // The oldest chunk is at the end of the list; most queries end well before it matters.
-    Timestamp first = FirstUnsealed(slot);
-    for (const SealedChunk* at = series.sealed; at != nullptr && first > range.max;
-         at = at->older) {
-      first = at->min;
-    }
-    return first > range.max;
+    if (series.open_count > 0 && series.open_min() <= range.max) return false;
+    return FirstTime(slot) > range.max;
   });
   index_.SortByLabels(slots);
   snapshot->rows_.reserve(slots.size());
   for (const Slot slot : slots) {
     const HotSeries& series = hot_[slot];
-    const bool open = series.open.count() > 0 && series.open_min <= range.max;
-    const std::string_view bytes = open ? series.open.bytes() : std::string_view();
-    snapshot->rows_.push_back({index_.LabelsOf(slot), series.sealed, snapshot->open_.size(),
-                               static_cast<uint32_t>(bytes.size()), DeletedOf(slot)});
+    const bool open = series.open_count > 0 && series.open_min() <= range.max;
+    const std::string_view list = SealedBytes(pool_, series.sealed);
+    const size_t begin = snapshot->bytes_.size();
+    snapshot->bytes_ += list;
+    if (open) AppendOpen(series, snapshot->bytes_);
+    const size_t open_size = snapshot->bytes_.size() - begin - list.size();
+    snapshot->rows_.push_back({index_.LabelsOf(slot), begin, static_cast<uint32_t>(list.size()),
+                               static_cast<uint32_t>(open_size), DeletedOf(slot)});
     snapshot->rows_.back().late = late_.ViewOf(slot);
-    snapshot->open_ += bytes;
     if (series.form != Form::kNumbers) {
       snapshot->rows_.back().mixed = histograms_.ChunksOverlapping(slot, range);
     }
@@ -450,41 +575,42 @@ size_t Head::Truncate(Timestamp mint, bool empty_too) {
     std::vector<Slot> gone;
     for (Slot slot = first_hot_; slot < hot_.size(); ++slot) {
       HotSeries& series = hot_[slot];
-      if (series.removed) continue;
-      // The list is newest first: everything behind the first chunk that is too old goes.
-      std::atomic<SealedChunk*>* link = &series.sealed;
+      if (series.removed()) continue;
       if (series.form != Form::kNumbers) histograms_.Truncate(slot, mint);
-      Timestamp first = FirstUnsealed(slot);
-      while (SealedChunk* const chunk = *link) {
-        if (chunk->max < mint) break;
-        first = chunk->min;
-        link = &chunk->older;
-      }
-      if (SealedChunk* const old = link->exchange(nullptr)) {
-        for (const SealedChunk* at = old; at != nullptr; at = at->older) {
-          --chunks_;
-          chunk_bytes_ -= at->size;
+      if (series.sealed != SlabPool::kNone) {
+        std::vector<SealedChunk> chunks = SealedOf(series);
+        const size_t old = std::erase_if(
+            chunks, [mint](const SealedChunk& chunk) { return chunk.range.max < mint; });
+        if (old > 0) {
+          chunks_ -= old;
+          pool_.Free(series.sealed);
+          series.sealed = EncodeSealed(pool_, chunks);
         }
-        frees.emplace_back([old] { FreeList(old); });
       }
       const bool empty = series.empty();
       const bool ended = !empty && series.last_time < mint;
-      const bool never_used = empty && (empty_too || std::exchange(series.seen_empty, true));
+      const bool seen = (series.flags & HotSeries::kSeenEmpty) != 0;
+      const bool never_used = empty && (empty_too || seen);
+      if (empty) series.flags |= HotSeries::kSeenEmpty;
+      const Timestamp first = empty ? model::kTimestampMax : FirstTime(slot);
       if ((!ended && !never_used) || late_.Has(slot)) {
         oldest = std::min(oldest, first);
         continue;
       }
-      if (series.open.count() > 0) --chunks_;
       if (series.form != Form::kNumbers) histograms_.Remove(slot);
-      series.removed = true;
+      if (series.open_count > 0) --chunks_;
+      series.form = Form::kRemoved;
       gone.push_back(slot);
       deleted_.erase(slot);
       metadata_.erase(slot);
       // Readers copy open chunks under the lock, so that this one can go at once.
-      series.open = chunk::XorChunk();
+      pool_.Free(series.open);
+      series.open = SlabPool::kNone;
+      series.open_count = 0;
+      series.open_bits = 0;
     }
     // A series that no record names yet must not be logged after it is gone.
-    std::erase_if(unlogged_, [this](Slot slot) { return hot_[slot].removed.load(); });
+    std::erase_if(unlogged_, [this](Slot slot) { return hot_[slot].removed(); });
     index_.Remove(gone);
     dropped = gone.size();
     series_ -= dropped;
@@ -511,7 +637,7 @@ void Head::GiveBlocksBack(std::vector<std::move_only_function<void()>>& frees) {
   constexpr uint32_t kBlock = decltype(hot_)::kPerBlock;
   while (first_hot_ + kBlock <= hot_.size()) {
     for (Slot slot = first_hot_; slot < first_hot_ + kBlock; ++slot) {
-      if (!hot_[slot].removed) return;
+      if (!hot_[slot].removed()) return;
     }
     frees.emplace_back([block = hot_.TakeBlock(first_hot_)] {});
     first_hot_ += kBlock;
@@ -522,7 +648,7 @@ std::vector<wal::Ref> Head::LiveRefs() const {
   base::SharedLock lock(mutex_);
   std::vector<wal::Ref> refs;
   for (Slot slot = first_hot_; slot < hot_.size(); ++slot) {
-    if (!hot_[slot].removed) refs.push_back(hot_[slot].ref);
+    if (!hot_[slot].removed()) refs.push_back(hot_[slot].ref);
   }
   std::ranges::sort(refs);
   return refs;
@@ -533,11 +659,13 @@ Head::BlockSource Head::SourceFor(TimeRange range) const {
   base::SharedLock lock(mutex_);
   for (Slot slot = first_hot_; slot < hot_.size(); ++slot) {
     const HotSeries& series = hot_[slot];
-    if (series.removed || series.empty()) continue;
-    bool inside = series.open.count() > 0 && range.Contains(series.open_min);
+    if (series.removed() || series.empty()) continue;
+    bool inside = series.open_count > 0 && range.Contains(series.open_min());
     if (series.form != Form::kNumbers) inside |= histograms_.AnyBeginsIn(slot, range);
-    for (const SealedChunk* at = series.sealed; at != nullptr && !inside; at = at->older) {
-      inside = range.Contains(at->min);
+    if (!inside && series.sealed != SlabPool::kNone) {
+      inside = std::ranges::any_of(SealedOf(series), [&](const SealedChunk& chunk) {
+        return range.Contains(chunk.range.min);
+      });
     }
     const auto deleted = DeletedOf(slot);
     if (inside && (deleted == nullptr || !deleted->Cover(range))) source.slots_.push_back(slot);
@@ -556,25 +684,33 @@ base::Status Head::BlockSource::Chunks(size_t i, std::vector<ChunkView>& chunks)
   copies_.clear();
   held_.clear();
   std::shared_ptr<const Intervals> deleted;
-  const auto add = [&](std::string_view bytes, Timestamp min, Timestamp max) {
-    chunks.push_back({min, max, base::LoadBigEndian<uint16_t>(bytes.data()), bytes});
-  };
+  std::vector<SealedChunk> sealed;
+  std::string open;
+  TimeRange open_range;
   {
     base::SharedLock lock(head_.mutex_);
     const HotSeries& series = head_.hot_[slots_[i]];
     deleted = head_.DeletedOf(slots_[i]);
-    if (series.open.count() > 0 && range_.Contains(series.open_min)) {
-      copies_.emplace_back(series.open.bytes());
-      add(copies_.back(), series.open_min, series.last_time);
-    }
-    for (const SealedChunk* at = series.sealed; at != nullptr; at = at->older) {
-      if (range_.Contains(at->min)) add(at->bytes(), at->min, at->max);
-    }
+    sealed = head_.SealedOf(series);
     if (series.form != Form::kNumbers) {
       held_ = head_.histograms_.ChunksBeginningIn(slots_[i], range_);
     }
+    open_range = {series.open_min(), series.last_time};
+    if (series.open_count > 0 && range_.Contains(open_range.min)) head_.AppendOpen(series, open);
   }
-  std::ranges::reverse(chunks);
+  const HeadChunks::View files = head_.chunk_files_->view();
+  const auto add = [&](std::string bytes, TimeRange range) {
+    copies_.push_back(std::move(bytes));
+    chunks.push_back({range.min, range.max, base::LoadBigEndian<uint16_t>(copies_.back().data()),
+                      copies_.back()});
+  };
+  for (const SealedChunk& chunk : sealed) {
+    if (!range_.Contains(chunk.range.min)) continue;
+    ASSIGN_OR_RETURN(std::string bytes, files.Read(chunk.location));
+    if (bytes.size() < 2) return base::Fail(base::Code::kDataLoss, "head chunk: no header");
+    add(std::move(bytes), chunk.range);
+  }
+  if (!open.empty()) add(std::move(open), open_range);
   for (const HistogramTable::ChunkPtr& chunk : held_) {
     chunks.push_back({chunk->min, chunk->max, chunk->samples, chunk->bytes, chunk->encoding});
   }
@@ -636,7 +772,7 @@ Head::Statistics Head::statistics() const {
   result.series_removed = series_removed_;
   result.truncations = truncations_;
   result.chunks = chunks_ + histograms_.chunks();
-  result.chunk_bytes = chunk_bytes_ + histograms_.chunk_bytes();
+  result.chunk_bytes = chunk_files_->bytes() + histograms_.chunk_bytes();
   result.samples_appended = samples_appended_;
   result.late_samples_appended = late_samples_appended_;
   result.histograms_appended = histograms_appended_;
@@ -645,18 +781,31 @@ Head::Statistics Head::statistics() const {
   return result;
 }
 
+void Head::Settle() {
+  constexpr Slot kAtOnce = 4096;
+  for (Slot begin = 0; begin < hot_.size(); begin += kAtOnce) {
+    base::MutexLock lock(mutex_);
+    const Slot end = std::min<Slot>(hot_.size(), begin + kAtOnce);
+    for (Slot slot = std::max(begin, first_hot_); slot < end; ++slot) {
+      HotSeries& series = hot_[slot];
+      series.open = pool_.Settle(series.open);
+      series.sealed = pool_.Settle(series.sealed);
+    }
+  }
+}
+
 Head::Memory Head::memory() const {
   base::SharedLock lock(mutex_);
   Memory result;
   result.hot = uint64_t{hot_.size() - first_hot_} * sizeof(HotSeries);
   for (Slot slot = first_hot_; slot < hot_.size(); ++slot) {
     const HotSeries& series = hot_[slot];
-    result.open_chunks += series.open.capacity();
-    result.open_used += series.open.bytes().size();
-    for (const SealedChunk* at = series.sealed; at != nullptr; at = at->older) {
-      result.sealed += sizeof(SealedChunk) + at->size;
-    }
+    if (series.open != SlabPool::kNone) result.open_chunks += pool_.Capacity(series.open);
+    if (series.sealed != SlabPool::kNone) result.sealed += pool_.Capacity(series.sealed);
+    result.open_used += series.open_bytes();
   }
+  result.slack = pool_.bytes() - result.open_chunks - result.sealed;
+  result.sealed += chunk_files_->pending_bytes();
   result.index = index_.memory();
   return result;
 }

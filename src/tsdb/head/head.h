@@ -10,19 +10,22 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "base/mutex.h"
 #include "base/result.h"
-#include "chunk/xor_chunk.h"
 #include "model/metadata.h"
 #include "model/sample.h"
 #include "storage/storage.h"
 #include "tsdb/block/tombstones.h"
 #include "tsdb/head/epochs.h"
+#include "tsdb/head/head_chunks.h"
 #include "tsdb/head/histogram_series.h"
 #include "tsdb/head/late_samples.h"
+#include "tsdb/head/sealed_list.h"
 #include "tsdb/head/series_index.h"
+#include "tsdb/head/slab_pool.h"
 #include "tsdb/head/stable_array.h"
 #include "wal/records.h"
 
@@ -40,6 +43,10 @@ class Head {
   explicit Head(Options options);
   ~Head();
 
+  // Finished chunks go here from now on; before, they stay in memory. REQUIRES: no series yet.
+  void UseChunkFiles(std::unique_ptr<HeadChunks> files) { chunk_files_ = std::move(files); }
+  HeadChunks& chunk_files() const { return *chunk_files_; }
+
   // The series with these labels, created if new. Error: kResourceExhausted at the limit.
   base::Result<Slot> Resolve(const model::Labels& labels) EXCLUDES_LOCK(mutex_);
   // Series that Resolve created and that no log record names yet, in order. The next commit logs
@@ -48,6 +55,12 @@ class Head {
   void PutBackUnlogged(const std::vector<Slot>& slots) EXCLUDES_LOCK(mutex_);
   // As read from a log that names the series `ref`; new references continue above the largest.
   Slot Restore(const model::Labels& labels, wal::Ref ref);
+  // Chunks of the series that were finished earlier. Each is taken in when Publish comes to its
+  // time, and samples that it has are passed over: what is in none of them has to come from the
+  // log.
+  void Attach(Slot slot, const std::vector<SealedChunk>& chunks) EXCLUDES_LOCK(mutex_);
+  // The log has been read. Error: a chunk that cannot be read.
+  base::Status FinishRestore() EXCLUDES_LOCK(mutex_);
 
   wal::Ref RefOf(Slot slot) const { return hot_[slot].ref; }
   model::Labels LabelsOf(Slot slot) const EXCLUDES_LOCK(mutex_);
@@ -83,6 +96,7 @@ class Head {
     kNumber,
     kWholeHistogram,
     kFloatHistogram,
+    kRemoved,  // The series is gone.
   };
   // REQUIRES: a guard taken before the slot was resolved.
   Form FormOf(Slot slot) const;
@@ -115,7 +129,7 @@ class Head {
   bool has_late_samples() const EXCLUDES_LOCK(mutex_);
   LateSamples::Statistics late_statistics() const EXCLUDES_LOCK(mutex_);
 
-  // A consistent copy of what the matchers select within `range`; shares sealed chunks.
+  // A consistent copy of what the matchers select within `range`; finished chunks are read later.
   std::unique_ptr<storage::SeriesSet> Select(const std::vector<model::Matcher>& matchers,
                                              model::TimeRange range) const EXCLUDES_LOCK(mutex_);
   std::vector<std::string> LabelNames(const std::vector<model::Matcher>& matchers) const
@@ -183,10 +197,14 @@ class Head {
   // Null: nothing.
   std::shared_ptr<const Intervals> DeletionsOf(Slot slot) const EXCLUDES_LOCK(mutex_);
 
+  // Moves open chunks together, so that memory that they have grown out of can be used again. Takes
+  // the lock for short whiles.
+  void Settle() EXCLUDES_LOCK(mutex_);
+
   struct Statistics {
     uint64_t series = 0;
     uint64_t chunks = 0;
-    uint64_t chunk_bytes = 0;
+    uint64_t chunk_bytes = 0;          // In files, or on the way there.
     uint64_t samples_appended = 0;     // Numbers.
     uint64_t histograms_appended = 0;  // Native ones.
     uint64_t late_samples_appended = 0;
@@ -202,40 +220,58 @@ class Head {
     uint64_t hot = 0;          // The state of each series.
     uint64_t open_chunks = 0;  // Buffers of growing chunks,
     uint64_t open_used = 0;    // and what is written in them.
-    uint64_t sealed = 0;       // Finished chunks, or where they are.
+    uint64_t sealed = 0;       // Where finished chunks are, and those that no file has yet.
+    uint64_t slack = 0;        // In the pool of both.
     SeriesIndex::Memory index;
   };
   Memory memory() const EXCLUDES_LOCK(mutex_);
   SeriesIndex::Statistics AnalyzeLabels(size_t limit) const EXCLUDES_LOCK(mutex_);
 
  private:
-  struct SealedChunk;
-  // One per series, indexed by slot. Changed under the exclusive lock; `last_time` alone is also
-  // read without it, by Judge.
+  // One per series, indexed by slot: 48 bytes. Changed under the exclusive lock; `last_time`,
+  // `last_bits` and `form` are also read without it, by Judge.
   struct HotSeries {
-    chunk::XorChunk open;
-    std::atomic<SealedChunk*> sealed{nullptr};  // Newest first.
-    wal::Ref ref = 0;
-    model::Timestamp open_min = 0;  // Of the open chunk's first sample.
     std::atomic<model::Timestamp> last_time{model::kTimestampMin};
     std::atomic<uint64_t> last_bits{0};
-    std::atomic<bool> removed{false};
+    wal::Ref ref = 0;
+    SlabPool::Handle open = SlabPool::kNone;    // The growing chunk.
+    SlabPool::Handle sealed = SlabPool::kNone;  // A sealed list.
+    uint32_t last_delta = 0;
+    uint32_t open_span = 0;  // From the open chunk's first sample to the last.
+    uint16_t open_bits = 0;
+    uint16_t open_count = 0;
+    uint8_t leading = 0xff;
+    uint8_t trailing = 0;
+    uint8_t flags = kFirstInRange;
     std::atomic<Form> form{Form::kNumbers};  // If any other, new samples go to `histograms_`.
-    bool seen_empty = false;                 // By a truncation.
 
-    bool empty() const { return last_time.load(std::memory_order_relaxed) == model::kTimestampMin; }
+    static constexpr uint8_t kSeenEmpty = 1;     // By a truncation.
+    static constexpr uint8_t kWaiting = 4;       // Has chunks in waiting_.
+    static constexpr uint8_t kFirstInRange = 2;  // The open chunk is, of its chunk range.
+
+    bool removed() const { return form.load(std::memory_order_relaxed) == Form::kRemoved; }
+    bool empty() const { return last_time == model::kTimestampMin; }
+    model::Timestamp open_min() const { return last_time - open_span; }
+    uint32_t open_bytes() const { return (open_bits + 7u) / 8; }
   };
+  static_assert(sizeof(HotSeries) == 48);
   struct Tally;
   class Snapshot;
 
-  void Append(HotSeries& series, model::Timestamp t, double v) REQUIRES_LOCK(mutex_);
+  void Append(Slot slot, model::Timestamp t, double v) REQUIRES_LOCK(mutex_);
   void PublishNumbers(const std::vector<Entry>& batch, Tally& tally) REQUIRES_LOCK(mutex_);
   // Of a series with histograms, or that gets its first.
   void AppendMixed(Slot slot, model::Timestamp t, const chunk::Value& value) REQUIRES_LOCK(mutex_);
-  // Of the oldest sample that is not in a sealed chunk of numbers.
-  model::Timestamp FirstUnsealed(Slot slot) const REQUIRES_SHARED_LOCK(mutex_);
+  bool MustSeal(Slot slot, const HotSeries& series, model::Timestamp t) REQUIRES_LOCK(mutex_);
+  void WriteOpen(HotSeries& series, model::Timestamp t, double v) REQUIRES_LOCK(mutex_);
   void Seal(HotSeries& series) REQUIRES_LOCK(mutex_);
-  static void FreeList(SealedChunk* chunk);
+  void AttachOne(HotSeries& series, const SealedChunk& chunk) REQUIRES_LOCK(mutex_);
+  void AttachWaiting(Slot slot, model::Timestamp before) REQUIRES_LOCK(mutex_);
+  // The growing chunk as a whole one.
+  void AppendOpen(const HotSeries& series, std::string& out) const REQUIRES_SHARED_LOCK(mutex_);
+  std::vector<SealedChunk> SealedOf(const HotSeries& series) const REQUIRES_SHARED_LOCK(mutex_);
+  // The time of the first sample. REQUIRES: not empty.
+  model::Timestamp FirstTime(Slot slot) const REQUIRES_SHARED_LOCK(mutex_);
   Slot Create(const model::Labels& labels, wal::Ref ref) REQUIRES_LOCK(mutex_);
   void GiveBlocksBack(std::vector<std::move_only_function<void()>>& frees) REQUIRES_LOCK(mutex_);
   std::shared_ptr<const Intervals> DeletedOf(Slot slot) const REQUIRES_SHARED_LOCK(mutex_);
@@ -245,6 +281,12 @@ class Head {
   SeriesIndex index_ GUARDED_BY(mutex_);
   StableArray<HotSeries> hot_;
   HistogramTable histograms_;  // Changed under mutex_.
+  SlabPool pool_ GUARDED_BY(mutex_);
+  std::string sealing_ GUARDED_BY(mutex_);
+  std::unique_ptr<HeadChunks> chunk_files_ = std::make_unique<HeadChunks>();
+  // The chunk range of the newest sample appended, so that few samples need a division.
+  model::TimeRange chunk_range_ GUARDED_BY(mutex_) = {1, 0};
+  std::unordered_map<Slot, std::vector<SealedChunk>> waiting_ GUARDED_BY(mutex_);  // See Attach.
   mutable Epochs epochs_;
   std::atomic<model::Timestamp> valid_time_{model::kTimestampMin};
   std::atomic<int64_t> retention_ms_{0};
@@ -261,7 +303,6 @@ class Head {
   Slot first_hot_ GUARDED_BY(mutex_) = 0;  // Slots before it have been given back.
   std::vector<Slot> unlogged_ GUARDED_BY(mutex_);
   std::atomic<uint64_t> chunks_{0};
-  std::atomic<uint64_t> chunk_bytes_{0};  // Of sealed chunks.
   std::atomic<uint64_t> samples_appended_{0};
   std::atomic<uint64_t> histograms_appended_{0};
   std::atomic<model::Timestamp> min_time_{model::kTimestampMax};

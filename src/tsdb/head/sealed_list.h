@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "model/sample.h"
+#include "tsdb/head/head_chunks.h"
+#include "tsdb/head/slab_pool.h"
+
+namespace narthex::tsdb {
+
+// A finished chunk: when, and where.
+struct SealedChunk {
+  model::TimeRange range;
+  HeadChunks::Location location;
+};
+
+// The finished chunks of one series, oldest first, in some 6 bytes each: what a chunk has in common
+// with the one before it is not said again. Bytes as a SlabPool keeps them, the length first.
+std::vector<SealedChunk> DecodeSealed(std::string_view bytes);
+// The list in a buffer; empty for kNone.
+std::string_view SealedBytes(const SlabPool& pool, SlabPool::Handle list);
+// The buffer of the list with one more at its end, which replaces `list`.
+SlabPool::Handle AppendSealed(SlabPool& pool, SlabPool::Handle list, const SealedChunk& chunk);
+// The buffer of a list of these, kNone for none.
+SlabPool::Handle EncodeSealed(SlabPool& pool, const std::vector<SealedChunk>& chunks);
+
+}  // namespace narthex::tsdb

@@ -1,0 +1,128 @@
+#include "tsdb/head/slab_pool.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+
+#include "base/check.h"
+
+namespace narthex::tsdb {
+
+SlabPool::SlabPool() { slabs_.emplace_back(); }  // Number 0 is none.
+
+SlabPool::~SlabPool() {
+  for (const Slab& slab : slabs_) std::free(slab.memory);
+}
+
+uint32_t SlabPool::NewSlab(uint32_t size, uint32_t bytes) {
+  uint32_t number = 0;
+  if (bytes == kSlabBytes && !empty_.empty()) {
+    number = empty_.back();
+    empty_.pop_back();
+  } else {
+    if (unused_.empty()) {
+      number = static_cast<uint32_t>(slabs_.size());
+      CHECK(number < uint32_t{1} << (32 - kIndexBits));
+      slabs_.emplace_back();
+    } else {
+      number = unused_.back();
+      unused_.pop_back();
+    }
+    slabs_[number].memory = static_cast<char*>(std::malloc(bytes));
+    CHECK(slabs_[number].memory != nullptr);
+    bytes_ += bytes;
+  }
+  Slab& slab = slabs_[number];
+  slab.size = size;
+  slab.used = 0;
+  slab.live = 0;
+  slab.free = kNoBuffer;
+  slab.capacity = static_cast<uint16_t>(size > kSlabBytes ? 1 : kSlabBytes / size);
+  slab.listed = false;
+  slab.leaving = false;
+  return number;
+}
+
+SlabPool::Handle SlabPool::Allocate(uint32_t bytes) {
+  DCHECK(bytes > 0);
+  const uint32_t size_class = (bytes - 1) / kStep;
+  if (size_class >= kClasses) {
+    const uint32_t alone = std::max(bytes, kSlabBytes + 1);
+    const uint32_t number = NewSlab(alone, alone);
+    slabs_[number].live = 1;
+    return number << kIndexBits;
+  }
+  std::vector<uint32_t>& open = open_[size_class];
+  const uint32_t size = kStep * (size_class + 1);
+  while (!open.empty()) {
+    const Slab& last = slabs_[open.back()];
+    if (last.listed && last.size == size && last.live < last.capacity) break;
+    if (last.size == size) slabs_[open.back()].listed = false;
+    open.pop_back();
+  }
+  if (open.empty()) {
+    open.push_back(NewSlab(size, kSlabBytes));
+    slabs_[open.back()].listed = true;
+  }
+  const uint32_t number = open.back();
+  Slab& slab = slabs_[number];
+  uint32_t index = slab.free;
+  if (slab.free == kNoBuffer) {
+    index = slab.used++;
+  } else {
+    std::memcpy(&slab.free, slab.memory + index * size, sizeof(slab.free));
+  }
+  ++slab.live;
+  return number << kIndexBits | index;
+}
+
+void SlabPool::Free(Handle handle) {
+  if (handle == kNone) return;
+  const uint32_t number = handle >> kIndexBits;
+  const uint32_t index = handle & kIndexMask;
+  Slab& slab = slabs_[number];
+  if (slab.size > kSlabBytes) {
+    bytes_ -= slab.size;
+    std::free(slab.memory);
+    slab = Slab();
+    unused_.push_back(number);
+    return;
+  }
+  std::memcpy(slab.memory + index * slab.size, &slab.free, sizeof(slab.free));
+  slab.free = static_cast<uint16_t>(index);
+  if (--slab.live == 0) {
+    slab.size = 0;
+    slab.listed = false;
+    // Some stay for the next; a fall back from a peak is given back.
+    if (empty_.size() < 64) {
+      empty_.push_back(number);
+    } else {
+      std::free(slab.memory);
+      slab = Slab();
+      bytes_ -= kSlabBytes;
+      unused_.push_back(number);
+    }
+  } else if (!slab.listed && !slab.leaving && slab.live < slab.capacity * 7 / 8) {
+    slab.listed = true;
+    open_[slab.size / kStep - 1].push_back(number);
+  }
+}
+
+SlabPool::Handle SlabPool::Grow(Handle handle, uint32_t keep, uint32_t bytes) {
+  const Handle grown = Allocate(bytes);
+  if (keep > 0) std::memcpy(At(grown), At(handle), keep);
+  Free(handle);
+  return grown;
+}
+
+SlabPool::Handle SlabPool::Settle(Handle handle) {
+  if (handle == kNone) return handle;
+  Slab& slab = slabs_[handle >> kIndexBits];
+  if (slab.size > kSlabBytes || slab.live > slab.capacity * 3 / 4) return handle;
+  slab.listed = false;
+  slab.leaving = true;
+  const uint32_t size = slab.size;
+  return Grow(handle, size, size);
+}
+
+}  // namespace narthex::tsdb
