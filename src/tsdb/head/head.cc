@@ -345,12 +345,12 @@ std::unique_ptr<storage::SeriesSet> Head::Select(const std::vector<Matcher>& mat
   auto snapshot = std::make_unique<Snapshot>();
   base::SharedLock lock(mutex_);
   snapshot->files_ = chunk_files_->view();
-  std::vector<Slot> slots = index_.Select(matchers);
-  std::erase_if(slots, [&](Slot slot) {
+  std::vector<Slot> slots;
+  for (const Slot slot : index_.Select(matchers)) {
     const HotSeries& series = hot_[slot];
-    return series.empty() || series.last_time < range.min ||
-           (series.open_min() > range.max && FirstTime(series) > range.max);
-  });
+    if (series.empty() || series.last_time < range.min) continue;
+    if (series.open_min() <= range.max || FirstTime(series) <= range.max) slots.push_back(slot);
+  }
   index_.SortByLabels(slots);
   snapshot->rows_.reserve(slots.size());
   for (const Slot slot : slots) {
