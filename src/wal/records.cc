@@ -1,5 +1,6 @@
 #include "wal/records.h"
 
+#include <algorithm>
 #include <bit>
 
 #include "base/bytes.h"
@@ -26,19 +27,25 @@ void SeriesRecord::Add(Ref ref, const model::Labels& labels) {
 }
 
 void SamplesRecord::Add(const SampleEntry& sample) {
-  if (bytes_.empty()) {
-    bytes_ += static_cast<char>(RecordType::kSamples);
+  constexpr size_t kHeaderBytes = 1 + 8 + 8;
+  constexpr size_t kSampleBytesMax = 2 * base::kVarintBytesMax + 8;
+  if (buffer_.size() - size_ < kHeaderBytes + kSampleBytesMax) {
+    buffer_.resize(std::max<size_t>(1024, buffer_.size() * 2));
+  }
+  char* at = buffer_.data() + size_;
+  if (size_ == 0) {
+    *at++ = static_cast<char>(RecordType::kSamples);
     base_ref_ = sample.ref;
     base_time_ = sample.t;
-    base::PutBigEndian(bytes_, base_ref_);
-    base::PutBigEndian(bytes_, base_time_);
+    base::StoreBigEndian(at, base_ref_);
+    base::StoreBigEndian(at + 8, base_time_);
+    at += 16;
   }
-  char buffer[2 * base::kVarintBytesMax + 8];
-  char* at = base::StoreVarint(buffer, Difference(sample.ref, base_ref_));
+  at = base::StoreVarint(at, Difference(sample.ref, base_ref_));
   at = base::StoreVarint(
       at, Difference(static_cast<uint64_t>(sample.t), static_cast<uint64_t>(base_time_)));
   base::StoreBigEndian(at, std::bit_cast<uint64_t>(sample.v));
-  bytes_.append(buffer, static_cast<size_t>(at + 8 - buffer));
+  size_ = static_cast<size_t>(at + 8 - buffer_.data());
 }
 
 void TombstonesRecord::Add(const TombstoneEntry& entry) {

@@ -66,12 +66,13 @@ class SeriesRecord {
 class SamplesRecord {
  public:
   void Add(const SampleEntry& sample);
-  bool empty() const { return bytes_.empty(); }
-  std::string_view bytes() const { return bytes_; }
-  void Clear() { bytes_.clear(); }
+  bool empty() const { return size_ == 0; }
+  std::string_view bytes() const { return std::string_view(buffer_).substr(0, size_); }
+  void Clear() { size_ = 0; }
 
  private:
-  std::string bytes_;
+  std::string buffer_;  // With room behind the record: one check per sample, and no copy.
+  size_t size_ = 0;
   Ref base_ref_ = 0;
   model::Timestamp base_time_ = 0;
 };

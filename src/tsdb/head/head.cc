@@ -504,17 +504,16 @@ std::unique_ptr<storage::SeriesSet> Head::Select(const std::vector<Matcher>& mat
   auto snapshot = std::make_unique<Snapshot>();
   base::SharedLock lock(mutex_);
   snapshot->files_ = chunk_files_->view();
-  std::vector<Slot> slots = index_.Select(matchers);
-  std::erase_if(slots, [&](Slot slot) {
+  std::vector<Slot> slots;
+  for (const Slot slot : index_.Select(matchers)) {
     const HotSeries& series = hot_[slot];
-    if (const TimeRange late = late_.RangeOf(slot);
-        late.min <= range.max && late.max >= range.min) {
-      return false;
-    }
-    if (series.empty() || series.last_time < range.min) return true;
-    if (series.open_count > 0 && series.open_min() <= range.max) return false;
-    return FirstTime(slot) > range.max;
-  });
+    const TimeRange late = late_.RangeOf(slot);
+    const bool has_late = late.min <= range.max && late.max >= range.min;
+    const bool in_order =
+        !series.empty() && series.last_time >= range.min &&
+        ((series.open_count > 0 && series.open_min() <= range.max) || FirstTime(slot) <= range.max);
+    if (has_late || in_order) slots.push_back(slot);
+  }
   index_.SortByLabels(slots);
   snapshot->rows_.reserve(slots.size());
   for (const Slot slot : slots) {

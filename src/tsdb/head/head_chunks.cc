@@ -264,11 +264,12 @@ base::Result<std::unique_ptr<HeadChunks>> HeadChunks::Open(base::FileSystem& fil
       continue;
     }
     const bool cut = !read_only && newest && good < size && good >= kFileHeaderBytes;
-    ASSIGN_OR_RETURN(file->file, files.Open(file->path, cut ? base::FileSystem::Mode::kAppend
-                                                            : base::FileSystem::Mode::kRead));
+    const auto mode = cut ? base::FileSystem::Mode::kAppend : base::FileSystem::Mode::kRead;
+    ASSIGN_OR_RETURN(std::unique_ptr<base::File> on_disk, files.Open(file->path, mode));
     // Readers of other makes take an unfinished end for damage.
-    if (cut) RETURN_IF_ERROR(file->file->Truncate(good));
+    if (cut) RETURN_IF_ERROR(on_disk->Truncate(good));
     base::MutexLock file_lock(file->mutex);
+    file->file = std::move(on_disk);
     file->written = cut ? good : size;
     file->max_time = max_time;
     base::MutexLock lock(chunks->mutex_);
