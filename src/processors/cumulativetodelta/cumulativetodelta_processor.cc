@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "otlp/aggregate.h"
+#include "otlp/rebuilt.h"
 #include "otlp/stream.h"
 
 namespace narthex::processors {
@@ -141,7 +142,7 @@ base::Status CumulativeToDeltaProcessor::Consume(otlp::Batch batch) {
       }
     }
   }
-  return handover_.Pass(tree.ToBatch(), points, "no_delta");
+  return handover_.Pass(otlp::Rebuilt(tree, batch), points, "no_delta");
 }
 
 bool CumulativeToDeltaProcessor::Convert(const std::string& key, MetricKind kind, TreePoint& point,

@@ -1,6 +1,7 @@
 #include "processors/deltatocumulative/deltatocumulative_processor.h"
 
 #include "otlp/aggregate.h"
+#include "otlp/rebuilt.h"
 #include "otlp/stream.h"
 
 namespace narthex::processors {
@@ -96,7 +97,7 @@ base::Status DeltaToCumulativeProcessor::Consume(otlp::Batch batch) {
       }
     }
   }
-  return handover_.Pass(tree.ToBatch(), points, "out_of_order");
+  return handover_.Pass(otlp::Rebuilt(tree, batch), points, "out_of_order");
 }
 
 DeltaToCumulativeProcessor::Fate DeltaToCumulativeProcessor::Add(const std::string& key,

@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "otlp/rebuilt.h"
 #include "otlp/stream.h"
 
 namespace narthex::processors {
@@ -47,7 +48,7 @@ base::Status GroupByAttrsProcessor::Consume(otlp::Batch batch) {
       merger.Place(target, scope, metric).points.push_back(std::move(point));
     }
   });
-  return handover_.Pass(merger.Take().ToBatch(), points);
+  return handover_.Pass(otlp::Rebuilt(merger.Take(), batch), points);
 }
 
 }  // namespace narthex::processors

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "otlp/rebuilt.h"
 #include "otlp/stream.h"
 
 namespace narthex::processors {
@@ -208,7 +209,7 @@ base::Status MetricsTransformProcessor::Consume(otlp::Batch batch) {
   const size_t points = batch.point_count();
   otlp::Tree tree = otlp::Tree::From(batch);
   for (const MetricTransform& transform : transforms_) Run(transform, tree);
-  return handover_.Pass(tree.ToBatch(), points, "aggregated");
+  return handover_.Pass(otlp::Rebuilt(tree, batch), points, "aggregated");
 }
 
 }  // namespace narthex::processors

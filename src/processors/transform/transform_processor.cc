@@ -1,5 +1,7 @@
 #include "processors/transform/transform_processor.h"
 
+#include "otlp/rebuilt.h"
+
 namespace narthex::processors {
 
 using ottl::Level;
@@ -28,7 +30,7 @@ base::Status TransformProcessor::Consume(otlp::Batch batch) {
       return handover_.Refuse(points, status.error());
     }
   }
-  return handover_.Pass(tree.ToBatch(), points, "transformed");
+  return handover_.Pass(otlp::Rebuilt(tree, batch), points, "transformed");
 }
 
 base::Status TransformProcessor::Run(const Group& group, otlp::Tree& tree) const {

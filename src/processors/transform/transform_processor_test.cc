@@ -79,6 +79,18 @@ TEST_F(TransformProcessorTest, GroupsHaveAContextAndConditions) {
   EXPECT_THAT(sent, HasSubstr(R"({"key":"k","value":{"stringValue":"x"}})"));
 }
 
+TEST_F(TransformProcessorTest, WhatCountsTheBatchsMemoryGoesWithIt) {
+  const auto processor = host_.Make(&TransformProcessor::Create,
+                                    "metric_statements: ['set(metric.unit, \"u\")']", next_);
+  const auto lease = std::make_shared<const std::string>();
+  otlp::Batch batch = *otlp::DecodeMetricsJson(kRequest);
+  batch.buffers.push_back(lease);
+  ASSERT_TRUE(processor->Consume(std::move(batch)).has_value());
+  EXPECT_EQ(lease.use_count(), 2);
+  (void)next_.Take();
+  EXPECT_EQ(lease.use_count(), 1);
+}
+
 TEST_F(TransformProcessorTest, AddedMetricsCount) {
   EXPECT_TRUE(Send("metric_statements: ['copy_metric(name=\"c\") where metric.name == \"a\"']")
                   .has_value());
