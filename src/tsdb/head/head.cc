@@ -161,8 +161,10 @@ std::vector<storage::SeriesMetadata> Head::SelectMetadata(
   base::SharedLock lock(mutex_);
   std::vector<storage::SeriesMetadata> found;
   if (metadata_.empty()) return found;
-  std::vector<Slot> slots = index_.Select(matchers);
-  std::erase_if(slots, [this](Slot slot) { return !metadata_.contains(slot); });
+  std::vector<Slot> slots;
+  for (const Slot slot : index_.Select(matchers)) {
+    if (metadata_.contains(slot)) slots.push_back(slot);
+  }
   index_.SortByLabels(slots);
   for (const Slot slot : slots) {
     found.push_back({index_.LabelsOf(slot), metadata_.find(slot)->second});
