@@ -55,17 +55,20 @@ TEST(Manager, ScrapesRealTargetsInTheirRhythm) {
   ASSERT_EQ(manager->metadata().size(), 1u);
   EXPECT_EQ(manager->metadata()[0].metadata.help, "Help.");
   // Regular: what began in time bears the time of the schedule.
-  int on_schedule = 0;
-  for (const auto& [labels, samples] : storage.content()) {
-    if (labels.Get("__name__") != "a") continue;
-    EXPECT_GE(samples.size(), 3u);
-    model::Timestamp last = 0;
-    for (const auto& [t, v] : samples) {
-      on_schedule += (t - last) % 100 == 0;
-      last = t;
+  const auto on_schedule = [&] {
+    int count = 0;
+    for (const auto& [labels, samples] : storage.content()) {
+      if (labels.Get("__name__") != "a") continue;
+      EXPECT_GE(samples.size(), 3u);
+      model::Timestamp last = 0;
+      for (const auto& [t, v] : samples) {
+        count += (t - last) % 100 == 0;
+        last = t;
+      }
     }
-  }
-  EXPECT_GE(on_schedule, 1);
+    return count;
+  };
+  EXPECT_TRUE(Eventually([&] { return on_schedule() >= 1; }));
   server->Stop(std::chrono::milliseconds(100));
 }
 

@@ -48,8 +48,8 @@ storage: {tsdb: {retention: {percentage: 101}}}
             "p.yml:1:27: scrape_interval: \"15x\" is not a duration (such as 15s or 1h30m)\n"
             "p.yml:5:5: unknown key \"metrics_pth\" (did you mean \"metrics_path\"?)\n"
             "p.yml:4:5: found multiple scrape configs with job name \"a\"\n"
-            "p.yml:6:1: unknown key \"alertin\" (did you mean \"alerting\"?)\n"
-            "p.yml:7:42: storage.tsdb.retention.percentage: expected 0 to 100");
+            "p.yml:7:42: storage.tsdb.retention.percentage: expected 0 to 100\n"
+            "p.yml:6:1: unknown key \"alertin\" (did you mean \"alerting\"?)");
 }
 
 TEST(Config, MasksSecrets) {

@@ -242,6 +242,13 @@ base::Result<std::unique_ptr<Db>> Db::Open(base::Env env, base::Logger& log, Opt
     ASSIGN_OR_RETURN(db->wal_, wal::Writer::Open(env.files, db->WalDirectory(), db->options_.wal));
     if (db->head_.has_late_samples()) RETURN_IF_ERROR(db->OpenLateLog());
   }
+  if (db->late_log_has_markers_) {
+    // A marker says that samples are in a mapped chunk, which a kill can have kept from the disk.
+    // Upstream goes by the number of the last chunk file, and we go on writing such files: so the
+    // log is written anew, without markers.
+    base::MutexLock lock(db->maintenance_mutex_);
+    RETURN_IF_ERROR(db->CutLate(model::kTimestampMin));
+  }
   if (db->options_.fsync == FsyncPolicy::kInterval) {
     db->syncer_ =
         std::jthread([raw = db.get()](std::stop_token stop) { raw->SyncEverySecond(stop); });

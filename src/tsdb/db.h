@@ -225,6 +225,7 @@ class Db final : public storage::Queryable,
   mutable base::Mutex commit_mutex_;
   std::unique_ptr<wal::Writer> wal_ GUARDED_BY(commit_mutex_);
   std::unique_ptr<wal::Writer> wbl_ GUARDED_BY(commit_mutex_);  // Null until it is needed.
+  bool late_log_has_markers_ = false;                           // Written by Open alone.
   wal::SeriesRecord series_record_ GUARDED_BY(commit_mutex_);
   wal::SamplesRecord samples_record_ GUARDED_BY(commit_mutex_);
   bool unsynced_ GUARDED_BY(commit_mutex_) = false;

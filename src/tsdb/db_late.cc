@@ -89,6 +89,7 @@ base::Status Db::ReplayLate(const std::function<std::optional<Slot>(wal::Ref)>& 
         break;
       case wal::RecordType::kMmapMarkers:
         // Upstream's note that it moved samples into a mapped chunk; this log has them as well.
+        late_log_has_markers_ = true;
         break;
       default:
         ++replay_.unread_records;
