@@ -7,7 +7,7 @@
 #include <type_traits>
 
 #include "sdk/attributes.h"
-#include "sdk/internal/stream.h"
+#include "sdk/internal/recorder.h"
 
 // What a program measures with; made by a Meter. All handles are thread-safe, neither lock nor
 // allocate once a series is known, never fail, and may outlive their MeterProvider.
@@ -31,160 +31,183 @@ bool IsFinite(T value) {
   return true;
 }
 
-// A cell of a stream, kept alive.
-template <class Stream, class Cell>
-class BoundCell {
- public:
-  BoundCell(std::shared_ptr<Stream> stream, Attributes attributes)
-      : stream_(std::move(stream)), cell_(&stream_->Find(attributes)) {}
-
- protected:
-  Cell& cell() { return *cell_; }
-
- private:
-  std::shared_ptr<Stream> stream_;
-  Cell* cell_;
-};
-
 }  // namespace internal
 
 template <class T>
-class BoundCounter : internal::BoundCell<internal::SumStream<T>, internal::SumCell<T>> {
+class BoundCounter {
  public:
-  using BoundCounter::BoundCell::BoundCell;
+  explicit BoundCounter(internal::BoundRecorder<T, internal::SumStream<T>> recorder)
+      : recorder_(std::move(recorder)) {}
   // Ignores what is negative or not finite.
   void Add(T value) {
-    if (internal::IsNonNegative(value)) this->cell().Add(value);
+    if (internal::IsNonNegative(value)) recorder_.Record(value);
   }
+
+ private:
+  internal::BoundRecorder<T, internal::SumStream<T>> recorder_;
 };
 
 // A sum that only grows. T: uint64_t or double.
 template <class T>
 class Counter {
  public:
-  explicit Counter(std::shared_ptr<internal::SumStream<T>> stream) : stream_(std::move(stream)) {}
+  using Recorder = internal::Recorder<T, internal::SumStream<T>>;
+  explicit Counter(std::shared_ptr<const Recorder> recorder) : recorder_(std::move(recorder)) {}
 
   // Ignores what is negative or not finite.
   void Add(T value, Attributes attributes) {
-    if (internal::IsNonNegative(value)) stream_->Find(attributes).Add(value);
+    if (internal::IsNonNegative(value)) recorder_->Record(value, attributes);
   }
   void Add(T value, AttributeList attributes) { Add(value, Span(attributes)); }
   void Add(T value) { Add(value, Attributes()); }
 
-  BoundCounter<T> Bind(Attributes attributes) { return BoundCounter<T>(stream_, attributes); }
+  BoundCounter<T> Bind(Attributes attributes) {
+    return BoundCounter<T>(
+        internal::BoundRecorder<T, internal::SumStream<T>>(recorder_, attributes));
+  }
   BoundCounter<T> Bind(AttributeList attributes) { return Bind(Span(attributes)); }
 
+  // False where nothing comes of measurements, so that they need not be made.
+  bool Enabled() const { return recorder_->is_enabled(); }
+
  private:
-  const std::shared_ptr<internal::SumStream<T>> stream_;
+  const std::shared_ptr<const Recorder> recorder_;
 };
 
 template <class T>
-class BoundUpDownCounter : internal::BoundCell<internal::SumStream<T>, internal::SumCell<T>> {
+class BoundUpDownCounter {
  public:
-  using BoundUpDownCounter::BoundCell::BoundCell;
+  explicit BoundUpDownCounter(internal::BoundRecorder<T, internal::SumStream<T>> recorder)
+      : recorder_(std::move(recorder)) {}
+  // Ignores what is not finite.
   void Add(T value) {
-    if (internal::IsFinite(value)) this->cell().Add(value);
+    if (internal::IsFinite(value)) recorder_.Record(value);
   }
+
+ private:
+  internal::BoundRecorder<T, internal::SumStream<T>> recorder_;
 };
 
 // A sum that goes both ways. T: int64_t or double.
 template <class T>
 class UpDownCounter {
  public:
-  explicit UpDownCounter(std::shared_ptr<internal::SumStream<T>> stream)
-      : stream_(std::move(stream)) {}
+  using Recorder = internal::Recorder<T, internal::SumStream<T>>;
+  explicit UpDownCounter(std::shared_ptr<const Recorder> recorder)
+      : recorder_(std::move(recorder)) {}
 
+  // Ignores what is not finite.
   void Add(T value, Attributes attributes) {
-    if (internal::IsFinite(value)) stream_->Find(attributes).Add(value);
+    if (internal::IsFinite(value)) recorder_->Record(value, attributes);
   }
   void Add(T value, AttributeList attributes) { Add(value, Span(attributes)); }
   void Add(T value) { Add(value, Attributes()); }
 
   BoundUpDownCounter<T> Bind(Attributes attributes) {
-    return BoundUpDownCounter<T>(stream_, attributes);
+    return BoundUpDownCounter<T>(
+        internal::BoundRecorder<T, internal::SumStream<T>>(recorder_, attributes));
   }
   BoundUpDownCounter<T> Bind(AttributeList attributes) { return Bind(Span(attributes)); }
 
+  // False where nothing comes of measurements, so that they need not be made.
+  bool Enabled() const { return recorder_->is_enabled(); }
+
  private:
-  const std::shared_ptr<internal::SumStream<T>> stream_;
+  const std::shared_ptr<const Recorder> recorder_;
 };
 
 template <class T>
-class BoundHistogram : internal::BoundCell<internal::HistogramStream, internal::HistogramCell> {
+class BoundHistogram {
  public:
-  using BoundHistogram::BoundCell::BoundCell;
+  explicit BoundHistogram(internal::BoundRecorder<T, internal::HistogramStream> recorder)
+      : recorder_(std::move(recorder)) {}
   // Ignores what is negative or not finite.
   void Record(T value) {
-    if (internal::IsNonNegative(value)) this->cell().Record(static_cast<double>(value));
+    if (internal::IsNonNegative(value)) recorder_.Record(value);
   }
+
+ private:
+  internal::BoundRecorder<T, internal::HistogramStream> recorder_;
 };
 
 // A distribution. T: uint64_t or double.
 template <class T>
 class Histogram {
  public:
-  explicit Histogram(std::shared_ptr<internal::HistogramStream> stream)
-      : stream_(std::move(stream)) {}
+  using Recorder = internal::Recorder<T, internal::HistogramStream>;
+  explicit Histogram(std::shared_ptr<const Recorder> recorder) : recorder_(std::move(recorder)) {}
 
   // Ignores what is negative or not finite.
   void Record(T value, Attributes attributes) {
-    if (internal::IsNonNegative(value))
-      stream_->Find(attributes).Record(static_cast<double>(value));
+    if (internal::IsNonNegative(value)) recorder_->Record(value, attributes);
   }
   void Record(T value, AttributeList attributes) { Record(value, Span(attributes)); }
   void Record(T value) { Record(value, Attributes()); }
 
-  BoundHistogram<T> Bind(Attributes attributes) { return BoundHistogram<T>(stream_, attributes); }
+  BoundHistogram<T> Bind(Attributes attributes) {
+    return BoundHistogram<T>(
+        internal::BoundRecorder<T, internal::HistogramStream>(recorder_, attributes));
+  }
   BoundHistogram<T> Bind(AttributeList attributes) { return Bind(Span(attributes)); }
 
+  // False where nothing comes of measurements, so that they need not be made.
+  bool Enabled() const { return recorder_->is_enabled(); }
+
  private:
-  const std::shared_ptr<internal::HistogramStream> stream_;
+  const std::shared_ptr<const Recorder> recorder_;
 };
 
 template <class T>
-class BoundGauge : internal::BoundCell<internal::GaugeStream<T>, internal::LastValueCell<T>> {
+class BoundGauge {
  public:
-  using BoundGauge::BoundCell::BoundCell;
-  void Record(T value) { this->cell().Record(value); }
+  explicit BoundGauge(internal::BoundRecorder<T, internal::GaugeStream<T>> recorder)
+      : recorder_(std::move(recorder)) {}
+  void Record(T value) { recorder_.Record(value); }
+
+ private:
+  internal::BoundRecorder<T, internal::GaugeStream<T>> recorder_;
 };
 
 // A value that is replaced. T: int64_t or double.
 template <class T>
 class Gauge {
  public:
-  explicit Gauge(std::shared_ptr<internal::GaugeStream<T>> stream) : stream_(std::move(stream)) {}
+  using Recorder = internal::Recorder<T, internal::GaugeStream<T>>;
+  explicit Gauge(std::shared_ptr<const Recorder> recorder) : recorder_(std::move(recorder)) {}
 
-  void Record(T value, Attributes attributes) { stream_->Find(attributes).Record(value); }
+  void Record(T value, Attributes attributes) { recorder_->Record(value, attributes); }
   void Record(T value, AttributeList attributes) { Record(value, Span(attributes)); }
   void Record(T value) { Record(value, Attributes()); }
 
-  BoundGauge<T> Bind(Attributes attributes) { return BoundGauge<T>(stream_, attributes); }
+  BoundGauge<T> Bind(Attributes attributes) {
+    return BoundGauge<T>(
+        internal::BoundRecorder<T, internal::GaugeStream<T>>(recorder_, attributes));
+  }
   BoundGauge<T> Bind(AttributeList attributes) { return Bind(Span(attributes)); }
 
+  // False where nothing comes of measurements, so that they need not be made.
+  bool Enabled() const { return recorder_->is_enabled(); }
+
  private:
-  const std::shared_ptr<internal::GaugeStream<T>> stream_;
+  const std::shared_ptr<const Recorder> recorder_;
 };
 
 // What a callback reports into. Only for the duration of the call.
 template <class T>
 class ObserverResult {
  public:
-  ObserverResult(internal::ObservedStream<T>& stream, uint64_t collection)
-      : stream_(stream), collection_(collection) {}
+  using Recorder = internal::Recorder<T, internal::ObservedStream<T>>;
+  ObserverResult(const Recorder& recorder, size_t reader) : recorder_(recorder), reader_(reader) {}
 
   // The present value; for counters the total since the start. Of several for one attribute set
   // the last counts.
-  void Observe(T value, Attributes attributes) {
-    internal::ObservedCell<T>& cell = stream_.Find(attributes);
-    cell.value = value;
-    cell.collection = collection_;
-  }
+  void Observe(T value, Attributes attributes) { recorder_.RecordFor(reader_, value, attributes); }
   void Observe(T value, AttributeList attributes) { Observe(value, Span(attributes)); }
   void Observe(T value) { Observe(value, Attributes()); }
 
  private:
-  internal::ObservedStream<T>& stream_;
-  const uint64_t collection_;
+  const Recorder& recorder_;
+  const size_t reader_;
 };
 
 namespace internal {
@@ -197,20 +220,23 @@ class ObservableInstrument {
  public:
   using Callback = std::function<void(ObserverResult<T>&)>;
 
-  ObservableInstrument(std::shared_ptr<internal::ObservedStream<T>> stream,
+  using Recorder = internal::Recorder<T, internal::ObservedStream<T>>;
+
+  ObservableInstrument(std::shared_ptr<const Recorder> recorder,
                        std::shared_ptr<internal::CallbackRegistry> callbacks)
-      : stream_(std::move(stream)), callbacks_(std::move(callbacks)) {}
+      : recorder_(std::move(recorder)), callbacks_(std::move(callbacks)) {}
   ~ObservableInstrument() { RemoveCallbacks(); }
   ObservableInstrument(const ObservableInstrument&) = delete;
   ObservableInstrument& operator=(const ObservableInstrument&) = delete;
 
-  // Runs once per collection, on the collecting thread. It must not add or remove callbacks.
+  // Runs once per collection of each reader, on the collecting thread. It must not add or remove
+  // callbacks.
   void AddCallback(Callback callback);
   // After this no callback of this instrument runs any more. The destructor does the same.
   void RemoveCallbacks();
 
  private:
-  const std::shared_ptr<internal::ObservedStream<T>> stream_;
+  const std::shared_ptr<const Recorder> recorder_;
   const std::shared_ptr<internal::CallbackRegistry> callbacks_;
 };
 

@@ -10,8 +10,16 @@
 #include "base/mutex.h"
 #include "sdk/instruments.h"
 #include "sdk/metric_data.h"
+#include "sdk/view.h"
 
 namespace narthex::sdk {
+
+// What one reader wants of a provider.
+struct ReaderOptions {
+  TemporalityPreference temporality = TemporalityPreference::kCumulative;
+  // Of histograms without a view: explicit buckets or exponential.
+  Aggregation histogram_aggregation = Aggregation::kExplicitBucketHistogram;
+};
 
 struct HistogramOptions {
   // Upper bounds of the buckets, inclusive, ascending. Absent: 0, 5, 10 … 10000, which suit
@@ -74,7 +82,9 @@ class Meter {
   struct Context {
     const base::Clock& clock;
     base::Logger& logger;
-    TemporalityPreference temporality;
+    std::vector<ReaderOptions> readers;
+    std::vector<View> views;
+    ExemplarFilter exemplars;
     size_t cardinality_limit;
     uint64_t hash_seed;
     std::shared_ptr<internal::CallbackRegistry> callbacks;
@@ -83,30 +93,41 @@ class Meter {
     std::string name;
     std::string version;
     std::string schema_url;
+    AttributeSet attributes;
     bool operator==(const Scope&) const = default;
   };
   Meter(Scope scope, Context context);
 
   const Scope& scope() const { return scope_; }
-  // For the provider: fills `into`, reusing what it holds.
-  void Collect(uint64_t collection, int64_t now_ns, ScopeData& into);
+  // For the provider: fills `into` with what `reader` reads, reusing what it holds.
+  void Collect(size_t reader, int64_t now_ns, ScopeData& into);
 
  private:
-  template <class Stream, class... Args>
-  std::shared_ptr<Stream> FindOrMakeStream(internal::Descriptor descriptor, const Args&... args);
+  // What was asked for under one name, kind, unit and description.
+  struct Instrument {
+    internal::Descriptor descriptor;
+    std::shared_ptr<const void> recorder;
+    std::vector<std::shared_ptr<internal::Stream>> streams;
+  };
+
+  template <template <class> class Handle, class T>
+  std::unique_ptr<Handle<T>> Make(InstrumentKind kind, std::string_view name,
+                                  std::string_view description, std::string_view unit,
+                                  const HistogramOptions& options = {});
   template <class T>
   std::unique_ptr<ObservableInstrument<T>> MakeObservable(InstrumentKind kind,
                                                           std::string_view name,
                                                           std::string_view description,
                                                           std::string_view unit);
-  template <class T>
-  std::unique_ptr<Histogram<T>> MakeHistogram(std::string_view name, std::string_view description,
-                                              std::string_view unit, HistogramOptions options);
+  template <class T, class Plain>
+  std::shared_ptr<const internal::Recorder<T, Plain>> FindOrMakeRecorder(
+      internal::Descriptor descriptor, const HistogramOptions& options);
+  bool Selects(const InstrumentSelector& selector, const internal::Descriptor& descriptor) const;
 
   const Scope scope_;
   const Context context_;
   base::Mutex mutex_;
-  std::vector<std::shared_ptr<internal::Stream>> streams_ GUARDED_BY(mutex_);
+  std::vector<Instrument> instruments_ GUARDED_BY(mutex_);
 };
 
 }  // namespace narthex::sdk

@@ -8,7 +8,7 @@ Metrics::Metrics(Settings settings, const base::Clock& clock, base::Logger& logg
     : provider_({.resource = sdk::Resource::Create(settings.resource_attributes.items()),
                  .clock = clock,
                  .logger = logger,
-                 .temporality = settings.temporality}) {
+                 .readers = {{.temporality = settings.temporality}}}) {
   if (settings.disabled || settings.exporter == Settings::Exporter::kNone) return;
   OtlpHttpExporter::Config config{
       .url = settings.url,

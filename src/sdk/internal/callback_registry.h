@@ -1,6 +1,6 @@
 #pragma once
 
-#include <cstdint>
+#include <cstddef>
 #include <functional>
 #include <utility>
 #include <vector>
@@ -12,7 +12,7 @@ namespace narthex::sdk::internal {
 // The callbacks of all observables of a provider. Thread-safe.
 class CallbackRegistry {
  public:
-  using Run = std::function<void(uint64_t collection)>;
+  using Run = std::function<void(size_t reader)>;
 
   void Add(const void* owner, Run run) {
     base::MutexLock lock(mutex_);
@@ -23,9 +23,9 @@ class CallbackRegistry {
     std::erase_if(runs_, [&](const auto& entry) { return entry.first == owner; });
   }
   // Holds the lock meanwhile: whoever removes a callback may free what it uses right after.
-  void RunAll(uint64_t collection) {
+  void RunAll(size_t reader) {
     base::MutexLock lock(mutex_);
-    for (const auto& [owner, run] : runs_) run(collection);
+    for (const auto& [owner, run] : runs_) run(reader);
   }
 
  private:

@@ -28,14 +28,13 @@ void HistogramCell::Shard::RecordShared(size_t bucket, double value) {
   }
 }
 
-void HistogramCell::Shard::Lock() {
-  while (lock.test_and_set(std::memory_order_acquire)) std::this_thread::yield();
+void SpinLock::Lock() {
+  while (held_.test_and_set(std::memory_order_acquire)) std::this_thread::yield();
 }
 
 void HistogramCell::Shard::RecordLocked(size_t bucket, double value) {
-  Lock();
+  SpinGuard guard(lock);
   RecordOwned(bucket, value);
-  Unlock();
 }
 
 HistogramCell::Totals HistogramCell::Collect(std::span<uint64_t> counts) {
@@ -57,12 +56,22 @@ HistogramCell::Totals HistogramCell::Collect(std::span<uint64_t> counts) {
     }
   };
   shards_.ForEach([&](Shard& shard) {
-    if (shape_->is_delta) shard.Lock();
+    if (shape_->is_delta) shard.lock.Lock();
     take(shard.owned, shard.owned_counts.get());
     take(shard.shared, shard.shared_counts.get());
-    if (shape_->is_delta) shard.Unlock();
+    if (shape_->is_delta) shard.lock.Unlock();
   });
   return totals;
+}
+
+ExponentialHistogram ExponentialCell::Collect() {
+  ExponentialHistogram merged(*shape_);
+  shards_.ForEach([&](Shard& shard) {
+    SpinGuard guard(shard.lock);
+    merged.Merge(shard.histogram);
+    if (shape_->is_delta) shard.histogram.Clear();
+  });
+  return merged;
 }
 
 }  // namespace narthex::sdk::internal

@@ -26,14 +26,17 @@ Stream::Stream(StreamConfig config)
     : config_(std::move(config)), last_collected_ns_(config_.clock->WallNs()) {}
 
 template <class T>
-void SumStream<T>::Collect(uint64_t, int64_t now_ns, MetricData& into) {
+void SumStream<T>::Collect(int64_t now_ns, MetricData& into) {
   this->ForEachSeries([&](auto& series) {
     const T total = series.cell.Total();
+    const auto put = [&](int64_t start_ns, T value) {
+      into.numbers.push_back(MakePoint(series, start_ns, now_ns, value));
+      into.numbers.back().exemplars = this->TakeExemplars(series, into);
+    };
     if (!this->is_delta()) {
-      into.numbers.push_back(MakePoint(series, series.start_ns, now_ns, total));
+      put(series.start_ns, total);
     } else if (total != series.cell.collected) {
-      const T change = static_cast<T>(total - series.cell.collected);
-      into.numbers.push_back(MakePoint(series, this->last_collected_ns_, now_ns, change));
+      put(this->last_collected_ns_, static_cast<T>(total - series.cell.collected));
       series.cell.collected = total;
     }
   });
@@ -41,19 +44,26 @@ void SumStream<T>::Collect(uint64_t, int64_t now_ns, MetricData& into) {
 }
 
 template <class T>
-void GaugeStream<T>::Collect(uint64_t, int64_t now_ns, MetricData& into) {
+void GaugeStream<T>::Collect(int64_t now_ns, MetricData& into) {
   this->ForEachSeries([&](auto& series) {
     if (!series.cell.is_set()) return;
     if (this->is_delta()) series.cell.Clear();
     into.numbers.push_back(MakePoint(series, 0, now_ns, series.cell.value()));
+    into.numbers.back().exemplars = this->TakeExemplars(series, into);
   });
 }
 
 template <class T>
-void ObservedStream<T>::Collect(uint64_t collection, int64_t now_ns, MetricData& into) {
+ObservedStream<T>::ObservedStream(StreamConfig config)
+    : CellStream<ObservedCell<T>>(
+          std::move(config), config.data_kind == DataKind::kSum && !config.attributes.KeepsAll()) {}
+
+template <class T>
+void ObservedStream<T>::Collect(int64_t now_ns, MetricData& into) {
   this->ForEachSeries([&](auto& series) {
-    if (series.cell.collection != collection) return;
-    if (this->descriptor().is_gauge()) {
+    if (!series.cell.is_observed) return;
+    series.cell.is_observed = false;
+    if (this->config_.data_kind == DataKind::kGauge) {
       into.numbers.push_back(MakePoint(series, 0, now_ns, series.cell.value));
     } else if (!this->is_delta()) {
       into.numbers.push_back(MakePoint(series, series.start_ns, now_ns, series.cell.value));
@@ -69,6 +79,7 @@ void ObservedStream<T>::Collect(uint64_t collection, int64_t now_ns, MetricData&
 template class SumStream<uint64_t>;
 template class SumStream<int64_t>;
 template class SumStream<double>;
+template class GaugeStream<uint64_t>;
 template class GaugeStream<int64_t>;
 template class GaugeStream<double>;
 template class ObservedStream<int64_t>;
@@ -77,8 +88,9 @@ template class ObservedStream<double>;
 HistogramStream::HistogramStream(StreamConfig config, std::shared_ptr<const HistogramShape> shape)
     : CellStream(std::move(config), shape), shape_(std::move(shape)) {}
 
-void HistogramStream::Collect(uint64_t, int64_t now_ns, MetricData& into) {
+void HistogramStream::Collect(int64_t now_ns, MetricData& into) {
   into.bounds = shape_->bounds;
+  into.has_min_max = shape_->record_min_max;
   const size_t buckets = shape_->bounds.size() + 1;
   ForEachSeries([&](CellSeries& series) {
     const size_t first = into.bucket_counts.size();
@@ -96,7 +108,38 @@ void HistogramStream::Collect(uint64_t, int64_t now_ns, MetricData& into) {
                                .sum = totals.sum,
                                .min = totals.min,
                                .max = totals.max,
-                               .first_bucket = first});
+                               .first_bucket = first,
+                               .exemplars = TakeExemplars(series, into)});
+  });
+  last_collected_ns_ = now_ns;
+}
+
+ExponentialStream::ExponentialStream(StreamConfig config,
+                                     std::shared_ptr<const ExponentialShape> shape)
+    : CellStream(std::move(config), shape), shape_(std::move(shape)) {}
+
+void ExponentialStream::Collect(int64_t now_ns, MetricData& into) {
+  into.has_min_max = shape_->record_min_max;
+  const auto put = [&](const ExponentialBuckets& buckets) -> ExponentialPoint::Side {
+    const size_t first = into.bucket_counts.size();
+    for (size_t i = 0; i < buckets.size(); ++i) into.bucket_counts.push_back(buckets.At(i));
+    return {.offset = buckets.first(), .first_bucket = first, .size = buckets.size()};
+  };
+  ForEachSeries([&](CellSeries& series) {
+    const ExponentialHistogram merged = series.cell.Collect();
+    if (is_delta() && merged.count() == 0) return;
+    into.exponentials.push_back({.attributes = &series.attributes,
+                                 .start_ns = is_delta() ? last_collected_ns_ : series.start_ns,
+                                 .time_ns = now_ns,
+                                 .count = merged.count(),
+                                 .sum = merged.sum(),
+                                 .min = merged.min(),
+                                 .max = merged.max(),
+                                 .scale = merged.scale(),
+                                 .zero_count = merged.zero_count(),
+                                 .positive = put(merged.positive()),
+                                 .negative = put(merged.negative()),
+                                 .exemplars = TakeExemplars(series, into)});
   });
   last_collected_ns_ = now_ns;
 }
