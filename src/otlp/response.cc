@@ -200,6 +200,10 @@ bool IsRetryable(base::Code code) {
   }
 }
 
+bool IsRetryableAnswer(Code code, bool has_delay) {
+  return code == Code::kResourceExhausted ? has_delay : IsRetryable(code);
+}
+
 int HttpStatusFromCode(base::Code code) {
   switch (code) {
     case Code::kCancelled:

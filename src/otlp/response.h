@@ -13,6 +13,9 @@ namespace narthex::otlp {
 // What a server answers to an export, in the encoding of the request.
 // Source: OTLP specification 1.11; google/rpc/status.proto.
 
+inline constexpr std::string_view kExportMethod =
+    "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
+
 enum class Encoding { kProtobuf, kJson };
 
 // "application/x-protobuf" and "application/json".
@@ -38,6 +41,9 @@ std::optional<std::chrono::nanoseconds> DecodeRetryDelay(std::string_view bytes)
 
 // Whether the sender should try again.
 bool IsRetryable(base::Code code);
+// The same for a gRPC answer: RESOURCE_EXHAUSTED only where the server says when.
+// Source: OTLP specification 1.11, "Failures".
+bool IsRetryableAnswer(base::Code code, bool has_delay);
 // The official collector's mapping, both ways.
 int HttpStatusFromCode(base::Code code);
 base::Code CodeFromHttpStatus(int status);

@@ -32,10 +32,16 @@ class Reader {
     std::optional<std::string> value = get_(name);
     return value.has_value() && !value->empty() ? value : std::nullopt;
   }
+  // A variable with its name.
+  std::optional<std::pair<std::string, std::string>> Named(const std::string& name) const {
+    auto value = Text(name);
+    if (!value.has_value()) return std::nullopt;
+    return std::pair(name, *std::move(value));
+  }
   // OTEL_EXPORTER_OTLP_METRICS_X, or else OTEL_EXPORTER_OTLP_X; with the name that had it.
   std::optional<std::pair<std::string, std::string>> Otlp(const std::string& suffix) const {
     for (const char* prefix : {"OTEL_EXPORTER_OTLP_METRICS_", "OTEL_EXPORTER_OTLP_"}) {
-      if (auto value = Text(prefix + suffix)) return std::pair(prefix + suffix, *std::move(value));
+      if (auto named = Named(prefix + suffix)) return named;
     }
     return std::nullopt;
   }
@@ -81,13 +87,46 @@ sdk::AttributeSet ReadResource(const Reader& reader) {
   return sdk::AttributeSet(all);
 }
 
+// Reads an enumeration; `values` by their names in small letters.
+template <class T>
+void ReadEnum(const Reader& reader, const std::optional<std::pair<std::string, std::string>>& text,
+              std::initializer_list<std::pair<std::string_view, T>> values, T& out) {
+  if (!text.has_value()) return;
+  const std::string name = Lower(text->second);
+  for (const auto& [value_name, value] : values) {
+    if (name == value_name) {
+      out = value;
+      return;
+    }
+  }
+  reader.Warn(text->first, text->second);
+}
+
+bool HasScheme(std::string_view url) {
+  return url.starts_with("http://") || url.starts_with("https://");
+}
+
+// The general endpoint is a base for HTTP; the signal's own is used as it is. For gRPC both are a
+// host and a port, with or without a scheme.
 void ReadUrl(const Reader& reader, Settings& settings) {
+  const bool is_grpc = settings.protocol == Settings::Protocol::kGrpc;
+  if (is_grpc) settings.url = "http://localhost:4317";
   const auto endpoint = reader.Otlp("ENDPOINT");
   if (!endpoint.has_value()) return;
   const auto& [name, value] = *endpoint;
-  if (!value.starts_with("http://") && !value.starts_with("https://")) {
-    return reader.Warn(name, value);
+  if (is_grpc) {
+    std::string url = value;
+    if (!HasScheme(url)) {
+      if (url.find("://") != std::string::npos) return reader.Warn(name, value);
+      bool is_insecure = false;
+      ReadEnum(reader, reader.Otlp("INSECURE"), {{"true", true}, {"false", false}}, is_insecure);
+      url.insert(0, is_insecure ? "http://" : "https://");
+    }
+    const size_t path = url.find('/', url.find("//") + 2);
+    settings.url = url.substr(0, path);
+    return;
   }
+  if (!HasScheme(value)) return reader.Warn(name, value);
   settings.url = value;
   if (name.starts_with("OTEL_EXPORTER_OTLP_METRICS_")) {
     const size_t host = value.find("//") + 2;
@@ -95,6 +134,20 @@ void ReadUrl(const Reader& reader, Settings& settings) {
   } else {
     settings.url += value.ends_with('/') ? "v1/metrics" : "/v1/metrics";
   }
+}
+
+void ReadPrometheusAddress(const Reader& reader, Settings& settings) {
+  const std::string host = reader.Text("OTEL_EXPORTER_PROMETHEUS_HOST").value_or("localhost");
+  uint16_t port = 9464;
+  if (const auto text = reader.Text("OTEL_EXPORTER_PROMETHEUS_PORT")) {
+    const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), port);
+    if (error != std::errc() || end != text->data() + text->size()) {
+      reader.Warn("OTEL_EXPORTER_PROMETHEUS_PORT", *text);
+      port = 9464;
+    }
+  }
+  const bool is_ipv6 = host.find(':') != std::string::npos && !host.starts_with('[');
+  settings.prometheus_address = (is_ipv6 ? '[' + host + ']' : host) + ':' + std::to_string(port);
 }
 
 void ReadHeaders(const Reader& reader, Settings& settings) {
@@ -130,28 +183,23 @@ Settings ReadSettings(const GetEnv& get, base::Logger& logger) {
   Settings settings;
   settings.disabled = Lower(reader.Text("OTEL_SDK_DISABLED").value_or("")) == "true";
   settings.resource_attributes = ReadResource(reader);
-  if (const auto exporter = reader.Text("OTEL_METRICS_EXPORTER")) {
-    const std::string name = Lower(*exporter);
-    if (name == "none") {
-      settings.exporter = Settings::Exporter::kNone;
-    } else if (name != "otlp") {
-      reader.Warn("OTEL_METRICS_EXPORTER", *exporter);
-    }
-  }
+  using Exporter = Settings::Exporter;
+  using Protocol = Settings::Protocol;
+  ReadEnum(reader, reader.Named("OTEL_METRICS_EXPORTER"),
+           {{"otlp", Exporter::kOtlp},
+            {"prometheus", Exporter::kPrometheus},
+            {"console", Exporter::kConsole},
+            {"none", Exporter::kNone}},
+           settings.exporter);
+  ReadEnum(reader, reader.Otlp("PROTOCOL"),
+           {{"http/protobuf", Protocol::kHttpProtobuf},
+            {"http/json", Protocol::kHttpJson},
+            {"grpc", Protocol::kGrpc}},
+           settings.protocol);
   ReadUrl(reader, settings);
   ReadHeaders(reader, settings);
-  if (const auto protocol = reader.Otlp("PROTOCOL")) {
-    const std::string name = Lower(protocol->second);
-    settings.json = name == "http/json";
-    if (name != "http/json" && name != "http/protobuf") {
-      reader.Warn(protocol->first, protocol->second);
-    }
-  }
-  if (const auto compression = reader.Otlp("COMPRESSION")) {
-    const std::string name = Lower(compression->second);
-    settings.gzip = name == "gzip";
-    if (name != "gzip" && name != "none") reader.Warn(compression->first, compression->second);
-  }
+  ReadEnum(reader, reader.Otlp("COMPRESSION"), {{"gzip", true}, {"none", false}}, settings.gzip);
+  ReadPrometheusAddress(reader, settings);
   reader.Milliseconds("OTEL_METRIC_EXPORT_INTERVAL", reader.Text("OTEL_METRIC_EXPORT_INTERVAL"),
                       settings.interval);
   if (const auto timeout = reader.Otlp("TIMEOUT")) {
@@ -162,20 +210,23 @@ Settings ReadSettings(const GetEnv& get, base::Logger& logger) {
   reader.Milliseconds("OTEL_METRIC_EXPORT_TIMEOUT", reader.Text("OTEL_METRIC_EXPORT_TIMEOUT"),
                       export_timeout);
   settings.timeout = std::min(settings.timeout, export_timeout);
-  if (const auto preference = reader.Text("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE")) {
-    const std::string name = Lower(*preference);
-    if (name == "delta") {
-      settings.temporality = sdk::TemporalityPreference::kDelta;
-    } else if (name == "lowmemory") {
-      settings.temporality = sdk::TemporalityPreference::kLowMemory;
-    } else if (name != "cumulative") {
-      reader.Warn("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", *preference);
-    }
-  }
-  for (const char* name :
-       {"OTEL_METRICS_EXEMPLAR_FILTER", "OTEL_EXPORTER_OTLP_CERTIFICATE",
-        "OTEL_EXPORTER_OTLP_CLIENT_KEY", "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE",
-        "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", "OTEL_CONFIG_FILE"}) {
+  using Preference = sdk::TemporalityPreference;
+  ReadEnum(reader, reader.Named("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"),
+           {{"cumulative", Preference::kCumulative},
+            {"delta", Preference::kDelta},
+            {"lowmemory", Preference::kLowMemory}},
+           settings.temporality);
+  ReadEnum(reader, reader.Named("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION"),
+           {{"explicit_bucket_histogram", sdk::Aggregation::kExplicitBucketHistogram},
+            {"base2_exponential_bucket_histogram", sdk::Aggregation::kBase2ExponentialHistogram}},
+           settings.histogram_aggregation);
+  ReadEnum(reader, reader.Named("OTEL_METRICS_EXEMPLAR_FILTER"),
+           {{"trace_based", sdk::ExemplarFilter::kTraceBased},
+            {"always_on", sdk::ExemplarFilter::kAlwaysOn},
+            {"always_off", sdk::ExemplarFilter::kAlwaysOff}},
+           settings.exemplars);
+  for (const char* name : {"OTEL_EXPORTER_OTLP_CERTIFICATE", "OTEL_EXPORTER_OTLP_CLIENT_KEY",
+                           "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", "OTEL_CONFIG_FILE"}) {
     reader.WarnNoEffect(name);
   }
   return settings;

@@ -9,8 +9,7 @@
 #include <vector>
 
 #include "base/log.h"
-#include "sdk/metric_data.h"
-#include "sdk/resource.h"
+#include "sdk/meter_provider.h"
 
 namespace narthex::telemetry {
 
@@ -18,17 +17,25 @@ namespace narthex::telemetry {
 // A value.
 // Source: OpenTelemetry specification, "SDK configuration" and "OTLP exporter configuration".
 struct Settings {
-  bool disabled = false;                 // OTEL_SDK_DISABLED
-  enum class Exporter { kOtlp, kNone };  // OTEL_METRICS_EXPORTER
-  Exporter exporter = Exporter::kOtlp;
+  enum class Exporter { kOtlp, kPrometheus, kConsole, kNone };
+  enum class Protocol { kHttpProtobuf, kHttpJson, kGrpc };
+
+  bool disabled = false;                  // OTEL_SDK_DISABLED
+  Exporter exporter = Exporter::kOtlp;    // OTEL_METRICS_EXPORTER
   sdk::AttributeSet resource_attributes;  // OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME
-  std::string url = "http://localhost:4318/v1/metrics";
-  std::vector<std::pair<std::string, std::string>> headers;
-  bool json = false;  // OTEL_EXPORTER_OTLP_PROTOCOL: http/json instead of http/protobuf
-  bool gzip = false;
   std::chrono::milliseconds interval{60'000};
-  std::chrono::milliseconds timeout{10'000};  // Of one export, retries included.
   sdk::TemporalityPreference temporality = sdk::TemporalityPreference::kCumulative;
+  sdk::Aggregation histogram_aggregation = sdk::Aggregation::kExplicitBucketHistogram;
+  sdk::ExemplarFilter exemplars = sdk::ExemplarFilter::kTraceBased;
+
+  // OTEL_EXPORTER_OTLP_…
+  Protocol protocol = Protocol::kHttpProtobuf;
+  std::string url = "http://localhost:4318/v1/metrics";  // For gRPC without a path.
+  std::vector<std::pair<std::string, std::string>> headers;
+  bool gzip = false;
+  std::chrono::milliseconds timeout{10'000};  // Of one export, retries included.
+
+  std::string prometheus_address = "localhost:9464";  // OTEL_EXPORTER_PROMETHEUS_HOST and _PORT
 };
 
 // nullopt where a variable is not set.

@@ -59,11 +59,41 @@ TEST(Environment, EverythingElse) {
   EXPECT_EQ(settings.interval.count(), 500);
   EXPECT_EQ(settings.timeout.count(), 250);
   EXPECT_TRUE(settings.gzip);
-  EXPECT_TRUE(settings.json);
+  EXPECT_EQ(settings.protocol, Settings::Protocol::kHttpJson);
   ASSERT_EQ(settings.headers.size(), 2u);
   EXPECT_EQ(settings.headers[0].second, "b,");
   EXPECT_EQ(settings.headers[1].first, "api-key");
   EXPECT_EQ(settings.temporality, sdk::TemporalityPreference::kLowMemory);
+}
+
+TEST(Environment, GrpcTakesHostAndPortOfAnyEndpoint) {
+  const auto url = [](Variables variables) {
+    variables["OTEL_EXPORTER_OTLP_PROTOCOL"] = "grpc";
+    return Read(variables).url;
+  };
+  const std::string endpoint = "OTEL_EXPORTER_OTLP_ENDPOINT";
+  EXPECT_EQ(url({}), "http://localhost:4317");
+  EXPECT_EQ(url({{endpoint, "http://c:1"}}), "http://c:1");
+  EXPECT_EQ(url({{endpoint, "https://c:1/x"}}), "https://c:1");
+  EXPECT_EQ(url({{endpoint, "c:1"}}), "https://c:1");
+  EXPECT_EQ(url({{endpoint, "c:1"}, {"OTEL_EXPORTER_OTLP_INSECURE", "true"}}), "http://c:1");
+  EXPECT_EQ(url({{endpoint, "unix:///x"}}), "http://localhost:4317");
+}
+
+TEST(Environment, ReadersAndWhatTheyWant) {
+  const Settings settings = Read({{"OTEL_METRICS_EXPORTER", "Prometheus"},
+                                  {"OTEL_EXPORTER_PROMETHEUS_HOST", "::1"},
+                                  {"OTEL_EXPORTER_PROMETHEUS_PORT", "1234"},
+                                  {"OTEL_METRICS_EXEMPLAR_FILTER", "always_on"},
+                                  {"OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
+                                   "base2_exponential_bucket_histogram"}});
+  EXPECT_EQ(settings.exporter, Settings::Exporter::kPrometheus);
+  EXPECT_EQ(settings.prometheus_address, "[::1]:1234");
+  EXPECT_EQ(settings.exemplars, sdk::ExemplarFilter::kAlwaysOn);
+  EXPECT_EQ(settings.histogram_aggregation, sdk::Aggregation::kBase2ExponentialHistogram);
+  EXPECT_EQ(Read({{"OTEL_METRICS_EXPORTER", "console"}}).exporter, Settings::Exporter::kConsole);
+  EXPECT_EQ(Read({{"OTEL_EXPORTER_PROMETHEUS_PORT", "99999"}}).prometheus_address,
+            "localhost:9464");
 }
 
 TEST(Environment, NonsenseLeavesTheDefault) {

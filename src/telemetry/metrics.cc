@@ -1,24 +1,84 @@
 #include "telemetry/metrics.h"
 
+#include <cstdio>
+
+#include "telemetry/console_exporter.h"
+#include "telemetry/otlp_grpc_exporter.h"
 #include "telemetry/otlp_http_exporter.h"
 
 namespace narthex::telemetry {
+namespace {
 
-Metrics::Metrics(Settings settings, const base::Clock& clock, base::Logger& logger)
+using Exporter = Settings::Exporter;
+using Protocol = Settings::Protocol;
+
+// A page shows totals, whatever a sender would prefer.
+sdk::ReaderOptions ReaderOf(const Settings& settings) {
+  return {.temporality = settings.exporter == Exporter::kPrometheus
+                             ? sdk::TemporalityPreference::kCumulative
+                             : settings.temporality,
+          .histogram_aggregation = settings.histogram_aggregation};
+}
+
+std::unique_ptr<MetricExporter> MakeExporter(const Settings& settings, const base::Clock& clock,
+                                             base::Logger& logger) {
+  if (settings.exporter == Exporter::kConsole) {
+    return std::make_unique<ConsoleExporter>([](std::string_view line) {
+      std::fwrite(line.data(), 1, line.size(), stdout);
+      std::fflush(stdout);
+    });
+  }
+  net::Headers headers;
+  for (const auto& [name, value] : settings.headers) headers.Add(name, value);
+  if (settings.protocol == Protocol::kGrpc) {
+    return std::make_unique<OtlpGrpcExporter>(
+        OtlpGrpcExporter::Config{
+            .target = settings.url, .headers = std::move(headers), .gzip = settings.gzip},
+        clock, logger);
+  }
+  return std::make_unique<OtlpHttpExporter>(
+      OtlpHttpExporter::Config{.url = settings.url,
+                               .headers = std::move(headers),
+                               .encoding = settings.protocol == Protocol::kHttpJson
+                                               ? otlp::Encoding::kJson
+                                               : otlp::Encoding::kProtobuf,
+                               .gzip = settings.gzip},
+      clock, logger);
+}
+
+}  // namespace
+
+Metrics::Metrics(Settings settings, const base::Clock& clock, base::Logger& logger,
+                 std::vector<sdk::View> views)
     : provider_({.resource = sdk::Resource::Create(settings.resource_attributes.items()),
                  .clock = clock,
                  .logger = logger,
-                 .readers = {{.temporality = settings.temporality}}}) {
-  if (settings.disabled || settings.exporter == Settings::Exporter::kNone) return;
-  OtlpHttpExporter::Config config{
-      .url = settings.url,
-      .encoding = settings.json ? otlp::Encoding::kJson : otlp::Encoding::kProtobuf,
-      .gzip = settings.gzip};
-  for (const auto& [name, value] : settings.headers) config.headers.Add(name, value);
+                 .readers = {ReaderOf(settings)},
+                 .views = std::move(views),
+                 .exemplars = settings.exemplars}) {
+  if (settings.disabled || settings.exporter == Exporter::kNone) return;
+  if (settings.exporter == Exporter::kPrometheus) {
+    ServePrometheus(settings, logger);
+    return;
+  }
   reader_ = std::make_unique<PeriodicReader>(
-      provider_, std::make_unique<OtlpHttpExporter>(std::move(config), clock, logger),
+      provider_, MakeExporter(settings, clock, logger),
       PeriodicReader::Config{.interval = settings.interval, .timeout = settings.timeout}, clock,
       logger);
+}
+
+void Metrics::ServePrometheus(const Settings& settings, base::Logger& logger) {
+  auto page = PrometheusReader::Start(provider_, {.listen_address = settings.prometheus_address});
+  if (page.has_value()) {
+    page_ = *std::move(page);
+  } else {
+    logger.Error("telemetry", "metrics are not served", {{"error", page.error().message}});
+  }
+}
+
+base::Status Metrics::Shutdown() {
+  if (page_ != nullptr) page_->Shutdown();
+  return reader_ != nullptr ? reader_->Shutdown() : base::Status();
 }
 
 }  // namespace narthex::telemetry

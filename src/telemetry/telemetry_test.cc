@@ -3,11 +3,16 @@
 #include <vector>
 
 #include "compress/compress.h"
+#include "net/grpc_server.h"
+#include "net/http_client.h"
 #include "net/http_server.h"
 #include "otlp/decode.h"
 #include "otlp/json.h"
+#include "telemetry/console_exporter.h"
 #include "telemetry/metrics.h"
+#include "telemetry/otlp_grpc_exporter.h"
 #include "telemetry/otlp_http_exporter.h"
+#include "telemetry/prometheus_reader.h"
 
 namespace narthex::telemetry {
 namespace {
@@ -80,7 +85,7 @@ class ExporterTest : public testing::Test {
   }
   base::Status Export(OtlpHttpExporter::Config config, milliseconds timeout = milliseconds(5000)) {
     config.url = collector_.url();
-    config.retry_delay = milliseconds(1);
+    config.retry_delays.first = milliseconds(1);
     OtlpHttpExporter exporter(config, base::SystemClock(), base::NullLogger());
     return exporter.Export(batch_, timeout);
   }
@@ -171,6 +176,115 @@ TEST_F(ExporterTest, CancelEndsTheWaitForTheNextAttempt) {
   });
   EXPECT_FALSE(exporter.Export(batch_, std::chrono::hours(1)).has_value());
   cancel.join();
+}
+
+TEST_F(ExporterTest, ExponentialHistogramsExemplarsAndScopeAttributesArriveWhole) {
+  sdk::MeterProvider provider(
+      {.readers = {{.histogram_aggregation = sdk::Aggregation::kBase2ExponentialHistogram}},
+       .views = {{.attributes = {.without = {"user"}}}},
+       .exemplars = sdk::ExemplarFilter::kAlwaysOn});
+  const std::vector<sdk::Attribute> scope = {{"shard", 1}};
+  const auto meter = provider.GetMeter("scope", "1.2", "", scope);
+  const sdk::SpanScope span({.trace_id = {1}, .span_id = {2}, .is_sampled = true});
+  const auto latency = meter->CreateDoubleHistogram("latency", "", "s");
+  for (double value : {0.0, 1.0, 2.0}) latency->Record(value, {{"user", "ada"}});
+  meter->CreateUInt64Counter("requests")->Add(7);
+  provider.Collect(batch_);
+  ASSERT_TRUE(Export({}).has_value());
+
+  const auto batch = otlp::DecodeMetrics(collector_.Request(0).body);
+  ASSERT_TRUE(batch.has_value());
+  EXPECT_EQ(otlp::Text(*otlp::FindAttribute(batch->scopes[0].attributes, "shard")), "1");
+  ASSERT_EQ(batch->exponentials.size(), 1u);
+  const otlp::ExponentialHistogramPoint& point = batch->exponentials[0];
+  EXPECT_EQ(point.count, 3u);
+  EXPECT_EQ(point.zero_count, 1u);
+  EXPECT_EQ(point.optionals.sum, 3);
+  EXPECT_EQ(point.optionals.max, 2);
+  const std::string json = otlp::EncodeMetricsJson(*batch);
+  for (const char* part :
+       {R"("traceId":"01000000000000000000000000000000")", R"("spanId":"0200000000000000")",
+        R"("asInt":"7")",
+        R"("filteredAttributes":[{"key":"user","value":{"stringValue":"ada"}}])"}) {
+    EXPECT_NE(json.find(part), std::string::npos) << part << " in " << json;
+  }
+}
+
+TEST_F(ExporterTest, SpeaksGrpcAndRetriesWhatTheServerAsksFor) {
+  base::Mutex mutex;
+  std::vector<net::GrpcRequest> requests;
+  auto server = net::GrpcServer::Start(
+      {.listen_address = "127.0.0.1:0", .methods = {std::string(otlp::kExportMethod)}},
+      [&](net::GrpcRequest request, net::GrpcResponder responder) {
+        base::MutexLock lock(mutex);
+        requests.push_back(std::move(request));
+        if (requests.size() == 1) {
+          return responder.Fail({base::Code::kUnavailable, "busy"}, {});
+        }
+        responder.Send({});
+      });
+  ASSERT_TRUE(server.has_value());
+  net::Headers headers;
+  headers.Add("x-key", "k");
+  OtlpGrpcExporter exporter({.target = "http://127.0.0.1:" + std::to_string((*server)->port()),
+                             .headers = headers,
+                             .gzip = true,
+                             .retry_delays = {.first = milliseconds(1)}},
+                            base::SystemClock(), base::NullLogger());
+  EXPECT_TRUE(exporter.Export(batch_, milliseconds(5000)).has_value());
+  base::MutexLock lock(mutex);
+  ASSERT_EQ(requests.size(), 2u);
+  EXPECT_EQ(requests[1].metadata.Get("x-key"), "k");
+  ExpectContents(*otlp::DecodeMetrics(requests[1].message));
+}
+
+TEST_F(ExporterTest, ResourceExhaustedWithoutADelayIsFinal) {
+  auto server = net::GrpcServer::Start(
+      {.listen_address = "127.0.0.1:0", .methods = {std::string(otlp::kExportMethod)}},
+      [&](net::GrpcRequest, net::GrpcResponder responder) {
+        responder.Fail({base::Code::kResourceExhausted, "too large"}, {});
+      });
+  ASSERT_TRUE(server.has_value());
+  OtlpGrpcExporter exporter({.target = "http://127.0.0.1:" + std::to_string((*server)->port())},
+                            base::SystemClock(), base::NullLogger());
+  const base::Status status = exporter.Export(batch_, milliseconds(5000));
+  ASSERT_FALSE(status.has_value());
+  EXPECT_NE(status.error().message.find("too large"), std::string::npos);
+}
+
+TEST_F(ExporterTest, ConsoleWritesALineOfJson) {
+  std::string out;
+  ConsoleExporter exporter([&](std::string_view line) { out += line; });
+  ASSERT_TRUE(exporter.Export(batch_, milliseconds(0)).has_value());
+  ASSERT_TRUE(out.ends_with('\n'));
+  ExpectContents(*otlp::DecodeMetricsJson(out));
+}
+
+TEST(PrometheusReader, EachScrapeIsACollection) {
+  sdk::MeterProvider provider;
+  auto gauge = provider.GetMeter("m")->CreateInt64ObservableGauge("g");
+  int64_t value = 0;
+  gauge->AddCallback([&](sdk::ObserverResult<int64_t>& result) { result.Observe(++value); });
+  auto reader = PrometheusReader::Start(
+      provider, {.listen_address = "127.0.0.1:0", .with_scope = false, .with_target_info = false});
+  ASSERT_TRUE(reader.has_value());
+  net::HttpClient client;
+  const std::string url = "http://127.0.0.1:" + std::to_string((*reader)->port());
+  EXPECT_EQ(client.FetchAndWait({.url = url + "/metrics"})->body,
+            "# HELP g \n# TYPE g gauge\ng 1\n");
+  net::HttpClientRequest open{.url = url + "/metrics"};
+  open.headers.Set("Accept", "application/openmetrics-text; version=1.0.0");
+  const auto response = client.FetchAndWait(open);
+  EXPECT_EQ(response->body, "# HELP g \n# TYPE g gauge\ng 2.0\n# EOF\n");
+  EXPECT_EQ(response->headers.Get("Content-Type"),
+            "application/openmetrics-text; version=1.0.0; charset=utf-8");
+  EXPECT_EQ(client.FetchAndWait({.url = url + "/"})->status, 404);
+  // The port is taken: said, not fatal.
+  Settings settings;
+  settings.exporter = Settings::Exporter::kPrometheus;
+  settings.prometheus_address = url.substr(std::string("http://").size());
+  Metrics metrics(settings, base::SystemClock(), base::NullLogger());
+  EXPECT_TRUE(metrics.Shutdown().has_value());
 }
 
 TEST(Metrics, LastValuesLeaveAtShutdown) {
