@@ -5,7 +5,8 @@ Usage: collector_test.py NARTHEX [--work-dir DIR]
 
 Starts the collector on free ports, exports every instrument kind over every transport, with and
 without compression, cumulative and delta, and compares the page on the Prometheus exporter line by
-line. Debian's `prometheus` scrapes the same page and must answer with the same series. Needs node and npm.
+line. Debian's `prometheus` and our server scrape the same page and must both answer with the same
+series. Needs node and npm.
 """
 
 import argparse
@@ -71,6 +72,8 @@ def expected_lines(service):
         f"http_requests_in_flight{labels()} 3",
         f"room_temperature_celsius{room_labels} 21.5",
         "network_io_bytes_total" + labels('direction="receive"') + " 1.234567e+06",
+        "queue_length" + labels(after='queue="mail"') + " 4",
+        f"system_load_ratio{labels()} 1.75",
         f"http_request_duration_seconds_sum{labels()} 3.0625",
         f"http_request_duration_seconds_count{labels()} 4",
     ]
@@ -88,6 +91,8 @@ EXPECTED_COMMENTS = [
     "# TYPE room_temperature_celsius gauge",
     "# TYPE http_request_duration_seconds histogram",
     "# TYPE network_io_bytes_total counter",
+    "# TYPE queue_length gauge",
+    "# TYPE system_load_ratio gauge",
     "# TYPE target_info gauge",
 ]
 
@@ -208,7 +213,8 @@ def api_series(port):
         metric["otel_scope_schema_url"] = ""
         labels = sorted(metric.items())
         if bound is not None:
-            labels.append(("le", bound))
+            # Since 3.0 servers spell it "1.0".
+            labels.append(("le", bound.removesuffix(".0")))
         text = ",".join('%s="%s"' % (key, value.replace("\\", "\\\\").replace('"', '\\"'))
                         for key, value in labels)
         series[f"{name}{{{text}}}"] = float(item["value"][1])
@@ -226,7 +232,7 @@ def main():
 
     with tempfile.TemporaryDirectory() as temp, Processes() as processes:
         client = prepare_client(arguments.work_dir or temp)
-        grpc, http, page_port, own, prometheus_port = free_ports(5)
+        grpc, http, page_port, own, prometheus_port, server_port = free_ports(6)
         config = os.path.join(temp, "collector.yaml")
         with open(config, "w") as file:
             file.write(CONFIG.format(grpc=grpc, http=http, page=page_port, own=own))
@@ -262,16 +268,18 @@ def main():
         prometheus_config = os.path.join(temp, "prometheus.yml")
         with open(prometheus_config, "w") as file:
             file.write(PROMETHEUS_CONFIG.format(page=page_port))
-        processes.start([PROMETHEUS, f"--config.file={prometheus_config}",
-                         f"--storage.tsdb.path={temp}/data",
-                         f"--web.listen-address=127.0.0.1:{prometheus_port}",
-                         "--log.level=warn"], log)
         want = {text: value for text, value in page_series(page).items()
                 if "target_info" not in text}
-        got = wait_for("Prometheus to have scraped", lambda: api_series(prometheus_port))
-        if got != want:
-            findings.append(f"Prometheus differs: {set(got.items()) ^ set(want.items())}")
-        print(f"{len(got)} series in Prometheus")
+        for name, program, port in (("Prometheus", [PROMETHEUS], prometheus_port),
+                                    ("our server", [arguments.narthex, "server"], server_port)):
+            processes.start(program + [f"--config.file={prometheus_config}",
+                                       f"--storage.tsdb.path={temp}/data-{port}",
+                                       f"--web.listen-address=127.0.0.1:{port}",
+                                       "--log.level=warn"], log)
+            got = wait_for(f"{name} to have scraped", lambda port=port: api_series(port))
+            if got != want:
+                findings.append(f"{name} differs: {set(got.items()) ^ set(want.items())}")
+            print(f"{len(got)} series in {name}")
 
         code = processes.stop(collector)
         if code != 0:

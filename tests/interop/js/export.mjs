@@ -42,6 +42,12 @@ const duration = meter.createHistogram('http.request.duration', {
 let bytes = 1_000_000;
 meter.createObservableCounter('network.io', { unit: 'By' })
     .addCallback((result) => result.observe(bytes, { direction: 'receive' }));
+let waiting = 9;
+meter.createObservableUpDownCounter('queue.length', { unit: '{item}' })
+    .addCallback((result) => result.observe(waiting, { queue: 'mail' }));
+let load = 0.25;
+meter.createObservableGauge('system.load', { unit: '1' })
+    .addCallback((result) => result.observe(load));
 
 requests.add(3, { method: 'GET', status: 200, cached: true });
 requests.add(1, { method: 'POST', status: 500 });
@@ -57,6 +63,8 @@ temperature.record(21.5, { room: 'kitchen "A"\\B' });
 duration.record(0.75);
 duration.record(2);
 bytes += 234_567;
+waiting -= 5;
+load = 1.75;
 await provider.forceFlush();
 await provider.shutdown();
 if (failure) {
