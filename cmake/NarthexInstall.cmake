@@ -35,11 +35,14 @@ install(TARGETS ${targets} EXPORT narthexTargets
 # The public header of the database stands alone; the SDK's templates need those below them.
 install(FILES ${CMAKE_SOURCE_DIR}/src/embed/database.h
         DESTINATION include/narthex COMPONENT library)
-foreach(module base model sdk telemetry)
+foreach(module base model otlp sdk telemetry)
   install(DIRECTORY ${CMAKE_SOURCE_DIR}/src/${module}
           DESTINATION include/narthex COMPONENT library
           FILES_MATCHING PATTERN "*.h" PATTERN testing EXCLUDE)
 endforeach()
+install(DIRECTORY ${CMAKE_SOURCE_DIR}/src/net
+        DESTINATION include/narthex COMPONENT library
+        FILES_MATCHING PATTERN "*.h" PATTERN testing EXCLUDE PATTERN internal EXCLUDE)
 
 set(package ${CMAKE_INSTALL_LIBDIR}/cmake/narthex)
 install(EXPORT narthexTargets NAMESPACE narthex:: DESTINATION ${package} COMPONENT library)

@@ -5,6 +5,7 @@
 #include "telemetry/console_exporter.h"
 #include "telemetry/otlp_grpc_exporter.h"
 #include "telemetry/otlp_http_exporter.h"
+#include "telemetry/prometheus_reader.h"
 
 namespace narthex::telemetry {
 namespace {
@@ -66,6 +67,8 @@ Metrics::Metrics(Settings settings, const base::Clock& clock, base::Logger& logg
       PeriodicReader::Config{.interval = settings.interval, .timeout = settings.timeout}, clock,
       logger);
 }
+
+Metrics::~Metrics() = default;
 
 void Metrics::ServePrometheus(const Settings& settings, base::Logger& logger) {
   auto page = PrometheusReader::Start(provider_, {.listen_address = settings.prometheus_address});

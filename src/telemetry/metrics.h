@@ -7,9 +7,10 @@
 #include "sdk/meter_provider.h"
 #include "telemetry/environment.h"
 #include "telemetry/periodic_reader.h"
-#include "telemetry/prometheus_reader.h"
 
 namespace narthex::telemetry {
+
+class PrometheusReader;
 
 // A program's metrics, from instruments to the wire: provider, and exporter with its periodic
 // reader or a page for Prometheus, as the settings say. What keeps it from exporting is logged;
@@ -22,6 +23,7 @@ class Metrics {
  public:
   Metrics(Settings settings, const base::Clock& clock, base::Logger& logger,
           std::vector<sdk::View> views = {});
+  ~Metrics();
 
   sdk::MeterProvider& provider() { return provider_; }
   // Both do nothing where nothing is sent: the settings switch exporting off, or others scrape.

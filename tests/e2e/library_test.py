@@ -2,6 +2,7 @@
 """The installed library: the programs of examples/ are built against it, as a user would, and run."""
 
 import http.server
+import json
 import os
 import pathlib
 import subprocess
@@ -46,6 +47,9 @@ class Collected(http.server.BaseHTTPRequestHandler):
 
 
 def examples_work_against_the_package(world):
+    example = (ROOT / "examples" / "instrumented.cc").read_text()
+    check(f"```cpp\n{example}```" in (ROOT / "docs" / "instrumenting.md").read_text(),
+          "docs/instrumenting.md shows another program than examples/instrumented.cc")
     programs = build_examples(world)
     want = '{path="/orders"} 600 @1700000060\n{path="/users"} 600 @1700000060\n'
     for attempt in ("first", "again, on what the first left"):
@@ -65,6 +69,9 @@ def examples_work_against_the_package(world):
     check(path == "/v1/metrics", path)
     for text in (b"jobs", b"job.duration", b"mail"):
         check(text in body, f"{text!r} is not in what arrived")
+    line = json.loads(run([programs / "instrumented"],
+                          env={**os.environ, "OTEL_METRICS_EXPORTER": "console", "OTEL_SERVICE_NAME": "shop"}))
+    check("resourceMetrics" in line, line)
 
 
 if __name__ == "__main__":
