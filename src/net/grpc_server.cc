@@ -59,6 +59,8 @@ base::Result<std::unique_ptr<GrpcServer>> GrpcServer::Bind(Config config) {
       .sweep_period = std::clamp<std::chrono::milliseconds>(
           std::min(config.stall_timeout, config.idle_timeout) / 8, std::chrono::milliseconds(5),
           std::chrono::milliseconds(1000)),
+      .tls = config.tls,
+      .protocol = "h2",
   };
   ASSIGN_OR_RETURN(state->sockets, internal::SocketServer::Bind(sockets));
   state->config = std::move(config);

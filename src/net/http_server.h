@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "net/http.h"
+#include "net/tls.h"
 
 namespace narthex::net {
 
@@ -55,6 +56,7 @@ class HttpServer {
     std::chrono::milliseconds idle_timeout{300'000};
     // gzip for answers over 1 KiB to those who accept it.
     bool compress_responses = true;
+    std::shared_ptr<TlsServer> tls;  // Null: in the clear.
   };
 
   // Takes the address, without serving yet. Errors say what to do about a port in use.

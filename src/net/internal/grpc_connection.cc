@@ -13,6 +13,7 @@ namespace narthex::net::internal {
 namespace {
 
 constexpr size_t kOutputBytes = 64 << 10;
+constexpr size_t kDecryptedBytes = 16 << 10;
 constexpr int32_t kStreamWindow = 1 << 20;
 constexpr int32_t kConnectionWindow = 4 << 20;
 constexpr size_t kOutboundAcksMax = 100;
@@ -158,7 +159,7 @@ std::shared_ptr<GrpcConnection> GrpcConnection::Self() {
 
 void GrpcConnection::Start() {
   ErrorCode ignored;
-  socket_.non_blocking(true, ignored);
+  stream_.socket().non_blocking(true, ignored);
   const nghttp2_settings_entry settings[] = {
       {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS,
        static_cast<uint32_t>(config_.concurrent_streams_max)},
@@ -180,22 +181,37 @@ void GrpcConnection::Drain() {
 }
 
 void GrpcConnection::AwaitInput() {
-  socket_.async_wait(Tcp::socket::wait_read, [self = Self()](const ErrorCode& error) {
+  if (stream_.is_tls()) return AwaitDecrypted();
+  stream_.socket().async_wait(Tcp::socket::wait_read, [self = Self()](const ErrorCode& error) {
     if (self->closed()) return;
     if (error) return self->Close();
     self->Receive();
   });
 }
 
+void GrpcConnection::AwaitDecrypted() {
+  decrypted_.resize(kDecryptedBytes);
+  stream_.async_read_some(asio::buffer(decrypted_),
+                          [self = Self()](const ErrorCode& error, size_t count) {
+                            if (self->closed()) return;
+                            if (error) return self->Close();
+                            self->Take({self->decrypted_.data(), count});
+                          });
+}
+
 void GrpcConnection::Receive() {
   ErrorCode error;
   std::vector<char>& scratch = loop_.scratch();
-  const size_t count = socket_.read_some(asio::buffer(scratch), error);
+  const size_t count = stream_.socket().read_some(asio::buffer(scratch), error);
   if (error && error != asio::error::would_block) return Close();
+  Take({scratch.data(), count});
+}
+
+void GrpcConnection::Take(std::string_view bytes) {
   if (lingering_) return AwaitInput();
   receiving_ = true;
   const ssize_t taken = nghttp2_session_mem_recv(
-      session_.get(), reinterpret_cast<const uint8_t*>(scratch.data()), count);
+      session_.get(), reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
   receiving_ = false;
   if (taken < 0) {
     // Not HTTP/2, or a flood: nghttp2 has queued a GOAWAY where the peer would understand one.
@@ -229,7 +245,7 @@ void GrpcConnection::Pump() {
   }
   writing_ = true;
   UpdateDeadline();
-  asio::async_write(socket_, asio::buffer(output_),
+  asio::async_write(stream_, asio::buffer(output_),
                     [self = Self()](const ErrorCode& error, size_t) {
                       if (self->closed()) return;
                       if (error) return self->Close();
@@ -243,8 +259,7 @@ void GrpcConnection::Pump() {
 void GrpcConnection::Finish() {
   if (lingering_) return;
   lingering_ = true;
-  ErrorCode ignored;
-  socket_.shutdown(Tcp::socket::shutdown_send, ignored);
+  stream_.ShutdownSend([self = Self()](const ErrorCode&) {});
   loop_.RunAfter(kLingerTime, [weak = std::weak_ptr(Self())] {
     if (const std::shared_ptr<GrpcConnection> self = weak.lock()) self->Close();
   });

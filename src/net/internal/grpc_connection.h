@@ -43,7 +43,9 @@ class GrpcConnection : public Connection {
 
   std::shared_ptr<GrpcConnection> Self();
   void AwaitInput();
+  void AwaitDecrypted();
   void Receive();
+  void Take(std::string_view bytes);
   void Pump();
   void UpdateDeadline();
   void Finish();
@@ -78,6 +80,7 @@ class GrpcConnection : public Connection {
   bool receiving_ = false;  // Inside nghttp2: what is submitted now is sent afterwards.
   bool writing_ = false;
   std::string output_;
+  std::vector<char> decrypted_;  // Read under TLS.
 };
 
 }  // namespace narthex::net::internal
