@@ -17,6 +17,9 @@ namespace {
 constexpr size_t kSpareHandlesMax = 32;
 constexpr long kRedirectsMax = 10;
 constexpr int kPollMs = 60'000;  // Fetch wakes the thread, so this only bounds one sleep.
+// libcurl 7.88 now and then does not notice that an HTTP/2 peer has opened its window again, and an
+// upload over a megabyte would stand still until its time limit: so it is made to look.
+constexpr int kHttp2PollMs = 20;
 
 void InitializeCurlOnce() {
   static const CURLcode initialized = curl_global_init(CURL_GLOBAL_ALL);
@@ -284,7 +287,7 @@ class HttpClient::Engine {
       int running = 0;
       curl_multi_perform(multi_, &running);
       Reap();
-      curl_multi_poll(multi_, nullptr, 0, kPollMs, nullptr);
+      curl_multi_poll(multi_, nullptr, 0, http2_active_ > 0 ? kHttp2PollMs : kPollMs, nullptr);
     }
   }
 
@@ -305,6 +308,7 @@ class HttpClient::Engine {
                                   transfer->request.url));
         continue;
       }
+      if (transfer->request.http2) ++http2_active_;
       active_.insert(transfer.release());
     }
     return true;
@@ -319,6 +323,7 @@ class HttpClient::Engine {
       const CURLcode result = message->data.result;
       const std::unique_ptr<Transfer> transfer(raw);
       active_.erase(raw);
+      if (transfer->request.http2) --http2_active_;
       base::Result<HttpClientResponse> outcome = Outcome(*transfer, result);
       curl_multi_remove_handle(multi_, transfer->easy);
       GiveHandle(transfer->easy);
@@ -368,6 +373,7 @@ class HttpClient::Engine {
   CURLM* const multi_;
   // The thread's own:
   std::unordered_set<Transfer*> active_;
+  size_t http2_active_ = 0;
   std::vector<CURL*> spare_;
 
   base::Mutex mutex_;

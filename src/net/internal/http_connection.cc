@@ -150,7 +150,7 @@ void HttpConnection::HeaderRead() {
   const auto& header = parser_->get();
   is_head_ = header.method() == http::verb::head;
   is_http_1_0_ = header.version() < 11;
-  keep_alive_ = parser_->keep_alive();
+  keep_alive_ = parser_->keep_alive() && config_.keep_alives;
   if (parser_->is_done()) return Handle();
   // As left by the header the buffer would take a body in reads of 512 bytes.
   buffer_.reserve(
@@ -177,8 +177,11 @@ void HttpConnection::ReadBody() {
 }
 
 void HttpConnection::SetTransferDeadline(size_t bytes) {
-  SetDeadline(transfer_start_ + config_.transfer_grace +
-              std::chrono::milliseconds(bytes * 1000 / kBytesPerSecondMin));
+  const std::chrono::milliseconds limit =
+      state_ == State::kWriting ? config_.write_timeout : config_.read_timeout;
+  const std::chrono::milliseconds pace =
+      config_.transfer_grace + std::chrono::milliseconds(bytes * 1000 / kBytesPerSecondMin);
+  SetDeadline(transfer_start_ + (limit.count() > 0 ? std::min(limit, pace) : pace));
 }
 
 void HttpConnection::Handle() {
@@ -250,6 +253,9 @@ void HttpConnection::Refuse(const ErrorCode& error) {
 void HttpConnection::Answer(HttpResponse response) {
   state_ = State::kWriting;
   if (draining_) keep_alive_ = false;
+  for (const auto& [name, value] : config_.response_headers) {
+    if (!response.headers.Has(name)) response.headers.Add(name, value);
+  }
   head_ = FormatHead(response, keep_alive_, is_http_1_0_);
   body_ = is_head_ || !MayHaveBody(response.status) ? std::string() : std::move(response.body);
   written_ = 0;
