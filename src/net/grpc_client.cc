@@ -78,6 +78,7 @@ void CallGrpc(HttpClient& client, GrpcCall call, std::function<void(GrpcAnswer)>
   request.response_bytes_max = call.answer_bytes_max + kGrpcPrefixBytes;
   request.accept_gzip = false;
   request.http2 = true;
+  request.tls = std::move(call.tls);
   client.Fetch(std::move(request), [done = std::move(done), bytes_max = call.answer_bytes_max](
                                        base::Result<HttpClientResponse> response) {
     if (!response.has_value()) return done({std::unexpected(std::move(response).error()), {}});

@@ -10,12 +10,13 @@
 namespace narthex::net {
 
 struct GrpcCall {
-  std::string target;  // "http://127.0.0.1:4317"
+  std::string target;  // "http://127.0.0.1:4317" or of https.
   std::string method;  // "/package.Service/Method"
   std::string message;
   Headers metadata;
   std::chrono::milliseconds timeout{10'000};
   bool gzip = false;
+  std::shared_ptr<TlsClient> tls;  // As HttpClientRequest's.
   size_t answer_bytes_max = 4 << 20;
 };
 

@@ -39,6 +39,20 @@ void GrpcResponder::Drop() {
   if (send_ != nullptr) Fail({base::Code::kInternal, "the call was not answered"});
 }
 
+namespace {
+
+// Fine enough for the shortest time limit, and no more than one wake-up a second by default.
+std::chrono::milliseconds SweepPeriod(const GrpcServer::Config& config) {
+  auto shortest = std::min(config.stall_timeout, config.idle_timeout);
+  for (const auto limit :
+       {config.age_max, config.age_grace, config.ping_interval, config.ping_timeout}) {
+    if (limit.count() > 0) shortest = std::min(shortest, limit);
+  }
+  return std::clamp(shortest / 8, std::chrono::milliseconds(5), std::chrono::milliseconds(1000));
+}
+
+}  // namespace
+
 struct GrpcServer::State {
   Config config;
   GrpcHandler handler;
@@ -56,9 +70,9 @@ base::Result<std::unique_ptr<GrpcServer>> GrpcServer::Bind(Config config) {
       .threads = config.threads,
       .workers = config.workers,
       .connections_max = config.connections_max,
-      .sweep_period = std::clamp<std::chrono::milliseconds>(
-          std::min(config.stall_timeout, config.idle_timeout) / 8, std::chrono::milliseconds(5),
-          std::chrono::milliseconds(1000)),
+      .sweep_period = SweepPeriod(config),
+      .tls = config.tls,
+      .protocol = "h2",
   };
   ASSIGN_OR_RETURN(state->sockets, internal::SocketServer::Bind(sockets));
   state->config = std::move(config);

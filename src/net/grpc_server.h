@@ -10,6 +10,7 @@
 
 #include "base/result.h"
 #include "net/grpc.h"
+#include "net/tls.h"
 
 namespace narthex::net {
 
@@ -37,9 +38,9 @@ class GrpcResponder {
 // Called on a server thread and must not block: long work goes to RunBlocking.
 using GrpcHandler = std::function<void(GrpcRequest, GrpcResponder)>;
 
-// Unary gRPC over cleartext HTTP/2 with prior knowledge. Requests may be compressed (gzip, zstd,
-// deflate, snappy); answers are not. Limits hold against floods of resets, control frames, headers
-// and unfinished requests. Thread-safe.
+// Unary gRPC over HTTP/2: in the clear with prior knowledge, or under TLS. Requests may be
+// compressed (gzip, zstd, deflate, snappy); answers are not. Limits hold against floods of resets,
+// control frames, headers and unfinished requests. Thread-safe.
 class GrpcServer {
  public:
   struct Config {
@@ -57,6 +58,16 @@ class GrpcServer {
     // A peer that owes us bytes (its preface, a request's rest, reading our answer) and moves none.
     std::chrono::milliseconds stall_timeout{20'000};
     std::chrono::milliseconds idle_timeout{1'800'000};  // No calls at all.
+    // A connection of this age gets no further calls, and ends after `age_grace` at the latest; 0:
+    // never. Ages differ by up to a tenth, so that peers do not come back together.
+    std::chrono::milliseconds age_max{0}, age_grace{0};
+    // A silent peer is asked whether it is there, and given up when it does not say so; 0: never.
+    std::chrono::milliseconds ping_interval{7'200'000}, ping_timeout{20'000};
+    // A peer that asks us more often than this three times is sent away; 0: it is not. Without
+    // calls in flight it is two hours, unless pings_without_streams.
+    std::chrono::milliseconds ping_interval_min{0};
+    bool pings_without_streams = false;
+    std::shared_ptr<TlsServer> tls;  // Null: in the clear.
   };
 
   // Takes the address, without serving yet. Errors say what to do about a port in use.

@@ -53,6 +53,17 @@ TEST(Grpc, CallsCarryMessagesBothWays) {
             "a-b");
 }
 
+// Larger than the server's window, so that the client has to wait for it to open again.
+TEST(Grpc, LargeCallsDoNotStandStill) {
+  const auto server = GrpcServer::Start(EchoConfig(), Echo).value();
+  HttpClient client;
+  const std::string large(3 << 20, 'x');
+  for (int i = 0; i < 20; ++i) {
+    const GrpcAnswer answer = Call(client, *server, large);
+    ASSERT_TRUE(answer.message.has_value()) << i << ": " << answer.message.error().message;
+  }
+}
+
 TEST(Grpc, ErrorsKeepCodeMessageAndDetails) {
   const auto server = GrpcServer::Start(EchoConfig(), Echo).value();
   HttpClient client;
@@ -124,7 +135,9 @@ std::string RequestFields() {
          Literal("te", "trailers");
 }
 
-constexpr uint8_t kData = 0, kHeaders = 1, kReset = 3, kSettings = 4, kPing = 6, kContinuation = 9;
+constexpr uint8_t kData = 0, kHeaders = 1, kPriority = 2, kReset = 3, kSettings = 4, kPing = 6,
+                  kGoAway = 7, kWindowUpdate = 8, kContinuation = 9;
+constexpr uint8_t kAck = 1;
 constexpr uint8_t kEndStream = 1, kEndHeaders = 4;
 
 // "grpc-status" in HPACK's Huffman code, as nghttp2 writes it the first time.
@@ -179,6 +192,113 @@ TEST_F(GrpcAttack, ContinuationFloodEndsTheConnection) {
                   : Frame(kContinuation, 0, 1, Literal("x-a", "b"));
   });
   EXPECT_TRUE(socket_.closed());
+}
+
+TEST_F(GrpcAttack, PriorityAndWindowFloodsEndTheConnection) {
+  for (const uint8_t type : {kPriority, kWindowUpdate}) {
+    RawSocket socket(server_->port());
+    SendUntilClosed(socket, [&](uint32_t i) {
+      if (i == 0) return Frame(kHeaders, kEndHeaders, 1, RequestFields());
+      return type == kPriority ? Frame(kPriority, 0, 1, std::string_view("\0\0\0\3\5", 5))
+                               : Frame(kWindowUpdate, 0, 1, std::string_view("\0\0\0\1", 4));
+    });
+    EXPECT_TRUE(socket.closed()) << int{type};
+  }
+}
+
+// A few bytes that stand for megabytes: one long field in the peer's table, named over and over.
+TEST_F(GrpcAttack, HeaderBombsEndTheConnection) {
+  std::string field("\x40\x03x-a", 5);  // With indexing.
+  field += "\x7f\xbd\x1d";              // 127 + 61 + 29 * 128 = 3900 bytes.
+  field.append(3'900, 'a');
+  const std::string bomb = RequestFields() + field + std::string(12'000, '\xbe');
+  SendUntilClosed(socket_, [&](uint32_t i) {
+    return Frame(kHeaders, kEndHeaders | kEndStream, 2 * i + 1, bomb);
+  });
+  EXPECT_TRUE(socket_.closed());
+}
+
+TEST_F(GrpcAttack, EndlessHeaderStringsEndTheConnection) {
+  SendUntilClosed(socket_, [](uint32_t i) {
+    return i == 0
+               ? Frame(kHeaders, 0, 1, RequestFields() + std::string("\0\3x-a\x7f\xff\xff\x7f", 9))
+               : Frame(kContinuation, 0, 1, std::string(16'000, 'a'));
+  });
+  EXPECT_TRUE(socket_.closed());
+}
+
+TEST_F(GrpcAttack, ManyStreamsThatNeverEndAreBounded) {
+  SendUntilClosed(socket_, [](uint32_t i) {
+    return Frame(kHeaders, kEndHeaders, 2 * i + 1, RequestFields()) +
+           Frame(kData, 0, 2 * i + 1, std::string_view("\0\0\x10\0\0x", 6));
+  });
+  EXPECT_TRUE(socket_.closed());
+}
+
+// Peers that ask and do not take the answer: by a window of nothing, and by not reading.
+TEST(GrpcServer, PeersThatDoNotTakeTheirAnswersAreClosed) {
+  GrpcServer::Config config = EchoConfig();
+  config.stall_timeout = std::chrono::milliseconds(100);
+  const auto server = GrpcServer::Start(config, Echo).value();
+  RawSocket closed_window(server->port());
+  closed_window.Send(Greeting() + Frame(kSettings, 0, 0, std::string_view("\0\4\0\0\0\0", 6)) +
+                     Frame(kHeaders, kEndHeaders, 1, RequestFields()) +
+                     Frame(kData, kEndStream, 1, GrpcFrame("hello")));
+  closed_window.ReadAll();
+  EXPECT_TRUE(closed_window.closed());
+
+  RawSocket slow(server->port());
+  // A window of 2 GiB, so that only the reader is slow.
+  slow.Send(Greeting() + Frame(kSettings, 0, 0, std::string_view("\0\4\x7f\xff\xff\xff", 6)) +
+            Frame(kWindowUpdate, 0, 0, std::string_view("\x7f\0\0\0", 4)));
+  bool is_open = true;
+  for (uint32_t i = 0; i < 1'000 && is_open; ++i) {
+    const std::string message = GrpcFrame(std::string(250'000, 'x'));
+    is_open = slow.Send(Frame(kHeaders, kEndHeaders, 2 * i + 1, RequestFields()));
+    for (size_t at = 0; at < message.size() && is_open; at += 16'000) {
+      const std::string part = message.substr(at, 16'000);
+      const bool is_last = at + part.size() == message.size();
+      is_open = slow.Send(Frame(kData, is_last ? kEndStream : 0, 2 * i + 1, part));
+    }
+  }
+  EXPECT_FALSE(is_open);
+}
+
+TEST(GrpcServer, AsksSilentPeersWhetherTheyAreThere) {
+  GrpcServer::Config config = EchoConfig();
+  config.ping_interval = config.ping_timeout = std::chrono::milliseconds(100);
+  const auto server = GrpcServer::Start(config, Echo).value();
+  RawSocket socket(server->port());
+  socket.Send(Greeting());
+  const std::string question = Frame(kPing, 0, 0, std::string(8, '\0'));
+  EXPECT_THAT(socket.ReadUntil(question), HasSubstr(question));
+  socket.Send(Frame(kPing, kAck, 0, std::string(8, '\0')));
+  EXPECT_THAT(socket.ReadUntil(question), HasSubstr(question));
+  socket.ReadAll();  // It says nothing this time.
+  EXPECT_TRUE(socket.closed());
+}
+
+TEST(GrpcServer, OldConnectionsEndWithWord) {
+  GrpcServer::Config config = EchoConfig();
+  config.age_max = std::chrono::milliseconds(100);
+  const auto server = GrpcServer::Start(config, Echo).value();
+  RawSocket socket(server->port());
+  socket.Send(Greeting());
+  // Its last stream is none, and there is no error.
+  const std::string goodbye = Frame(kGoAway, 0, 0, std::string(8, '\0'));
+  EXPECT_THAT(socket.ReadAll(), HasSubstr(goodbye));
+  EXPECT_TRUE(socket.closed());
+}
+
+TEST(GrpcServer, PeersThatAskTooOftenAreSentAwayWhereThatIsTheRule) {
+  GrpcServer::Config config = EchoConfig();
+  config.ping_interval_min = std::chrono::minutes(5);
+  const auto server = GrpcServer::Start(config, Echo).value();
+  RawSocket socket(server->port());
+  socket.Send(Greeting());
+  for (int i = 0; i < 5; ++i) socket.Send(Frame(kPing, 0, 0, "12345678"));
+  EXPECT_THAT(socket.ReadAll(), HasSubstr("too_many_pings"));
+  EXPECT_TRUE(socket.closed());
 }
 
 TEST_F(GrpcAttack, NonsenseEndsTheConnection) {

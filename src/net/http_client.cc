@@ -17,6 +17,9 @@ namespace {
 constexpr size_t kSpareHandlesMax = 32;
 constexpr long kRedirectsMax = 10;
 constexpr int kPollMs = 60'000;  // Fetch wakes the thread, so this only bounds one sleep.
+// libcurl 7.88 now and then does not notice that an HTTP/2 peer has opened its window again, and an
+// upload over a megabyte would stand still until its time limit: so it is made to look.
+constexpr int kHttp2PollMs = 20;
 
 void InitializeCurlOnce() {
   static const CURLcode initialized = curl_global_init(CURL_GLOBAL_ALL);
@@ -29,11 +32,15 @@ struct Transfer {
   HttpClientCallback done;
   CURL* easy = nullptr;
   curl_slist* header_list = nullptr;
+  curl_slist* connect_to = nullptr;
   HttpClientResponse response;
   bool over_limit = false;
   char error_text[CURL_ERROR_SIZE] = {};
 
-  ~Transfer() { curl_slist_free_all(header_list); }
+  ~Transfer() {
+    curl_slist_free_all(header_list);
+    curl_slist_free_all(connect_to);
+  }
 };
 
 size_t OnBody(char* bytes, size_t size, size_t count, void* user) {
@@ -119,6 +126,74 @@ void SetMethod(Transfer& transfer) {
   curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request.method.c_str());
 }
 
+long CurlVersion(config::TlsVersion version) {
+  switch (version) {
+    case config::TlsVersion::kAny:
+      return CURL_SSLVERSION_DEFAULT;
+    case config::TlsVersion::k10:
+      return CURL_SSLVERSION_TLSv1_0;
+    case config::TlsVersion::k11:
+      return CURL_SSLVERSION_TLSv1_1;
+    case config::TlsVersion::k12:
+      return CURL_SSLVERSION_TLSv1_2;
+    case config::TlsVersion::k13:
+      return CURL_SSLVERSION_TLSv1_3;
+  }
+  return CURL_SSLVERSION_DEFAULT;
+}
+
+void SetBlob(CURL* easy, CURLoption option, const std::string& text) {
+  if (text.empty()) return;
+  curl_blob blob{
+      .data = const_cast<char*>(text.data()), .len = text.size(), .flags = CURL_BLOB_COPY};
+  curl_easy_setopt(easy, option, &blob);
+}
+
+// Where the certificate is to have another name than the address, curl is given a URL with that
+// name and told where to connect instead.
+void SetServerName(Transfer& transfer, const std::string& name) {
+  HttpClientRequest& request = transfer.request;
+  const size_t begin = request.url.find("://") + 3;
+  const size_t end = std::min(request.url.find_first_of("/?", begin), request.url.size());
+  const std::string authority = request.url.substr(begin, end - begin);
+  const size_t colon = authority.rfind(':');
+  const bool has_port = colon != authority.npos && authority.find(']', colon) == authority.npos;
+  const std::string host = authority.substr(0, has_port ? colon : authority.npos);
+  const std::string port = has_port ? authority.substr(colon) : "";
+  Append(transfer.connect_to, fmt::format("::{}:", host));
+  curl_easy_setopt(transfer.easy, CURLOPT_CONNECT_TO, transfer.connect_to);
+  request.url.replace(begin, end - begin, name + port);
+  curl_easy_setopt(transfer.easy, CURLOPT_URL, request.url.c_str());
+  if (!request.headers.Has("Host")) request.headers.Set("Host", authority);
+}
+
+void SetTls(Transfer& transfer) {
+  CURL* const easy = transfer.easy;
+  TlsClient& tls = *transfer.request.tls;
+  const config::TlsClientConfig& config = tls.config();
+  const std::shared_ptr<const PemTexts> texts = tls.Current();
+  SetBlob(easy, CURLOPT_CAINFO_BLOB, texts->ca);
+  // Next to authorities of their own, the system's count only where asked for.
+  if (!texts->ca.empty() && !config.include_system_cas) {
+    curl_easy_setopt(easy, CURLOPT_CAPATH, nullptr);
+  }
+  SetBlob(easy, CURLOPT_SSLCERT_BLOB, texts->cert);
+  SetBlob(easy, CURLOPT_SSLKEY_BLOB, texts->key);
+  curl_easy_setopt(easy, CURLOPT_SSLVERSION,
+                   CurlVersion(config.min_version) | CurlVersion(config.max_version) << 16);
+  if (!tls.ciphers().empty()) {
+    curl_easy_setopt(easy, CURLOPT_SSL_CIPHER_LIST, tls.ciphers().c_str());
+  }
+  if (!tls.groups().empty()) {
+    curl_easy_setopt(easy, CURLOPT_SSL_EC_CURVES, tls.groups().c_str());
+  }
+  if (config.insecure_skip_verify) {
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+  }
+  if (!config.server_name.empty()) SetServerName(transfer, config.server_name);
+}
+
 void Configure(Transfer& transfer) {
   const HttpClientRequest& request = transfer.request;
   CURL* const easy = transfer.easy;
@@ -140,7 +215,10 @@ void Configure(Transfer& transfer) {
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 1L);
     curl_easy_setopt(easy, CURLOPT_MAXREDIRS, kRedirectsMax);
   }
-  if (request.http2) {
+  if (request.tls != nullptr && request.url.starts_with("https:")) SetTls(transfer);
+  if (request.http2 && request.url.starts_with("https:")) {
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2TLS);
+  } else if (request.http2) {
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE);
     // libcurl 7.88 breaks a second plain-text HTTP/2 request on a connection
     // (https://github.com/curl/curl/pull/10643), so each has its own.
@@ -209,7 +287,7 @@ class HttpClient::Engine {
       int running = 0;
       curl_multi_perform(multi_, &running);
       Reap();
-      curl_multi_poll(multi_, nullptr, 0, kPollMs, nullptr);
+      curl_multi_poll(multi_, nullptr, 0, http2_active_ > 0 ? kHttp2PollMs : kPollMs, nullptr);
     }
   }
 
@@ -230,6 +308,7 @@ class HttpClient::Engine {
                                   transfer->request.url));
         continue;
       }
+      if (transfer->request.http2) ++http2_active_;
       active_.insert(transfer.release());
     }
     return true;
@@ -244,6 +323,7 @@ class HttpClient::Engine {
       const CURLcode result = message->data.result;
       const std::unique_ptr<Transfer> transfer(raw);
       active_.erase(raw);
+      if (transfer->request.http2) --http2_active_;
       base::Result<HttpClientResponse> outcome = Outcome(*transfer, result);
       curl_multi_remove_handle(multi_, transfer->easy);
       GiveHandle(transfer->easy);
@@ -293,6 +373,7 @@ class HttpClient::Engine {
   CURLM* const multi_;
   // The thread's own:
   std::unordered_set<Transfer*> active_;
+  size_t http2_active_ = 0;
   std::vector<CURL*> spare_;
 
   base::Mutex mutex_;

@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "net/http.h"
+#include "net/tls.h"
 
 namespace narthex::net {
 
@@ -20,9 +21,10 @@ struct HttpClientRequest {
   size_t response_bytes_max = 64 << 20;       // After decompression.
   bool accept_gzip = true;                    // Asks for gzip and decodes it.
   bool follow_redirects = false;              // Up to 10.
-  // HTTP/2 without negotiation, also over plain TCP; such a request has a connection of its own.
+  // HTTP/2: without negotiation over plain TCP, where such a request has a connection of its own.
   bool http2 = false;
-  bool connect_only = false;  // Sends nothing: the response is empty, with status 0.
+  std::shared_ptr<TlsClient> tls;  // For https; null: trusts the system's authorities.
+  bool connect_only = false;       // Sends nothing: the response is empty, with status 0.
 };
 
 struct HttpClientResponse {

@@ -51,6 +51,7 @@ base::Result<std::unique_ptr<HttpServer>> HttpServer::Bind(Config config) {
       .connections_max = config.connections_max,
       .sweep_period = std::clamp<std::chrono::milliseconds>(
           shortest / 8, std::chrono::milliseconds(5), std::chrono::milliseconds(1000)),
+      .tls = config.tls,
   };
   ASSIGN_OR_RETURN(state->sockets, internal::SocketServer::Bind(sockets));
   state->config = std::move(config);

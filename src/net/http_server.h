@@ -6,9 +6,12 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/result.h"
 #include "net/http.h"
+#include "net/tls.h"
 
 namespace narthex::net {
 
@@ -53,8 +56,14 @@ class HttpServer {
     // After this long a body, and a reader of our answer, must keep up 1 KiB/s on average.
     std::chrono::milliseconds transfer_grace{10'000};
     std::chrono::milliseconds idle_timeout{300'000};
+    // For a whole request, and for a whole answer; 0: as long as it keeps up.
+    std::chrono::milliseconds read_timeout{0}, write_timeout{0};
+    bool keep_alives = true;  // A connection serves more than one request.
+    // On every answer, but where the handler has set the same.
+    std::vector<std::pair<std::string, std::string>> response_headers;
     // gzip for answers over 1 KiB to those who accept it.
     bool compress_responses = true;
+    std::shared_ptr<TlsServer> tls;  // Null: in the clear.
   };
 
   // Takes the address, without serving yet. Errors say what to do about a port in use.

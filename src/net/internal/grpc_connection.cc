@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <boost/asio/write.hpp>
+#include <functional>
 
 #include "base/bytes.h"
 #include "base/check.h"
@@ -13,6 +14,7 @@ namespace narthex::net::internal {
 namespace {
 
 constexpr size_t kOutputBytes = 64 << 10;
+constexpr size_t kDecryptedBytes = 16 << 10;
 constexpr int32_t kStreamWindow = 1 << 20;
 constexpr int32_t kConnectionWindow = 4 << 20;
 constexpr size_t kOutboundAcksMax = 100;
@@ -22,6 +24,8 @@ constexpr size_t kControlFramesMax = 10'000;
 constexpr size_t kResetsMax = 200;
 constexpr size_t kDiscardedBytesMax = 1 << 20;
 constexpr std::chrono::milliseconds kLingerTime{200};
+constexpr std::chrono::milliseconds kIdlePings{7'200'000};  // Without a call, one in so long.
+constexpr size_t kPingStrikesMax = 2;
 
 nghttp2_nv Field(std::string_view name, std::string_view value) {
   return {.name = reinterpret_cast<uint8_t*>(const_cast<char*>(name.data())),
@@ -38,6 +42,18 @@ std::string_view Text(const uint8_t* bytes, size_t size) {
 bool IsGrpc(std::string_view content_type) {
   const std::string type = MediaType(content_type);
   return type == "application/grpc" || type.starts_with("application/grpc+");
+}
+
+// How long calls may go on past a connection's age; without a limit, a day.
+std::chrono::milliseconds Grace(const GrpcServer::Config& config) {
+  return config.age_grace.count() > 0 ? config.age_grace : std::chrono::hours(24);
+}
+
+SteadyTime Now() { return std::chrono::steady_clock::now(); }
+
+// Off by up to a tenth, either way.
+std::chrono::milliseconds Jittered(std::chrono::milliseconds age, std::string_view seed) {
+  return age * (90 + std::hash<std::string_view>()(seed) % 21) / 100;
 }
 
 }  // namespace
@@ -75,6 +91,9 @@ struct GrpcConnection::Callbacks {
     const bool empty_data = frame->hd.type == NGHTTP2_DATA && frame->hd.length == 0;
     const bool is_control = frame->hd.type != NGHTTP2_DATA && frame->hd.type != NGHTTP2_HEADERS;
     if (is_control || empty_data) ++self.control_frames_;
+    if (frame->hd.type == NGHTTP2_PING) {
+      self.OnPing((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0);
+    }
     Stream* stream = Find(user, frame->hd.stream_id);
     if (stream == nullptr || is_control) return 0;
     const int32_t id = frame->hd.stream_id;
@@ -88,6 +107,15 @@ struct GrpcConnection::Callbacks {
   // An answer before the request's end also asks the peer to send no more. Not together with the
   // answer: nghttp2 drops what waits for a stream that is to be reset.
   static int OnFrameSent(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
+    // One call more than allowed: nghttp2 refuses it without opening a stream.
+    const bool is_refusal = frame->hd.type == NGHTTP2_RST_STREAM &&
+                            frame->rst_stream.error_code == NGHTTP2_REFUSED_STREAM;
+    if (is_refusal) ++Of(user).resets_;
+    if (frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS) {
+      Of(user).last_progress_ = Now();
+      Of(user).last_peer_ping_.reset();
+      Of(user).ping_strikes_ = 0;
+    }
     if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) return 0;
     const Stream* stream = Find(user, frame->hd.stream_id);
     if (stream != nullptr && !stream->complete) {
@@ -150,7 +178,11 @@ GrpcConnection::GrpcConnection(Loop& loop, Tcp::socket socket, const GrpcServer:
     : Connection(loop, std::move(socket)),
       config_(config),
       handler_(handler),
-      session_(Callbacks::MakeSession(this), &nghttp2_session_del) {}
+      session_(Callbacks::MakeSession(this), &nghttp2_session_del),
+      old_at_(config.age_max.count() > 0 ? Now() + Jittered(config.age_max, peer_)
+                                         : SteadyTime::max()),
+      last_input_(Now()),
+      last_progress_(last_input_) {}
 
 std::shared_ptr<GrpcConnection> GrpcConnection::Self() {
   return std::static_pointer_cast<GrpcConnection>(shared_from_this());
@@ -158,7 +190,7 @@ std::shared_ptr<GrpcConnection> GrpcConnection::Self() {
 
 void GrpcConnection::Start() {
   ErrorCode ignored;
-  socket_.non_blocking(true, ignored);
+  stream_.socket().non_blocking(true, ignored);
   const nghttp2_settings_entry settings[] = {
       {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS,
        static_cast<uint32_t>(config_.concurrent_streams_max)},
@@ -180,22 +212,38 @@ void GrpcConnection::Drain() {
 }
 
 void GrpcConnection::AwaitInput() {
-  socket_.async_wait(Tcp::socket::wait_read, [self = Self()](const ErrorCode& error) {
+  if (stream_.is_tls()) return AwaitDecrypted();
+  stream_.socket().async_wait(Tcp::socket::wait_read, [self = Self()](const ErrorCode& error) {
     if (self->closed()) return;
     if (error) return self->Close();
     self->Receive();
   });
 }
 
+void GrpcConnection::AwaitDecrypted() {
+  decrypted_.resize(kDecryptedBytes);
+  stream_.async_read_some(asio::buffer(decrypted_),
+                          [self = Self()](const ErrorCode& error, size_t count) {
+                            if (self->closed()) return;
+                            if (error) return self->Close();
+                            self->Take({self->decrypted_.data(), count});
+                          });
+}
+
 void GrpcConnection::Receive() {
   ErrorCode error;
   std::vector<char>& scratch = loop_.scratch();
-  const size_t count = socket_.read_some(asio::buffer(scratch), error);
+  const size_t count = stream_.socket().read_some(asio::buffer(scratch), error);
   if (error && error != asio::error::would_block) return Close();
+  Take({scratch.data(), count});
+}
+
+void GrpcConnection::Take(std::string_view bytes) {
   if (lingering_) return AwaitInput();
+  last_input_ = Now();
   receiving_ = true;
   const ssize_t taken = nghttp2_session_mem_recv(
-      session_.get(), reinterpret_cast<const uint8_t*>(scratch.data()), count);
+      session_.get(), reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
   receiving_ = false;
   if (taken < 0) {
     // Not HTTP/2, or a flood: nghttp2 has queued a GOAWAY where the peer would understand one.
@@ -228,12 +276,14 @@ void GrpcConnection::Pump() {
     return UpdateDeadline();
   }
   writing_ = true;
+  last_progress_ = Now();
   UpdateDeadline();
-  asio::async_write(socket_, asio::buffer(output_),
+  asio::async_write(stream_, asio::buffer(output_),
                     [self = Self()](const ErrorCode& error, size_t) {
                       if (self->closed()) return;
                       if (error) return self->Close();
                       self->writing_ = false;
+                      self->last_progress_ = Now();
                       self->Pump();
                     });
 }
@@ -243,19 +293,71 @@ void GrpcConnection::Pump() {
 void GrpcConnection::Finish() {
   if (lingering_) return;
   lingering_ = true;
-  ErrorCode ignored;
-  socket_.shutdown(Tcp::socket::shutdown_send, ignored);
+  stream_.ShutdownSend([self = Self()](const ErrorCode&) {});
   loop_.RunAfter(kLingerTime, [weak = std::weak_ptr(Self())] {
     if (const std::shared_ptr<GrpcConnection> self = weak.lock()) self->Close();
   });
 }
 
 void GrpcConnection::UpdateDeadline() {
-  const bool receiving_request =
-      std::ranges::any_of(streams_, [](const auto& entry) { return !entry.second.complete; });
-  if (writing_ || receiving_request || !greeted_) return SetDeadlineIn(config_.stall_timeout);
-  if (!streams_.empty()) return SetDeadline(SteadyTime::max());
-  SetDeadlineIn(config_.idle_timeout);
+  // A call that is not with the handler is the peer's to move on: to send its rest, or to take the
+  // answer.
+  const bool is_owed =
+      std::ranges::any_of(streams_, [](const auto& entry) { return !entry.second.handling; });
+  SteadyTime deadline = SteadyTime::max();
+  if (writing_ || is_owed || !greeted_) {
+    deadline = last_progress_ + config_.stall_timeout;
+  } else if (streams_.empty()) {
+    deadline = Now() + config_.idle_timeout;
+  }
+  give_up_at_ = deadline;
+  SetDeadline(std::min(deadline, NextCare()));
+}
+
+SteadyTime GrpcConnection::NextCare() const {
+  if (draining_) return old_at_ == SteadyTime::max() ? old_at_ : old_at_ + Grace(config_);
+  SteadyTime next = old_at_;
+  if (pinged_at_.has_value()) {
+    next = std::min(next, *pinged_at_ + config_.ping_timeout);
+  } else if (config_.ping_interval.count() > 0) {
+    next = std::min(next, last_input_ + config_.ping_interval);
+  }
+  return next;
+}
+
+void GrpcConnection::Expire() {
+  const SteadyTime now = Now();
+  const bool is_quiet = streams_.empty() && greeted_ && !writing_;
+  if (now >= give_up_at_) return is_quiet && !draining_ ? Drain() : Close();
+  if (draining_ || (pinged_at_.has_value() && now >= *pinged_at_ + config_.ping_timeout)) {
+    return Close();
+  }
+  if (now >= old_at_) return Drain();
+  pinged_at_ = now;
+  nghttp2_submit_ping(session_.get(), NGHTTP2_FLAG_NONE, nullptr);
+  Pump();
+  // Pump looks at the deadline only where it had something to send.
+  SetDeadline(std::min(give_up_at_, NextCare()));
+}
+
+void GrpcConnection::OnPing(bool is_answer) {
+  if (is_answer) {
+    pinged_at_.reset();
+    return;
+  }
+  if (config_.ping_interval_min.count() == 0) return;
+  const bool is_allowed = !streams_.empty() || config_.pings_without_streams;
+  const std::chrono::milliseconds least = is_allowed ? config_.ping_interval_min : kIdlePings;
+  const SteadyTime now = Now();
+  if (last_peer_ping_.has_value() && now < *last_peer_ping_ + least) ++ping_strikes_;
+  last_peer_ping_ = now;
+  if (ping_strikes_ <= kPingStrikesMax) return;
+  static constexpr std::string_view kReason = "too_many_pings";
+  draining_ = true;
+  nghttp2_submit_goaway(
+      session_.get(), NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(session_.get()),
+      NGHTTP2_ENHANCE_YOUR_CALM, reinterpret_cast<const uint8_t*>(kReason.data()), kReason.size());
+  nghttp2_session_terminate_session(session_.get(), NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
 int GrpcConnection::OnHeader(Stream& stream, std::string_view name, std::string_view value) {
@@ -276,6 +378,7 @@ int GrpcConnection::OnHeader(Stream& stream, std::string_view name, std::string_
 
 void GrpcConnection::OnHeadersEnd(int32_t id, Stream& stream) {
   MarkUsed();
+  last_progress_ = Now();
   if (stream.http_method != "POST" || !IsGrpc(stream.content_type)) {
     // Not gRPC: an HTTP answer, which such a client understands.
     const nghttp2_nv field = Field(":status", "415");
@@ -290,6 +393,7 @@ void GrpcConnection::OnHeadersEnd(int32_t id, Stream& stream) {
 }
 
 void GrpcConnection::OnData(int32_t id, Stream& stream, std::string_view bytes) {
+  last_progress_ = Now();
   if (stream.refusal.has_value() || stream.answered) return Discard(id, stream, bytes.size());
   stream.body.append(bytes);
   buffered_bytes_ += bytes.size();
@@ -359,6 +463,7 @@ void GrpcConnection::Answer(int32_t id, GrpcAnswer answer) {
   Stream& stream = found->second;
   stream.handling = false;
   --handling_;
+  last_progress_ = Now();
   if (answer.message.has_value()) {
     SubmitMessage(id, stream, *answer.message);
   } else {

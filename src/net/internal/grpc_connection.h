@@ -22,6 +22,7 @@ class GrpcConnection : public Connection {
   void Start() override;
   void Drain() override;
   bool idle() const override { return handling_ == 0; }
+  void Expire() override;
 
  private:
   // A call, from its header to the end of its answer.
@@ -43,9 +44,14 @@ class GrpcConnection : public Connection {
 
   std::shared_ptr<GrpcConnection> Self();
   void AwaitInput();
+  void AwaitDecrypted();
   void Receive();
+  void Take(std::string_view bytes);
   void Pump();
   void UpdateDeadline();
+  // When the connection itself, without a call in trouble, needs attention next.
+  SteadyTime NextCare() const;
+  void OnPing(bool is_answer);
   void Finish();
 
   int OnHeader(Stream& stream, std::string_view name, std::string_view value);
@@ -70,6 +76,13 @@ class GrpcConnection : public Connection {
   std::unordered_map<int32_t, Stream> streams_;
   size_t handling_ = 0;
   size_t buffered_bytes_ = 0;
+  const SteadyTime old_at_;  // When it gets no further calls.
+  SteadyTime last_input_;
+  SteadyTime last_progress_;                   // Of a call: pings and the like are none.
+  SteadyTime give_up_at_ = SteadyTime::max();  // On what the peer owes us, or on its idling.
+  std::optional<SteadyTime> pinged_at_;        // Our question is unanswered.
+  std::optional<SteadyTime> last_peer_ping_;   // Since we last sent something of a call.
+  size_t ping_strikes_ = 0;
   size_t control_frames_ = 0;  // Since the last complete request.
   size_t resets_ = 0;          // Calls given up by the peer, less those that ran to their end.
   bool greeted_ = false;       // The peer has sent a frame.
@@ -78,6 +91,7 @@ class GrpcConnection : public Connection {
   bool receiving_ = false;  // Inside nghttp2: what is submitted now is sent afterwards.
   bool writing_ = false;
   std::string output_;
+  std::vector<char> decrypted_;  // Read under TLS.
 };
 
 }  // namespace narthex::net::internal

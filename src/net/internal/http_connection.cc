@@ -20,6 +20,7 @@ namespace http = boost::beast::http;
 constexpr size_t kCompressBytesMin = 1024;
 constexpr size_t kBytesPerSecondMin = 1024;
 constexpr size_t kBodyReadBytes = 64 << 10;
+constexpr size_t kReadAheadBytes = 4 << 10;
 constexpr std::chrono::milliseconds kLingerTime{2000};
 
 // Compresses where the peer allows it and it pays. Called on the thread that answers.
@@ -98,13 +99,33 @@ void HttpConnection::AwaitRequest(std::chrono::milliseconds timeout) {
   state_ = State::kIdle;
   if (draining_) return Close();
   if (buffer_.size() > 0) return ReadHeader();  // The next request is here already.
-  buffer_.shrink_to_fit();
   SetDeadlineIn(timeout);
-  socket_.async_wait(Tcp::socket::wait_read, [self = Self()](const ErrorCode& error) {
+  if (stream_.is_tls()) return AwaitDecrypted();
+  buffer_.shrink_to_fit();
+  stream_.socket().async_wait(Tcp::socket::wait_read, [self = Self()](const ErrorCode& error) {
     if (self->closed()) return;
     if (error) return self->Close();
     self->ReadHeader();
   });
+}
+
+// Under TLS the socket tells nothing: only a read shows what has come. One at a time; it may begin
+// while a request is being handled and end when the next is due.
+void HttpConnection::AwaitDecrypted() {
+  if (reading_ahead_) return;
+  reading_ahead_ = true;
+  stream_.async_read_some(buffer_.prepare(kReadAheadBytes),
+                          [self = Self()](const ErrorCode& error, size_t count) {
+                            self->reading_ahead_ = false;
+                            if (self->closed()) return;
+                            if (error) {
+                              if (self->state_ == State::kIdle) return self->Close();
+                              self->gone_.request_stop();
+                              return;
+                            }
+                            self->buffer_.commit(count);
+                            if (self->state_ == State::kIdle) self->ReadHeader();
+                          });
 }
 
 void HttpConnection::ReadHeader() {
@@ -113,7 +134,7 @@ void HttpConnection::ReadHeader() {
   parser_.emplace();
   parser_->header_limit(static_cast<std::uint32_t>(config_.header_bytes_max));
   parser_->body_limit(config_.body_bytes_max);
-  http::async_read_header(socket_, buffer_, *parser_,
+  http::async_read_header(stream_, buffer_, *parser_,
                           [self = Self()](const ErrorCode& error, size_t) {
                             if (self->closed()) return;
                             if (error) return self->Refuse(error);
@@ -129,14 +150,14 @@ void HttpConnection::HeaderRead() {
   const auto& header = parser_->get();
   is_head_ = header.method() == http::verb::head;
   is_http_1_0_ = header.version() < 11;
-  keep_alive_ = parser_->keep_alive();
+  keep_alive_ = parser_->keep_alive() && config_.keep_alives;
   if (parser_->is_done()) return Handle();
   // As left by the header the buffer would take a body in reads of 512 bytes.
   buffer_.reserve(
       std::min<uint64_t>(parser_->content_length().value_or(kBodyReadBytes), kBodyReadBytes));
   if (!beast::iequals(header[http::field::expect], "100-continue")) return ReadBody();
   static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-  asio::async_write(socket_, asio::buffer(kContinue),
+  asio::async_write(stream_, asio::buffer(kContinue),
                     [self = Self()](const ErrorCode& error, size_t) {
                       if (self->closed()) return;
                       if (error) return self->Close();
@@ -145,7 +166,7 @@ void HttpConnection::HeaderRead() {
 }
 
 void HttpConnection::ReadBody() {
-  http::async_read_some(socket_, buffer_, *parser_,
+  http::async_read_some(stream_, buffer_, *parser_,
                         [self = Self()](const ErrorCode& error, size_t) {
                           if (self->closed()) return;
                           if (error) return self->Refuse(error);
@@ -156,8 +177,11 @@ void HttpConnection::ReadBody() {
 }
 
 void HttpConnection::SetTransferDeadline(size_t bytes) {
-  SetDeadline(transfer_start_ + config_.transfer_grace +
-              std::chrono::milliseconds(bytes * 1000 / kBytesPerSecondMin));
+  const std::chrono::milliseconds limit =
+      state_ == State::kWriting ? config_.write_timeout : config_.read_timeout;
+  const std::chrono::milliseconds pace =
+      config_.transfer_grace + std::chrono::milliseconds(bytes * 1000 / kBytesPerSecondMin);
+  SetDeadline(transfer_start_ + (limit.count() > 0 ? std::min(limit, pace) : pace));
 }
 
 void HttpConnection::Handle() {
@@ -194,15 +218,17 @@ void HttpConnection::Handle() {
 void HttpConnection::WatchPeer() {
   // With more input the peer is there; its end shows behind that.
   if (buffer_.size() > 0) return;
-  socket_.async_wait(Tcp::socket::wait_read, [self = Self(),
-                                              request = requests_](const ErrorCode& error) {
-    // What is read after the answer is no business of ours any more.
-    if (self->state_ != State::kHandling || self->requests_ != request) return;
-    char byte;
-    const ssize_t peeked = ::recv(self->socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    const bool none_yet = peeked < 0 && (errno == EAGAIN || errno == EINTR);
-    if (error || (peeked <= 0 && !none_yet)) self->gone_.request_stop();
-  });
+  if (stream_.is_tls()) return AwaitDecrypted();
+  stream_.socket().async_wait(
+      Tcp::socket::wait_read, [self = Self(), request = requests_](const ErrorCode& error) {
+        // What is read after the answer is no business of ours any more.
+        if (self->state_ != State::kHandling || self->requests_ != request) return;
+        char byte;
+        const ssize_t peeked =
+            ::recv(self->stream_.socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+        const bool none_yet = peeked < 0 && (errno == EAGAIN || errno == EINTR);
+        if (error || (peeked <= 0 && !none_yet)) self->gone_.request_stop();
+      });
 }
 
 void HttpConnection::Refuse(const ErrorCode& error) {
@@ -227,6 +253,9 @@ void HttpConnection::Refuse(const ErrorCode& error) {
 void HttpConnection::Answer(HttpResponse response) {
   state_ = State::kWriting;
   if (draining_) keep_alive_ = false;
+  for (const auto& [name, value] : config_.response_headers) {
+    if (!response.headers.Has(name)) response.headers.Add(name, value);
+  }
   head_ = FormatHead(response, keep_alive_, is_http_1_0_);
   body_ = is_head_ || !MayHaveBody(response.status) ? std::string() : std::move(response.body);
   written_ = 0;
@@ -241,7 +270,7 @@ void HttpConnection::Write() {
   const std::array<asio::const_buffer, 2> rest = {
       asio::buffer(head_.data() + from_head, head_.size() - from_head),
       asio::buffer(body_.data() + from_body, body_.size() - from_body)};
-  socket_.async_write_some(rest, [self = Self()](const ErrorCode& error, size_t bytes) {
+  stream_.async_write_some(rest, [self = Self()](const ErrorCode& error, size_t bytes) {
     if (self->closed()) return;
     if (error) return self->Close();
     self->written_ += bytes;
@@ -255,10 +284,20 @@ void HttpConnection::Written() {
   head_.clear();
   body_ = std::string();
   if (keep_alive_) return AwaitRequest(config_.idle_timeout);
-  if (unread_input_) return Linger();
-  ErrorCode ignored;
-  socket_.shutdown(Tcp::socket::shutdown_both, ignored);
-  Close();
+  // Under TLS the close is a message of its own, and waits for the peer's.
+  if (unread_input_ && !stream_.is_tls()) return Linger();
+  CloseGently();
+}
+
+void HttpConnection::CloseGently() {
+  if (!stream_.is_tls()) {
+    ErrorCode ignored;
+    stream_.socket().shutdown(Tcp::socket::shutdown_both, ignored);
+    return Close();
+  }
+  state_ = State::kLingering;
+  SetDeadlineIn(kLingerTime);
+  stream_.ShutdownSend([self = Self()](const ErrorCode&) { self->Close(); });
 }
 
 // Closing a socket with unread input resets the connection, and the peer may lose our answer: so
@@ -268,9 +307,9 @@ void HttpConnection::Linger() {
     state_ = State::kLingering;
     SetDeadlineIn(kLingerTime);
     ErrorCode ignored;
-    socket_.shutdown(Tcp::socket::shutdown_send, ignored);
+    stream_.socket().shutdown(Tcp::socket::shutdown_send, ignored);
   }
-  socket_.async_read_some(asio::buffer(loop_.scratch()),
+  stream_.async_read_some(asio::buffer(loop_.scratch()),
                           [self = Self()](const ErrorCode& error, size_t) {
                             if (self->closed()) return;
                             if (error) return self->Close();

@@ -29,6 +29,7 @@ class HttpConnection : public Connection {
 
   std::shared_ptr<HttpConnection> Self();
   void AwaitRequest(std::chrono::milliseconds timeout);
+  void AwaitDecrypted();
   void ReadHeader();
   void HeaderRead();
   void ReadBody();
@@ -40,6 +41,7 @@ class HttpConnection : public Connection {
   void Write();
   void Written();
   void Linger();
+  void CloseGently();
   // The peer must have moved `bytes` by then.
   void SetTransferDeadline(size_t bytes);
 
@@ -50,7 +52,8 @@ class HttpConnection : public Connection {
   bool keep_alive_ = false;
   bool is_head_ = false;
   bool is_http_1_0_ = false;
-  bool unread_input_ = false;  // The peer may still be sending: close with care.
+  bool reading_ahead_ = false;  // Under TLS, into buffer_.
+  bool unread_input_ = false;   // The peer may still be sending: close with care.
   boost::beast::flat_buffer buffer_;
   std::optional<Parser> parser_;
   std::string head_;  // Of the answer.

@@ -14,6 +14,7 @@ namespace {
 constexpr size_t kScratchBytes = 64 << 10;
 constexpr std::chrono::milliseconds kAcceptRetry{100};  // After running out of descriptors.
 constexpr std::chrono::milliseconds kDrainPoll{5};
+constexpr std::chrono::milliseconds kHandshakeTime{10'000};
 
 std::string PeerOf(const Tcp::socket& socket) {
   boost::system::error_code error;
@@ -120,19 +121,46 @@ void LoopGate::Close() {
 }
 
 Connection::Connection(Loop& loop, Tcp::socket socket)
-    : loop_(loop), socket_(std::move(socket)), peer_(PeerOf(socket_)) {
+    : loop_(loop), stream_(std::move(socket)), peer_(PeerOf(stream_.socket())) {
   boost::system::error_code ignored;
-  socket_.set_option(Tcp::no_delay(true), ignored);
+  stream_.socket().set_option(Tcp::no_delay(true), ignored);
 }
 
 void Connection::Close() {
   if (closed_) return;
   closed_ = true;
   boost::system::error_code ignored;
-  socket_.close(ignored);
+  stream_.socket().close(ignored);
   loop_.live_.fetch_sub(1);
   const std::shared_ptr<Connection> keep = std::move(*place_);
   loop_.connections_.erase(place_);
+}
+
+void Connection::Begin(TlsServer* tls, std::string_view protocol) {
+  if (tls == nullptr) return Start();
+  handshaking_ = true;
+  SetDeadlineIn(kHandshakeTime);
+  stream_.Handshake(tls->Current(), protocol,
+                    [self = shared_from_this()](const boost::system::error_code& error) {
+                      if (!self->closed()) self->HandshakeDone(error);
+                    });
+}
+
+void Connection::HandshakeDone(const boost::system::error_code& error) {
+  if (!error) {
+    handshaking_ = false;
+    return Start();
+  }
+  if (error.category() == asio::error::get_ssl_category() &&
+      ERR_GET_REASON(static_cast<unsigned long>(error.value())) == SSL_R_HTTP_REQUEST) {
+    static constexpr std::string_view kAnswer =
+        "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
+    boost::system::error_code ignored;
+    stream_.socket().non_blocking(true, ignored);
+    stream_.socket().write_some(asio::buffer(kAnswer), ignored);
+    stream_.socket().shutdown(Tcp::socket::shutdown_both, ignored);
+  }
+  Close();
 }
 
 void Connection::SetDeadlineIn(std::chrono::milliseconds delay) {
@@ -168,20 +196,21 @@ void Loop::StopThread() {
   thread_.join();
 }
 
-void Loop::Adopt(std::shared_ptr<Connection> connection) {
+void Loop::Adopt(std::shared_ptr<Connection> connection, TlsServer* tls,
+                 std::string_view protocol) {
   Connection& added = *connection;
   added.place_ = connections_.insert(connections_.end(), std::move(connection));
   if (draining_) {
     added.Close();
     return;
   }
-  added.Start();
+  added.Begin(tls, protocol);
   if (!sweeping_) Sweep();
 }
 
 bool Loop::CloseOldestIdle() {
   for (const std::shared_ptr<Connection>& connection : connections_) {
-    if (!connection->idle()) continue;
+    if (!connection->handshaking_ && !connection->idle()) continue;
     connection->Close();
     return true;
   }
@@ -192,7 +221,12 @@ void Loop::Drain() {
   draining_ = true;
   const std::list<std::shared_ptr<Connection>> connections = connections_;
   for (const std::shared_ptr<Connection>& connection : connections) {
-    if (!connection->closed()) connection->Drain();
+    if (connection->closed()) continue;
+    if (connection->handshaking_) {
+      connection->Close();
+    } else {
+      connection->Drain();
+    }
   }
 }
 
@@ -210,7 +244,12 @@ void Loop::Sweep() {
   const SteadyTime now = std::chrono::steady_clock::now();
   for (auto next = connections_.begin(); next != connections_.end();) {
     const std::shared_ptr<Connection> connection = *next++;
-    if (connection->deadline() <= now) connection->Close();
+    if (connection->deadline() > now) continue;
+    if (connection->handshaking_) {
+      connection->Close();
+    } else {
+      connection->Expire();
+    }
   }
   sweeping_ = !connections_.empty();
   if (!sweeping_) return;
@@ -279,7 +318,7 @@ void SocketServer::Place(Loop& loop, Tcp::socket socket) {
       live_.fetch_sub(1);
       return;
     }
-    loop.Adopt(factory_(loop, std::move(socket)));
+    loop.Adopt(factory_(loop, std::move(socket)), config_.tls.get(), config_.protocol);
   });
 }
 

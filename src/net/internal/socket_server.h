@@ -15,11 +15,11 @@
 #include "base/mutex.h"
 #include "base/result.h"
 #include "base/thread_pool.h"
+#include "net/internal/stream.h"
+#include "net/tls.h"
 
 namespace narthex::net::internal {
 
-namespace asio = boost::asio;
-using Tcp = asio::ip::tcp;
 using SteadyTime = std::chrono::steady_clock::time_point;
 
 class Loop;
@@ -48,6 +48,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   virtual void Drain() = 0;
   // No request in flight: closing it now loses no work.
   virtual bool idle() const = 0;
+  // Its deadline has passed.
+  virtual void Expire() { Close(); }
 
   void Close();
   bool closed() const { return closed_; }
@@ -61,11 +63,16 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void MarkUsed();
 
   Loop& loop_;
-  Tcp::socket socket_;
+  Stream stream_;
   const std::string peer_;
 
  private:
   friend class Loop;
+  // Start, after TLS's handshake where there is one.
+  void Begin(TlsServer* tls, std::string_view protocol);
+  void HandshakeDone(const boost::system::error_code& error);
+
+  bool handshaking_ = false;
   bool closed_ = false;
   SteadyTime deadline_ = SteadyTime::max();
   std::list<std::shared_ptr<Connection>>::iterator place_;
@@ -85,7 +92,8 @@ class Loop {
   void StopThread();
 
   // On the loop's thread:
-  void Adopt(std::shared_ptr<Connection> connection);
+  // `tls`: null for none; `protocol`: "http/1.1" or "h2".
+  void Adopt(std::shared_ptr<Connection> connection, TlsServer* tls, std::string_view protocol);
   bool CloseOldestIdle();
   void Drain();
   void RunAfter(std::chrono::milliseconds delay, std::move_only_function<void()> function);
@@ -117,6 +125,8 @@ class SocketServer {
     size_t workers = 2;
     size_t connections_max = 512;
     std::chrono::milliseconds sweep_period{1000};
+    std::shared_ptr<TlsServer> tls;     // Null: in the clear.
+    std::string protocol = "http/1.1";  // Spoken under TLS.
   };
   using Factory = std::function<std::shared_ptr<Connection>(Loop&, Tcp::socket)>;
 
