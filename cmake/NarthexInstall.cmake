@@ -35,7 +35,7 @@ install(TARGETS ${targets} EXPORT narthexTargets
 # The public header of the database stands alone; the SDK's templates need those below them.
 install(FILES ${CMAKE_SOURCE_DIR}/src/embed/database.h
         DESTINATION include/narthex COMPONENT library)
-foreach(module base model otlp sdk telemetry)
+foreach(module base config model otlp sdk telemetry)
   install(DIRECTORY ${CMAKE_SOURCE_DIR}/src/${module}
           DESTINATION include/narthex COMPONENT library
           FILES_MATCHING PATTERN "*.h" PATTERN testing EXCLUDE)

@@ -199,6 +199,13 @@ Settings ReadSettings(const GetEnv& get, base::Logger& logger) {
   ReadUrl(reader, settings);
   ReadHeaders(reader, settings);
   ReadEnum(reader, reader.Otlp("COMPRESSION"), {{"gzip", true}, {"none", false}}, settings.gzip);
+  const auto file = [&](const char* suffix) {
+    const auto named = reader.Otlp(suffix);
+    return named.has_value() ? named->second : std::string();
+  };
+  settings.ca_file = file("CERTIFICATE");
+  settings.cert_file = file("CLIENT_CERTIFICATE");
+  settings.key_file = file("CLIENT_KEY");
   ReadPrometheusAddress(reader, settings);
   reader.Milliseconds("OTEL_METRIC_EXPORT_INTERVAL", reader.Text("OTEL_METRIC_EXPORT_INTERVAL"),
                       settings.interval);
@@ -225,10 +232,7 @@ Settings ReadSettings(const GetEnv& get, base::Logger& logger) {
             {"always_on", sdk::ExemplarFilter::kAlwaysOn},
             {"always_off", sdk::ExemplarFilter::kAlwaysOff}},
            settings.exemplars);
-  for (const char* name : {"OTEL_EXPORTER_OTLP_CERTIFICATE", "OTEL_EXPORTER_OTLP_CLIENT_KEY",
-                           "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", "OTEL_CONFIG_FILE"}) {
-    reader.WarnNoEffect(name);
-  }
+  reader.WarnNoEffect("OTEL_CONFIG_FILE");
   return settings;
 }
 

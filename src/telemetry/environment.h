@@ -33,6 +33,9 @@ struct Settings {
   std::string url = "http://localhost:4318/v1/metrics";  // For gRPC without a path.
   std::vector<std::pair<std::string, std::string>> headers;
   bool gzip = false;
+  std::string ca_file;    // …CERTIFICATE: whom to trust; empty: the system's authorities.
+  std::string cert_file;  // …CLIENT_CERTIFICATE and …CLIENT_KEY: who we are.
+  std::string key_file;
   std::chrono::milliseconds timeout{10'000};  // Of one export, retries included.
 
   std::string prometheus_address = "localhost:9464";  // OTEL_EXPORTER_PROMETHEUS_HOST and _PORT

@@ -21,20 +21,37 @@ sdk::ReaderOptions ReaderOf(const Settings& settings) {
           .histogram_aggregation = settings.histogram_aggregation};
 }
 
-std::unique_ptr<MetricExporter> MakeExporter(const Settings& settings, const base::Clock& clock,
-                                             base::Logger& logger) {
+// Null where the settings name no files: then the system's authorities hold.
+base::Result<std::shared_ptr<net::TlsClient>> MakeTls(const Settings& settings,
+                                                      base::Logger& logger) {
+  if (settings.ca_file.empty() && settings.cert_file.empty() && settings.key_file.empty()) {
+    return nullptr;
+  }
+  config::TlsClientConfig config;
+  config.ca.file = settings.ca_file;
+  config.cert.file = settings.cert_file;
+  config.key.file = settings.key_file;
+  return net::TlsClient::Create(std::move(config), base::RealEnv(), logger);
+}
+
+base::Result<std::unique_ptr<MetricExporter>> MakeExporter(const Settings& settings,
+                                                           const base::Clock& clock,
+                                                           base::Logger& logger) {
   if (settings.exporter == Exporter::kConsole) {
     return std::make_unique<ConsoleExporter>([](std::string_view line) {
       std::fwrite(line.data(), 1, line.size(), stdout);
       std::fflush(stdout);
     });
   }
+  ASSIGN_OR_RETURN(const auto tls, MakeTls(settings, logger));
   net::Headers headers;
   for (const auto& [name, value] : settings.headers) headers.Add(name, value);
   if (settings.protocol == Protocol::kGrpc) {
     return std::make_unique<OtlpGrpcExporter>(
-        OtlpGrpcExporter::Config{
-            .target = settings.url, .headers = std::move(headers), .gzip = settings.gzip},
+        OtlpGrpcExporter::Config{.target = settings.url,
+                                 .headers = std::move(headers),
+                                 .gzip = settings.gzip,
+                                 .tls = tls},
         clock, logger);
   }
   return std::make_unique<OtlpHttpExporter>(
@@ -43,7 +60,8 @@ std::unique_ptr<MetricExporter> MakeExporter(const Settings& settings, const bas
                                .encoding = settings.protocol == Protocol::kHttpJson
                                                ? otlp::Encoding::kJson
                                                : otlp::Encoding::kProtobuf,
-                               .gzip = settings.gzip},
+                               .gzip = settings.gzip,
+                               .tls = tls},
       clock, logger);
 }
 
@@ -62,8 +80,13 @@ Metrics::Metrics(Settings settings, const base::Clock& clock, base::Logger& logg
     ServePrometheus(settings, logger);
     return;
   }
+  auto exporter = MakeExporter(settings, clock, logger);
+  if (!exporter.has_value()) {
+    logger.Error("telemetry", "metrics are not exported", {{"error", exporter.error().message}});
+    return;
+  }
   reader_ = std::make_unique<PeriodicReader>(
-      provider_, MakeExporter(settings, clock, logger),
+      provider_, *std::move(exporter),
       PeriodicReader::Config{.interval = settings.interval, .timeout = settings.timeout}, clock,
       logger);
 }

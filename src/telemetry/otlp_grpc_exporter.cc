@@ -21,6 +21,7 @@ OtlpExporter::Attempt OtlpGrpcExporter::Send(const std::string& body,
                      .metadata = config_.headers,
                      .timeout = timeout,
                      .gzip = config_.gzip,
+                     .tls = config_.tls,
                      .answer_bytes_max = kResponseBytesMax};
   call.metadata.Set("User-Agent", kUserAgent);
   std::promise<net::GrpcAnswer> promise;

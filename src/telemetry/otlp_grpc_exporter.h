@@ -13,6 +13,7 @@ class OtlpGrpcExporter final : public OtlpExporter {
     std::string target = "http://localhost:4317";
     net::Headers headers;
     bool gzip = false;
+    std::shared_ptr<net::TlsClient> tls;  // For https; null: trusts the system's authorities.
     RetryDelays retry_delays;
   };
 

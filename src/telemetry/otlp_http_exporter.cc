@@ -35,7 +35,8 @@ OtlpExporter::Attempt OtlpHttpExporter::Send(const std::string& body,
                                  .url = config_.url,
                                  .body = body,
                                  .timeout = timeout,
-                                 .response_bytes_max = kResponseBytesMax};
+                                 .response_bytes_max = kResponseBytesMax,
+                                 .tls = config_.tls};
   request.headers = config_.headers;
   request.headers.Set("Content-Type", otlp::MediaTypeOf(config_.encoding));
   request.headers.Set("User-Agent", kUserAgent);

@@ -14,6 +14,7 @@ class OtlpHttpExporter final : public OtlpExporter {
     net::Headers headers;
     otlp::Encoding encoding = otlp::Encoding::kProtobuf;
     bool gzip = false;
+    std::shared_ptr<net::TlsClient> tls;  // For https; null: trusts the system's authorities.
     RetryDelays retry_delays;
   };
 

@@ -1,11 +1,15 @@
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <filesystem>
+#include <fstream>
 #include <vector>
 
 #include "compress/compress.h"
 #include "net/grpc_server.h"
 #include "net/http_client.h"
 #include "net/http_server.h"
+#include "net/testing/certificates.h"
 #include "otlp/decode.h"
 #include "otlp/json.h"
 #include "telemetry/console_exporter.h"
@@ -301,6 +305,55 @@ TEST(Metrics, LastValuesLeaveAtShutdown) {
   EXPECT_EQ(otlp::DecodeMetrics(collector.Request(0).body)->numbers[0].Int(), 1);
   EXPECT_EQ(otlp::DecodeMetrics(collector.Request(1).body)->numbers[0].Int(), 2);
   EXPECT_EQ(collector.request_count(), 2u);
+}
+
+// What the variables name as files, over https and with a certificate of our own.
+TEST(Metrics, TrustsAndShowsTheCertificatesOfTheEnvironment) {
+  const net::CertificateAuthority authority;
+  const net::Identity client = authority.Issue("client");
+  const std::filesystem::path folder =
+      std::filesystem::path(testing::TempDir()) / "narthex-telemetry-tls";
+  std::filesystem::create_directories(folder);
+  const auto write = [&](const char* name, const std::string& text) {
+    const std::filesystem::path path = folder / name;
+    std::ofstream(path) << text;
+    return path.string();
+  };
+  config::TlsServerConfig server_tls;
+  server_tls.client_ca.text = authority.cert();
+  server_tls.client_auth = config::TlsServerConfig::ClientAuth::kRequireAndVerify;
+  std::atomic<int> requests = 0;
+  auto server =
+      net::HttpServer::Start({.listen_address = "127.0.0.1:0",
+                              .tls = net::ServerTls(authority.Issue("server"), server_tls)},
+                             [&](net::HttpRequest, net::Responder responder) {
+                               ++requests;
+                               responder.Send({.status = 200});
+                             });
+  ASSERT_TRUE(server.has_value());
+  Settings settings;
+  settings.url = "https://127.0.0.1:" + std::to_string((*server)->port()) + "/v1/metrics";
+  settings.ca_file = write("ca.pem", authority.cert());
+  settings.cert_file = write("cert.pem", client.cert);
+  settings.key_file = write("key.pem", client.key);
+  const auto flush = [](const Settings& with) {
+    Metrics metrics(with, base::SystemClock(), base::NullLogger());
+    metrics.provider().GetMeter("m")->CreateUInt64Counter("c")->Add(1);
+    return metrics.ForceFlush().has_value();
+  };
+  EXPECT_TRUE(flush(settings));
+  EXPECT_EQ(requests, 2);  // The last export comes with the end.
+
+  Settings stranger = settings;
+  stranger.cert_file = stranger.key_file = "";
+  stranger.timeout = milliseconds(300);
+  EXPECT_FALSE(flush(stranger));
+  EXPECT_EQ(requests, 2);
+  // Files that cannot be read: nothing is sent, rather than without them.
+  Settings missing = settings;
+  missing.ca_file = (folder / "none.pem").string();
+  EXPECT_TRUE(flush(missing));
+  EXPECT_EQ(requests, 2);
 }
 
 TEST(Metrics, ExportsEveryInterval) {
