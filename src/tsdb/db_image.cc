@@ -113,7 +113,12 @@ base::Result<std::string> Db::FilesForImage() {
 base::Result<bool> Db::LoadImage() {
   const std::string path = ImagePath();
   ASSIGN_OR_RETURN(const bool exists, env_.files.Exists(path));
-  if (!exists || !options_.head_image) return false;
+  if (!exists) return false;
+  if (!options_.head_image) {
+    // Nobody else may take it for the newest state later.
+    if (!options_.read_only) RETURN_IF_ERROR(env_.files.Remove(path));
+    return false;
+  }
   const int64_t began = env_.clock.MonotonicNs();
   base::Status taken;
   {
