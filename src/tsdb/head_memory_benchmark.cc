@@ -6,6 +6,7 @@
 #include <malloc.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <ctime>
 
 #include "base/process.h"
@@ -70,6 +71,9 @@ struct TemporaryDirectory {
   std::string path;
 };
 
+double WallSeconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
 double CpuSeconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
 
 void BM_Memory(benchmark::State& state) {
@@ -144,13 +148,32 @@ void BM_Memory(benchmark::State& state) {
     state.counters["symbols"] = per_series(static_cast<double>(memory.index.symbols));
     state.counters["create_ns"] = creation / static_cast<double>(series) * 1e9;
     state.counters["append_ns"] = append / static_cast<double>(series * scrapes) * 1e9;
+    double wall = WallSeconds();
     db.reset();
-    if (series <= 100'000) {
-      began = CpuSeconds();
-      db = *Db::Open({base::PosixFileSystem(), clock}, base::NullLogger(), options);
-      state.counters["replay_ns"] =
-          (CpuSeconds() - began) / static_cast<double>(series * scrapes) * 1e9;
-    }
+    state.counters["stop_s"] = WallSeconds() - wall;
+    state.counters["image"] = per_series(
+        static_cast<double>(base::ReadFile(base::PosixFileSystem(), directory.path + "/head_image")
+                                .value_or("")
+                                .size()));
+    malloc_trim(0);
+    const uint64_t stopped = base::ReadProcessUsage().resident_bytes;
+    wall = WallSeconds();
+    began = CpuSeconds();
+    db = *Db::Open({base::PosixFileSystem(), clock}, base::NullLogger(), options);
+    state.counters["ready_s"] = WallSeconds() - wall;
+    state.counters["ready_cpu_s"] = CpuSeconds() - began;
+    if (db->statistics().image != Db::ImageUse::kUsed) state.SkipWithError("image");
+    malloc_trim(0);
+    state.counters["ready"] =
+        per_series(static_cast<double>(base::ReadProcessUsage().resident_bytes - stopped));
+    options.head_image = false;
+    db.reset();
+    wall = WallSeconds();
+    began = CpuSeconds();
+    db = *Db::Open({base::PosixFileSystem(), clock}, base::NullLogger(), options);
+    state.counters["replay_ns"] =
+        (CpuSeconds() - began) / static_cast<double>(series * scrapes) * 1e9;
+    state.counters["replay_s"] = WallSeconds() - wall;
   }
 }
 BENCHMARK(BM_Memory)

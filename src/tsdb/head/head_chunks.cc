@@ -126,6 +126,7 @@ struct HeadChunks::File {
 
   const uint32_t number;
   const std::string path;
+  mutable std::atomic<bool> damaged{false};  // A chunk could not be read.
   mutable base::Mutex mutex;
   std::shared_ptr<base::File> file GUARDED_BY(mutex);  // Null until it is created.
   uint64_t written GUARDED_BY(mutex) = 0;
@@ -139,7 +140,8 @@ struct HeadChunks::File {
   }
 
   base::Result<std::string> Read(uint64_t offset) const {
-    const auto damaged = [&](std::string_view cause) {
+    const auto damaged_at = [&](std::string_view cause) {
+      damaged = true;
       return base::Fail(base::Code::kDataLoss, "{}: chunk at offset {}: {}", path, offset, cause);
     };
     std::string bytes;
@@ -151,10 +153,10 @@ struct HeadChunks::File {
         const bool newer = at >= writing.size();
         const std::string& from = newer ? waiting : writing;
         const uint64_t begin = newer ? at - writing.size() : at;
-        if (begin >= from.size()) return damaged("beyond the end");
+        if (begin >= from.size()) return damaged_at("beyond the end");
         size_t size = 0;
         const auto parsed = ParseChunk(std::string_view(from).substr(begin), &size);
-        if (!parsed) return damaged(parsed.error().message);
+        if (!parsed) return damaged_at(parsed.error().message);
         return std::string(parsed->chunk.bytes);
       }
       on_disk = file;
@@ -165,7 +167,7 @@ struct HeadChunks::File {
       size_t size = 0;
       const auto parsed = ParseChunk(bytes, &size);
       if (parsed) return std::string(parsed->chunk.bytes);
-      if (size <= ask || bytes.size() < ask) return damaged(parsed.error().message);
+      if (size <= ask || bytes.size() < ask) return damaged_at(parsed.error().message);
       ask = size;
     }
   }
@@ -276,6 +278,49 @@ base::Result<std::unique_ptr<HeadChunks>> HeadChunks::Open(base::FileSystem& fil
     chunks->AddFile(std::move(file));
   }
   return chunks;
+}
+
+base::Result<std::unique_ptr<HeadChunks>> HeadChunks::OpenKnown(base::FileSystem& files,
+                                                                std::string directory,
+                                                                bool read_only,
+                                                                std::span<const KnownFile> known) {
+  std::unique_ptr<HeadChunks> chunks(new HeadChunks(read_only ? nullptr : &files, directory,
+                                                    known.empty() ? 1 : known.back().number + 1));
+  for (const auto& [number, max_time] : known) {
+    auto file = std::make_shared<File>(number, base::JoinPath(directory, FileName(number)));
+    ASSIGN_OR_RETURN(std::unique_ptr<base::File> on_disk,
+                     files.Open(file->path, base::FileSystem::Mode::kRead));
+    ASSIGN_OR_RETURN(const uint64_t size, on_disk->Size());
+    base::MutexLock file_lock(file->mutex);
+    file->file = std::move(on_disk);
+    file->written = size;
+    file->max_time = max_time;
+    base::MutexLock lock(chunks->mutex_);
+    chunks->AddFile(std::move(file));
+  }
+  return chunks;
+}
+
+base::Result<std::vector<HeadChunks::KnownFile>> HeadChunks::SyncForImage() {
+  base::MutexLock flush(flush_mutex_);
+  std::shared_ptr<const HeadChunkFiles> all;
+  {
+    base::MutexLock lock(mutex_);
+    all = current_;
+  }
+  std::vector<KnownFile> known;
+  for (const auto& [number, file] : all->files) {
+    base::MutexLock lock(file->mutex);
+    if (file->damaged) {
+      return base::Fail(base::Code::kFailedPrecondition, "{} has a damaged chunk", file->path);
+    }
+    if (file->torn || file->file == nullptr || file->end() != file->written) {
+      return base::Fail(base::Code::kFailedPrecondition, "{} is not written", file->path);
+    }
+    RETURN_IF_ERROR(file->file->Sync());
+    known.push_back({number, file->max_time});
+  }
+  return known;
 }
 
 void HeadChunks::AddFile(std::shared_ptr<File> file) {

@@ -5,8 +5,10 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/file_system.h"
 #include "base/mutex.h"
@@ -52,6 +54,19 @@ class HeadChunks {
   static base::Result<std::unique_ptr<HeadChunks>> Open(base::FileSystem& files,
                                                         std::string directory, bool read_only,
                                                         const Callbacks& callbacks);
+
+  // A file that need not be read: what is in it is known.
+  struct KnownFile {
+    uint32_t number;
+    model::Timestamp max_time;
+  };
+  // Opens these instead of reading what is there. Errors: those of the disk.
+  static base::Result<std::unique_ptr<HeadChunks>> OpenKnown(base::FileSystem& files,
+                                                             std::string directory, bool read_only,
+                                                             std::span<const KnownFile> known);
+  // All files, made durable, in order. Errors: those of the disk; kFailedPrecondition while
+  // something waits or once a damaged chunk has been met.
+  base::Result<std::vector<KnownFile>> SyncForImage() EXCLUDES_LOCK(flush_mutex_, mutex_);
 
   // Takes a copy, readable at once and written by the next Flush.
   Location Write(const Chunk& chunk) EXCLUDES_LOCK(mutex_);
