@@ -169,5 +169,25 @@ TEST(FloatHistogram, RefusesWhatDoesNotFit) {
   EXPECT_FALSE(h.Validate().has_value());
 }
 
+TEST(IntegerHistogram, LosesResolutionAsItsFloatTwinDoes) {
+  IntegerHistogram whole{.schema = 2,
+                         .zero_threshold = 0.01,
+                         .zero_count = 1,
+                         .count = 17,
+                         .sum = 5,
+                         .positive_spans = {{-3, 3}, {2, 2}},
+                         .negative_spans = {{7, 1}},
+                         .positive_deltas = {1, 1, 1, 1, 1},
+                         .negative_deltas = {1}};
+  for (int32_t schema = 2; schema >= kExponentialSchemaMin; --schema) {
+    IntegerHistogram coarse = whole;
+    coarse.ReduceResolution(schema);
+    FloatHistogram floats = whole.ToFloat();
+    floats.ReduceResolution(schema);
+    EXPECT_EQ(coarse.ToFloat().ToString(), floats.ToString()) << schema;
+    EXPECT_TRUE(coarse.Validate().has_value()) << schema;
+  }
+}
+
 }  // namespace
 }  // namespace narthex::model

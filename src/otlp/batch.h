@@ -60,6 +60,7 @@ struct NumberPoint {
   uint64_t bits = 0;
   uint32_t flags = 0;
   Type type = Type::kNone;
+  bool has_exemplars = false;
 
   int64_t Int() const { return static_cast<int64_t>(bits); }
   double Double() const {
@@ -80,6 +81,7 @@ struct HistogramPoint {
   uint64_t time_ns = 0;
   uint64_t count = 0;
   uint32_t flags = 0;
+  bool has_exemplars = false;
   Optionals optionals;
   Words bucket_counts;  // One more than bounds, or none.
   Words explicit_bounds;

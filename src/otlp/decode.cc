@@ -337,6 +337,7 @@ class Decoder {
           break;
         case Bytes(5):
           CheckExemplar(cursor.ReadBytes());
+          point.has_exemplars = true;
           break;
         case Bytes(7):
           AddAttribute(cursor, attributes);
@@ -385,6 +386,7 @@ class Decoder {
           break;
         case Bytes(8):
           CheckExemplar(cursor.ReadBytes());
+          point.has_exemplars = true;
           break;
         case Bytes(9):
           AddAttribute(cursor, attributes);

@@ -10,29 +10,25 @@ using config::Diagnostics;
 using config::MapReader;
 using config::Node;
 
-constexpr std::array<std::pair<std::string_view, Protocol>, 4> kProtocols = {{
+constexpr std::array<std::pair<std::string_view, Protocol>, 5> kProtocols = {{
+    {"PrometheusProto", Protocol::kProtobuf},
     {"OpenMetricsText1.0.0", Protocol::kOpenMetrics100},
     {"OpenMetricsText0.0.1", Protocol::kOpenMetrics001},
     {"PrometheusText1.0.0", Protocol::kText100},
     {"PrometheusText0.0.4", Protocol::kText004},
 }};
-constexpr std::string_view kProtobuf = "PrometheusProto";
 
 // Upstream's keys whose absence changes nothing that this version does, with the value that is the
 // default. Anything else that it does not do is an error.
-constexpr std::array<std::string_view, 13> kPassedOver = {"scrape_native_histograms",
-                                                          "convert_classic_histograms_to_nhcb",
-                                                          "always_scrape_classic_histograms",
-                                                          "extra_scrape_metrics",
-                                                          "metric_name_validation_scheme",
-                                                          "metric_name_escaping_scheme",
-                                                          "scrape_failure_log_file",
-                                                          "keep_dropped_targets",
-                                                          "native_histogram_bucket_limit",
-                                                          "native_histogram_min_bucket_factor",
-                                                          "query_log_file",
-                                                          "enable_http2",
-                                                          "rule_query_offset"};
+constexpr std::array<std::string_view, 9> kPassedOver = {"convert_classic_histograms_to_nhcb",
+                                                         "extra_scrape_metrics",
+                                                         "metric_name_validation_scheme",
+                                                         "metric_name_escaping_scheme",
+                                                         "scrape_failure_log_file",
+                                                         "keep_dropped_targets",
+                                                         "query_log_file",
+                                                         "enable_http2",
+                                                         "rule_query_offset"};
 
 void PassOver(MapReader& reader, std::vector<std::string>& warnings) {
   for (const std::string_view key : kPassedOver) {
@@ -49,6 +45,8 @@ void ReadLimits(MapReader& reader, Limits& limits) {
   reader.Read("label_name_length_limit", limits.label_name_bytes);
   reader.Read("label_value_length_limit", limits.label_value_bytes);
   reader.Read("target_limit", limits.targets);
+  reader.Read("native_histogram_bucket_limit", limits.histogram_buckets);
+  reader.Read("native_histogram_min_bucket_factor", limits.histogram_bucket_factor);
 }
 
 std::optional<Protocol> ParseProtocol(std::string_view name) {
@@ -58,19 +56,11 @@ std::optional<Protocol> ParseProtocol(std::string_view name) {
   return std::nullopt;
 }
 
-void ReadProtocols(MapReader& reader, std::vector<Protocol>& protocols,
-                   std::vector<std::string>& warnings) {
+void ReadProtocols(MapReader& reader, std::vector<Protocol>& protocols) {
   std::vector<std::string> names;
   if (!reader.Read("scrape_protocols", names)) return;
   std::vector<Protocol> read;
   for (const std::string& name : names) {
-    if (name == kProtobuf) {
-      warnings.push_back(
-          fmt::format("line {}: PrometheusProto is passed over: this version scrapes "
-                      "text formats",
-                      reader.At("scrape_protocols").line));
-      continue;
-    }
     const std::optional<Protocol> protocol = ParseProtocol(name);
     if (!protocol) {
       reader.Report("scrape_protocols", fmt::format("unknown scrape protocol \"{}\"", name));
@@ -83,6 +73,11 @@ void ReadProtocols(MapReader& reader, std::vector<Protocol>& protocols,
     read.push_back(*protocol);
   }
   if (!read.empty()) protocols = std::move(read);
+}
+
+void ReadHistograms(MapReader& reader, HistogramConfig& histograms) {
+  reader.Read("scrape_native_histograms", histograms.native);
+  reader.Read("always_scrape_classic_histograms", histograms.always_classic);
 }
 
 std::vector<model::Label> ReadLabels(MapReader& reader, std::string_view key,
@@ -150,6 +145,14 @@ void ReadStaticTargets(MapReader& reader, JobConfig& job, Diagnostics& diagnosti
 
 }  // namespace
 
+std::vector<Protocol> DefaultProtocols(const HistogramConfig& histograms) {
+  std::vector<Protocol> protocols;
+  if (histograms.native) protocols.push_back(Protocol::kProtobuf);
+  protocols.insert(protocols.end(), {Protocol::kOpenMetrics100, Protocol::kOpenMetrics001,
+                                     Protocol::kText100, Protocol::kText004});
+  return protocols;
+}
+
 std::vector<relabel::Rule> ReadRelabelRules(const Node& list, Diagnostics& diagnostics) {
   std::vector<relabel::Rule> rules;
   if (!list.is_list()) {
@@ -198,7 +201,8 @@ GlobalConfig ReadGlobalConfig(const Node& node, Diagnostics& diagnostics,
   const bool has_timeout = reader.ReadDuration("scrape_timeout", global.timeout_ms);
   int64_t evaluation_interval_ms = 0;
   reader.ReadDuration("evaluation_interval", evaluation_interval_ms);
-  ReadProtocols(reader, global.protocols, warnings);
+  ReadProtocols(reader, global.protocols);
+  ReadHistograms(reader, global.histograms);
   ReadLimits(reader, global.limits);
   base::Result<model::Labels> labels =
       model::Labels::From(ReadLabels(reader, "external_labels", diagnostics));
@@ -230,7 +234,10 @@ JobConfig ReadJobConfig(const Node& node, const GlobalConfig& global, Diagnostic
   reader.Read("job_name", job.name);
   reader.ReadDuration("scrape_interval", job.interval_ms);
   const bool has_timeout = reader.ReadDuration("scrape_timeout", job.timeout_ms);
-  ReadProtocols(reader, job.protocols, warnings);
+  job.histograms = global.histograms;
+  ReadProtocols(reader, job.protocols);
+  ReadHistograms(reader, job.histograms);
+  if (job.protocols.empty()) job.protocols = DefaultProtocols(job.histograms);
   std::string fallback;
   if (reader.Read("fallback_scrape_protocol", fallback)) {
     job.fallback_protocol = ParseProtocol(fallback);

@@ -14,7 +14,7 @@
 namespace narthex::scrape {
 
 // A format that may be asked for, as configurations name it. Source: Prometheus, scrape_protocols.
-enum class Protocol { kOpenMetrics100, kOpenMetrics001, kText100, kText004 };
+enum class Protocol { kProtobuf, kOpenMetrics100, kOpenMetrics001, kText100, kText004 };
 
 // Limits of a scrape; 0 is none.
 struct Limits {
@@ -24,14 +24,25 @@ struct Limits {
   uint64_t label_name_bytes = 0;
   uint64_t label_value_bytes = 0;
   uint64_t targets = 0;
+  uint64_t histogram_buckets = 0;      // Native ones with more become coarser, or the scrape fails.
+  double histogram_bucket_factor = 0;  // Native buckets grow at least by this.
 };
+
+// What becomes of native histograms, which only protobuf carries.
+struct HistogramConfig {
+  bool native = false;          // They are asked for, and taken as such.
+  bool always_classic = false;  // Classic buckets of theirs are taken besides.
+};
+
+// The formats where none are configured; protobuf comes first where native histograms are wanted.
+std::vector<Protocol> DefaultProtocols(const HistogramConfig& histograms);
 
 // The `global` section as far as it is a default of scrape jobs.
 struct GlobalConfig {
   int64_t interval_ms = 60'000;
   int64_t timeout_ms = 10'000;
-  std::vector<Protocol> protocols = {Protocol::kOpenMetrics100, Protocol::kOpenMetrics001,
-                                     Protocol::kText100, Protocol::kText004};
+  std::vector<Protocol> protocols;  // Empty: the default.
+  HistogramConfig histograms;
   Limits limits;
   model::Labels external_labels;
 };
@@ -47,6 +58,7 @@ struct JobConfig {
   int64_t interval_ms = 0;
   int64_t timeout_ms = 0;
   std::vector<Protocol> protocols;
+  HistogramConfig histograms;
   std::optional<Protocol> fallback_protocol;
   std::string metrics_path = "/metrics";
   std::string scheme = "http";

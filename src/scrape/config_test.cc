@@ -69,10 +69,26 @@ TEST(JobConfig, ReportsWhatItCannotDo) {
 }
 
 TEST(JobConfig, WarnsOfWhatHasNoEffect) {
-  const Read read = ReadJob("job_name: a\nscrape_native_histograms: true\n");
+  const Read read = ReadJob("job_name: a\nkeep_dropped_targets: 5\n");
   EXPECT_TRUE(read.findings.empty());
   ASSERT_EQ(read.warnings.size(), 1u);
-  EXPECT_EQ(read.warnings[0], "line 2: scrape_native_histograms has no effect in this version");
+  EXPECT_EQ(read.warnings[0], "line 2: keep_dropped_targets has no effect in this version");
+}
+
+TEST(JobConfig, NativeHistogramsAskForProtobufFirst) {
+  EXPECT_EQ(ReadJob("job_name: a\n").job.protocols.front(), Protocol::kOpenMetrics100);
+  const JobConfig native = ReadJob(
+                               "job_name: a\nscrape_native_histograms: true\n"
+                               "native_histogram_bucket_limit: 9\n")
+                               .job;
+  EXPECT_EQ(native.protocols.size(), 5u);
+  EXPECT_EQ(native.protocols.front(), Protocol::kProtobuf);
+  EXPECT_EQ(native.limits.histogram_buckets, 9u);
+  const JobConfig own = ReadJob(
+                            "job_name: a\nscrape_native_histograms: true\n"
+                            "scrape_protocols: [PrometheusText0.0.4]\n")
+                            .job;
+  EXPECT_EQ(own.protocols, std::vector<Protocol>{Protocol::kText004});
 }
 
 }  // namespace

@@ -11,7 +11,6 @@ namespace narthex::scrape {
 
 using base::Code;
 using base::Fail;
-using exposition::Parser;
 using model::Label;
 using model::Labels;
 using model::LabelView;
@@ -31,18 +30,27 @@ constexpr uint64_t kMetadataScrapes = 10;
 constexpr std::array<std::string_view, 9> kSuffixes = {
     "", "_bucket", "_sum", "_count", "_total", "_created", "_info", "_gcount", "_gsum"};
 
-base::Result<exposition::Format> FormatOf(std::string_view content_type, const JobConfig& job) {
+// The protocol of an answer; versions of one format do not matter here.
+base::Result<Protocol> ProtocolOf(std::string_view content_type, const JobConfig& job) {
   const std::string media = net::MediaType(content_type);
-  if (media == "application/openmetrics-text") return exposition::Format::kOpenMetrics;
-  if (media == "text/plain") return exposition::Format::kText;
-  if (job.fallback_protocol) {
-    const bool open_metrics = *job.fallback_protocol == Protocol::kOpenMetrics100 ||
-                              *job.fallback_protocol == Protocol::kOpenMetrics001;
-    return open_metrics ? exposition::Format::kOpenMetrics : exposition::Format::kText;
-  }
+  if (media == "application/openmetrics-text") return Protocol::kOpenMetrics100;
+  if (media == "text/plain") return Protocol::kText004;
+  if (media == "application/vnd.google.protobuf") return Protocol::kProtobuf;
+  if (job.fallback_protocol) return *job.fallback_protocol;
   return Fail(Code::kInvalidArgument,
               "received unsupported Content-Type \"{}\" and no fallback_scrape_protocol is set",
               content_type);
+}
+
+template <class Parser>
+constexpr bool kHasHistograms = requires(const Parser& parser) { parser.histogram(); };
+
+template <class Parser>
+bool IsSample(typename Parser::Entry entry) {
+  if constexpr (kHasHistograms<Parser>) {
+    if (entry == Parser::Entry::kHistogram) return true;
+  }
+  return entry == Parser::Entry::kSeries;
 }
 
 }  // namespace
@@ -52,6 +60,11 @@ std::string AcceptHeader(const std::vector<Protocol>& protocols) {
   int weight = 6;
   for (const Protocol protocol : protocols) {
     switch (protocol) {
+      case Protocol::kProtobuf:
+        accept +=
+            "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;"
+            "encoding=delimited;escaping=allow-utf-8";
+        break;
       case Protocol::kOpenMetrics100:
         accept += "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8";
         break;
@@ -133,15 +146,35 @@ void Loop::MarkStale(Timestamp time) {
 
 base::Status Loop::AppendBody(const net::HttpClientResponse& response, Timestamp time,
                               storage::Appender& appender, Outcome& outcome) {
-  ASSIGN_OR_RETURN(const exposition::Format format,
-                   FormatOf(response.headers.Get("Content-Type"), job_));
-  Parser parser(response.body, format);
+  ASSIGN_OR_RETURN(const Protocol protocol, ProtocolOf(response.headers.Get("Content-Type"), job_));
+  switch (protocol) {
+    case Protocol::kProtobuf:
+      return AppendEntries(
+          exposition::ProtobufParser(response.body,
+                                     {.native_histograms = job_.histograms.native,
+                                      .classic_histograms = job_.histograms.always_classic}),
+          time, appender, outcome);
+    case Protocol::kOpenMetrics100:
+    case Protocol::kOpenMetrics001:
+      return AppendEntries(exposition::Parser(response.body, exposition::Format::kOpenMetrics),
+                           time, appender, outcome);
+    case Protocol::kText100:
+    case Protocol::kText004:
+      break;
+  }
+  return AppendEntries(exposition::Parser(response.body, exposition::Format::kText), time, appender,
+                       outcome);
+}
+
+template <class Parser>
+base::Status Loop::AppendEntries(Parser parser, Timestamp time, storage::Appender& appender,
+                                 Outcome& outcome) {
   Entry* previous = nullptr;
   for (;;) {
-    ASSIGN_OR_RETURN(const std::optional<Parser::Entry> found, parser.Next());
+    ASSIGN_OR_RETURN(const auto found, parser.Next());
     if (!found) break;
-    if (*found != Parser::Entry::kSeries) {
-      if (*found != Parser::Entry::kComment) NoteMetadata(parser, *found);
+    if (!IsSample<Parser>(*found)) {
+      NoteMetadata(parser, *found);
       continue;
     }
     ++outcome.scraped;
@@ -168,23 +201,18 @@ base::Status Loop::AppendBody(const net::HttpClientResponse& response, Timestamp
     const Timestamp t = own_time ? *parser.timestamp() : time;
     Appended verdict = Appended::kTooOld;
     if (t <= time + kFutureMsMax) {
-      verdict = appender.Append(entry->ref, t, parser.value());
+      ASSIGN_OR_RETURN(verdict, AppendValue(parser, entry->ref, t, appender));
       if (verdict == Appended::kUnknownSeries) {
         // The storage has let go of a series that had nothing new for long: it begins again.
         ASSIGN_OR_RETURN(const Labels parsed, parser.Labels());
         ASSIGN_OR_RETURN(const Labels labels, LabelsOfSample(parsed));
         ASSIGN_OR_RETURN(entry->ref, appender.Resolve(labels));
-        verdict = appender.Append(entry->ref, t, parser.value());
+        ASSIGN_OR_RETURN(verdict, AppendValue(parser, entry->ref, t, appender));
       }
     }
     Count(verdict, outcome);
     const bool stored = verdict == Appended::kYes || verdict == Appended::kSameAgain;
-    if (stored && parser.exemplar()) {
-      model::Exemplar exemplar = *parser.exemplar();
-      if (!exemplar.timestamp) exemplar.timestamp = t;
-      const Appended taken = appender.AppendExemplar(entry->ref, exemplar);
-      if (taken == Appended::kOutOfOrder) ++outcome.exemplars_out_of_order;
-    }
+    if (stored) AppendExemplars(parser, entry->ref, t, appender, outcome);
     if (stored && (!seen_before || metadata_version_ != told_version_)) {
       TellMetadata(entry->ref, text, parser.family(), appender);
     }
@@ -194,6 +222,73 @@ base::Status Loop::AppendBody(const net::HttpClientResponse& response, Timestamp
   }
   told_version_ = metadata_version_;
   return {};
+}
+
+template <class Parser>
+base::Result<Appended> Loop::AppendValue(const Parser& parser, SeriesRef series, Timestamp t,
+                                         storage::Appender& appender) const {
+  if constexpr (kHasHistograms<Parser>) {
+    if (parser.entry() == Parser::Entry::kHistogram) {
+      return std::visit(
+          [&](const auto& histogram) -> base::Result<Appended> {
+            ASSIGN_OR_RETURN(const auto limited, Limited(histogram));
+            return appender.AppendHistogram(series, t, limited);
+          },
+          parser.histogram());
+    }
+  }
+  return appender.Append(series, t, parser.value());
+}
+
+template <class Histogram>
+base::Result<Histogram> Loop::Limited(Histogram histogram) const {
+  const auto buckets = [&] {
+    uint64_t count = 0;
+    for (const auto* spans : {&histogram.positive_spans, &histogram.negative_spans}) {
+      for (const model::BucketSpan& span : *spans) count += span.length;
+    }
+    return count;
+  };
+  const auto coarsen = [&] {
+    if (histogram.schema <= model::kExponentialSchemaMin) return false;
+    histogram.ReduceResolution(histogram.schema - 1);
+    return true;
+  };
+  const Limits& limits = job_.limits;
+  if (limits.histogram_bucket_factor > 1) {
+    while (std::exp2(std::exp2(-histogram.schema)) < limits.histogram_bucket_factor && coarsen()) {
+    }
+  }
+  while (limits.histogram_buckets != 0 && buckets() > limits.histogram_buckets) {
+    if (!coarsen()) {
+      return Fail(Code::kResourceExhausted, "native_histogram_bucket_limit of {} exceeded",
+                  limits.histogram_buckets);
+    }
+  }
+  return histogram;
+}
+
+template <class Parser>
+void Loop::AppendExemplars(const Parser& parser, SeriesRef series, Timestamp t,
+                           storage::Appender& appender, Outcome& outcome) const {
+  if constexpr (kHasHistograms<Parser>) {
+    if (parser.entry() == Parser::Entry::kHistogram) {
+      bool taken = false, late = false;
+      for (const model::Exemplar& exemplar : parser.histogram_exemplars()) {
+        const Appended verdict = appender.AppendExemplar(series, exemplar);
+        (verdict == Appended::kOutOfOrder ? late : taken) = true;
+      }
+      // Those of the scrape before come again: only a series with nothing new is late.
+      if (late && !taken) ++outcome.exemplars_out_of_order;
+      return;
+    }
+  }
+  if (!parser.exemplar()) return;
+  model::Exemplar exemplar = *parser.exemplar();
+  if (!exemplar.timestamp) exemplar.timestamp = t;
+  if (appender.AppendExemplar(series, exemplar) == Appended::kOutOfOrder) {
+    ++outcome.exemplars_out_of_order;
+  }
 }
 
 void Loop::TellMetadata(SeriesRef series, std::string_view text, std::string_view family,
@@ -207,7 +302,10 @@ void Loop::TellMetadata(SeriesRef series, std::string_view text, std::string_vie
   if (found != metadata_.end()) appender.SetMetadata(series, found->second.metadata);
 }
 
-void Loop::NoteMetadata(const Parser& parser, Parser::Entry kind) {
+template <class Parser>
+void Loop::NoteMetadata(const Parser& parser, typename Parser::Entry kind) {
+  using Kind = typename Parser::Entry;
+  if (kind != Kind::kType && kind != Kind::kHelp && kind != Kind::kUnit) return;  // A comment.
   auto at = metadata_.find(parser.family());
   if (at == metadata_.end()) at = metadata_.try_emplace(std::string(parser.family())).first;
   at->second.last_scrape = scrape_;
@@ -217,9 +315,9 @@ void Loop::NoteMetadata(const Parser& parser, Parser::Entry kind) {
     field = value;
     ++metadata_version_;
   };
-  if (kind == Parser::Entry::kType) set(metadata.type, parser.type());
-  if (kind == Parser::Entry::kHelp) set(metadata.help, parser.text());
-  if (kind == Parser::Entry::kUnit) set(metadata.unit, parser.text());
+  if (kind == Kind::kType) set(metadata.type, parser.type());
+  if (kind == Kind::kHelp) set(metadata.help, parser.text());
+  if (kind == Kind::kUnit) set(metadata.unit, parser.text());
 }
 
 base::Result<Loop::Entry*> Loop::Resolve(std::string_view text, base::Result<Labels> parsed,

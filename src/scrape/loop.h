@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "exposition/parser.h"
+#include "exposition/protobuf_parser.h"
 #include "model/metadata.h"
 #include "net/http_client.h"
 #include "scrape/config.h"
@@ -71,11 +72,27 @@ class Loop {
 
   base::Status AppendBody(const net::HttpClientResponse& response, model::Timestamp time,
                           storage::Appender& appender, Outcome& outcome);
+  // Parser: exposition::Parser or ProtobufParser.
+  template <class Parser>
+  base::Status AppendEntries(Parser parser, model::Timestamp time, storage::Appender& appender,
+                             Outcome& outcome);
+  // Of the series at hand.
+  template <class Parser>
+  base::Result<storage::Appended> AppendValue(const Parser& parser, storage::SeriesRef series,
+                                              model::Timestamp t,
+                                              storage::Appender& appender) const;
+  template <class Parser>
+  void AppendExemplars(const Parser& parser, storage::SeriesRef series, model::Timestamp t,
+                       storage::Appender& appender, Outcome& outcome) const;
+  // Coarser, where the limits ask for it. Error: kResourceExhausted.
+  template <class Histogram>
+  base::Result<Histogram> Limited(Histogram histogram) const;
   base::Result<Entry*> Resolve(std::string_view text, base::Result<model::Labels> parsed,
                                storage::Appender& appender);
   // Labels of a sample after merging in the target's and metric relabelling; empty when dropped.
   base::Result<model::Labels> LabelsOfSample(const model::Labels& scraped) const;
-  void NoteMetadata(const exposition::Parser& parser, exposition::Parser::Entry kind);
+  template <class Parser>
+  void NoteMetadata(const Parser& parser, typename Parser::Entry kind);
   void AppendStale(storage::Appender& appender, model::Timestamp time);
   // Gives the storage what the exposition says of the series' family, if that is the last one
   // named.

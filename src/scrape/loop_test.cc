@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "exposition/protobuf_writer.h"
 #include "model/number.h"
 #include "storage/testing/memory_storage.h"
 
@@ -14,7 +15,7 @@ class LoopTest : public testing::Test {
 
   void Configure(JobConfig job) {
     job_ = std::move(job);
-    job_.protocols = GlobalConfig{}.protocols;
+    job_.protocols = DefaultProtocols(job_.histograms);
     Target target;
     target.labels = *model::Labels::From({{"job", "j"}, {"instance", "i"}});
     loop_ = std::make_unique<Loop>(job_, target, storage_);
@@ -130,6 +131,72 @@ TEST_F(LoopTest, HandsOnExemplars) {
   EXPECT_EQ(found[1].exemplars[0].timestamp, 1250);
 }
 
+class ProtobufLoopTest : public LoopTest {
+ protected:
+  static constexpr char kProtobuf[] =
+      "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; "
+      "encoding=delimited";
+
+  static std::string Body() {
+    exposition::ProtobufWriter writer;
+    writer.Family("c_total", model::MetricType::kCounter, "Help.");
+    writer.Number("k=\"v\"", 3, {}, {});
+    writer.Family("h", model::MetricType::kHistogram, "");
+    writer.NativeHistogram("",
+                           {.schema = 3,
+                            .count = 4,
+                            .sum = 9,
+                            .positive_spans = {{1, 4}},
+                            .positive_deltas = {1, 0, 0, 0}},
+                           {});
+    return writer.Finish();
+  }
+  std::string Histogram(const Outcome& outcome) {
+    EXPECT_TRUE(outcome.status.has_value()) << outcome.status.error().message;
+    const auto querier = *storage_.OpenQuerier({0, 10'000});
+    const auto set = *querier->Select({model::Matcher::Equal("__name__", "h")});
+    if (set->size() == 0) return "";
+    model::SampleColumns samples;
+    EXPECT_TRUE(set->Read(0, {0, 10'000}, samples).has_value());
+    return samples.histograms.empty() ? "a number" : samples.histograms.back()->ToString();
+  }
+};
+
+TEST_F(ProtobufLoopTest, NativeHistogramsAreStoredWhereTheyAreWanted) {
+  Configure({.histograms = {.native = true}});
+  const Outcome outcome = Scrape(1000, Body(), kProtobuf);
+  EXPECT_EQ(outcome.scraped, 2u);
+  EXPECT_EQ(Histogram(outcome),
+            "{count:4, sum:9, (1,1.0905077326652577]:1, (1.0905077326652577,1.189207115002721]:1, "
+            "(1.189207115002721,1.2968395546510096]:1, (1.2968395546510096,1.4142135623730951]:1}");
+  EXPECT_EQ(Samples(R"(c_total{instance="i", job="j", k="v"})"), "1000=3");
+  EXPECT_EQ(loop_->metadata().at("c_total").metadata.help, "Help.");
+  Scrape(2000, "", kProtobuf);
+  EXPECT_EQ(Samples(R"(h{instance="i", job="j"})"), "1000=9 2000=stale");
+}
+
+TEST_F(ProtobufLoopTest, WithoutThemTheClassicSeriesAreStored) {
+  Scrape(1000, Body(), kProtobuf);
+  EXPECT_EQ(Samples(R"(h_bucket{instance="i", job="j", le="+Inf"})"), "1000=4");
+  EXPECT_EQ(Samples(R"(h_count{instance="i", job="j"})"), "1000=4");
+}
+
+TEST_F(ProtobufLoopTest, HistogramsWithTooManyBucketsBecomeCoarser) {
+  Configure({.histograms = {.native = true}, .limits = {.histogram_buckets = 2}});
+  EXPECT_EQ(Histogram(Scrape(1000, Body(), kProtobuf)),
+            "{count:4, sum:9, (1,1.189207115002721]:2, (1.189207115002721,1.4142135623730951]:2}");
+  Configure({.histograms = {.native = true}, .limits = {.histogram_bucket_factor = 1.4}});
+  EXPECT_EQ(Histogram(Scrape(2000, Body(), kProtobuf)),
+            "{count:4, sum:9, (1,1.4142135623730951]:4}");
+}
+
+TEST_F(ProtobufLoopTest, DamageFailsTheScrape) {
+  const Outcome outcome = Scrape(1000, Body().substr(0, Body().size() - 3), kProtobuf);
+  ASSERT_FALSE(outcome.status.has_value());
+  EXPECT_TRUE(outcome.status.error().message.starts_with("byte "))
+      << outcome.status.error().message;
+}
+
 TEST_F(LoopTest, TellsTheStorageWhatSeriesAre) {
   Scrape(1000, "# TYPE a counter\n# HELP a Old.\na 1\nother 1\n# TYPE h histogram\nh_sum 1\n");
   const auto text = [this] {
@@ -156,7 +223,7 @@ TEST_F(LoopTest, NormalisesNotANumber) {
 }
 
 TEST(AcceptHeader, WeighsFormats) {
-  EXPECT_EQ(AcceptHeader(GlobalConfig{}.protocols),
+  EXPECT_EQ(AcceptHeader(DefaultProtocols({})),
             "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
             "application/openmetrics-text;version=0.0.1;q=0.5,"
             "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,"

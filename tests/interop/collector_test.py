@@ -5,8 +5,8 @@ Usage: collector_test.py NARTHEX [--work-dir DIR]
 
 Starts the collector on free ports, exports every instrument kind over every transport, with and
 without compression, cumulative and delta, and compares the page on the Prometheus exporter line by
-line. Debian's `prometheus` and our server scrape the same page and must both answer with the same
-series. Needs node and npm.
+line. Debian's `prometheus` and our server scrape the same exporter, as protobuf, and must both answer
+with the same series, exponential histograms as native ones included. Needs node and npm.
 """
 
 import argparse
@@ -45,7 +45,7 @@ service:
 PROMETHEUS = os.path.join(os.environ.get("NARTHEX_PEERS", "/usr/bin"), "prometheus")
 
 PROMETHEUS_CONFIG = """
-global: {{scrape_interval: 1s}}
+global: {{scrape_interval: 1s{more}}}
 scrape_configs:
   - job_name: collector
     honor_labels: true
@@ -72,6 +72,9 @@ def expected_lines(service):
         f"http_requests_in_flight{labels()} 3",
         f"room_temperature_celsius{room_labels} 21.5",
         "network_io_bytes_total" + labels('direction="receive"') + " 1.234567e+06",
+        "payload_size_bytes_bucket" + labels(after='le="+Inf"') + " 4",
+        f"payload_size_bytes_sum{labels()} 71003",
+        f"payload_size_bytes_count{labels()} 4",
         "queue_length" + labels(after='queue="mail"') + " 4",
         f"system_load_ratio{labels()} 1.75",
         f"http_request_duration_seconds_sum{labels()} 3.0625",
@@ -91,6 +94,7 @@ EXPECTED_COMMENTS = [
     "# TYPE room_temperature_celsius gauge",
     "# TYPE http_request_duration_seconds histogram",
     "# TYPE network_io_bytes_total counter",
+    "# TYPE payload_size_bytes histogram",
     "# TYPE queue_length gauge",
     "# TYPE system_load_ratio gauge",
     "# TYPE target_info gauge",
@@ -217,8 +221,30 @@ def api_series(port):
             labels.append(("le", bound.removesuffix(".0")))
         text = ",".join('%s="%s"' % (key, value.replace("\\", "\\\\").replace('"', '\\"'))
                         for key, value in labels)
-        series[f"{name}{{{text}}}"] = float(item["value"][1])
+        if "histogram" in item:
+            series[f"{name}{{{text}}}"] = json.dumps(item["histogram"][1], sort_keys=True)
+        else:
+            series[f"{name}{{{text}}}"] = float(item["value"][1])
     return series
+
+
+def check_histograms(series, services):
+    """The findings about native histograms; takes them out."""
+    findings = []
+    natives = {text: value for text, value in series.items() if isinstance(value, str)}
+    for text in natives:
+        del series[text]
+    for service in services:
+        of_service = [json.loads(value) for text, value in natives.items() if f'job="{service}"' in text]
+        # 0, 3, 1000 and 70000: the zero bucket and one for each of the others.
+        counts = [[float(bucket[3]) for bucket in histogram["buckets"]] for histogram in of_service]
+        bounds = [[float(bucket[1]) < value <= float(bucket[2])
+                   for bucket, value in zip(histogram["buckets"][1:], (3, 1000, 70000))]
+                  for histogram in of_service]
+        if (counts != [[1, 1, 1, 1]] or bounds != [[True] * 3]
+                or (of_service[0]["count"], of_service[0]["sum"]) != ("4", "71003")):
+            findings.append(f"native histogram of {service}: {of_service}")
+    return natives, findings
 
 
 def main():
@@ -265,21 +291,29 @@ def main():
         findings = check_page(page, services)
         print(f"{len(services)} clients, {len(page_series(page))} series on the page")
 
-        prometheus_config = os.path.join(temp, "prometheus.yml")
-        with open(prometheus_config, "w") as file:
-            file.write(PROMETHEUS_CONFIG.format(page=page_port))
         want = {text: value for text, value in page_series(page).items()
-                if "target_info" not in text}
-        for name, program, port in (("Prometheus", [PROMETHEUS], prometheus_port),
-                                    ("our server", [arguments.narthex, "server"], server_port)):
-            processes.start(program + [f"--config.file={prometheus_config}",
+                if "target_info" not in text and not text.startswith("payload_size")}
+        natives = []
+        for name, program, more, port in (
+                ("Prometheus", [PROMETHEUS, "--enable-feature=native-histograms"], "", prometheus_port),
+                ("our server", [arguments.narthex, "server"], ", scrape_native_histograms: true",
+                 server_port)):
+            server_config = os.path.join(temp, f"server-{port}.yml")
+            with open(server_config, "w") as file:
+                file.write(PROMETHEUS_CONFIG.format(page=page_port, more=more))
+            processes.start(program + [f"--config.file={server_config}",
                                        f"--storage.tsdb.path={temp}/data-{port}",
                                        f"--web.listen-address=127.0.0.1:{port}",
                                        "--log.level=warn"], log)
             got = wait_for(f"{name} to have scraped", lambda port=port: api_series(port))
+            of_server, wrong = check_histograms(got, services)
+            natives.append(of_server)
+            findings += [f"{name}: {finding}" for finding in wrong]
             if got != want:
                 findings.append(f"{name} differs: {set(got.items()) ^ set(want.items())}")
-            print(f"{len(got)} series in {name}")
+            print(f"{len(got)} series and {len(of_server)} native histograms in {name}")
+        if natives[0] != natives[1]:
+            findings.append(f"native histograms differ: {natives}")
 
         code = processes.stop(collector)
         if code != 0:

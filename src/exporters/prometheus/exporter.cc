@@ -1,7 +1,9 @@
 #include "exporters/prometheus/exporter.h"
 
 #include <algorithm>
+#include <charconv>
 
+#include "exposition/protobuf_writer.h"
 #include "exposition/writer.h"
 
 namespace narthex::exporters {
@@ -12,18 +14,71 @@ using std::chrono::milliseconds;
 // Expired series go this often at least, so that memory does not wait for a scrape.
 constexpr milliseconds kExpireIntervalMax{15'000};
 
+// One entry of an Accept header.
+struct Wish {
+  std::string_view media;
+  std::string_view parameters;
+  double weight = 1;
+};
+
+std::string_view Trim(std::string_view text) {
+  while (text.starts_with(' ') || text.starts_with('\t')) text.remove_prefix(1);
+  while (text.ends_with(' ') || text.ends_with('\t')) text.remove_suffix(1);
+  return text;
+}
+
+Wish ReadWish(std::string_view entry) {
+  Wish wish;
+  const size_t semicolon = std::min(entry.find(';'), entry.size());
+  wish.media = Trim(entry.substr(0, semicolon));
+  wish.parameters = entry.substr(semicolon);
+  for (std::string_view rest = wish.parameters; !rest.empty();) {
+    rest.remove_prefix(1);  // The semicolon.
+    const size_t end = std::min(rest.find(';'), rest.size());
+    const std::string_view parameter = Trim(rest.substr(0, end));
+    if (parameter.starts_with("q=")) {
+      const std::string_view number = parameter.substr(2);
+      if (std::from_chars(number.data(), number.data() + number.size(), wish.weight).ec !=
+          std::errc()) {
+        wish.weight = 0;
+      }
+    }
+    rest.remove_prefix(end);
+  }
+  return wish;
+}
+
+// The heaviest wish that can be granted, the first of equals; text where there is none.
 Store::Page Negotiate(std::string_view accept, bool enable_open_metrics) {
-  return {.format = enable_open_metrics &&
-                            accept.find("application/openmetrics-text") != std::string_view::npos
-                        ? exposition::Format::kOpenMetrics
-                        : exposition::Format::kText,
-          .allow_utf8 = accept.find("escaping=allow-utf-8") != std::string_view::npos};
+  Store::Page page;
+  double best = 0;
+  while (!accept.empty()) {
+    const size_t comma = std::min(accept.find(','), accept.size());
+    const Wish wish = ReadWish(accept.substr(0, comma));
+    accept.remove_prefix(std::min(comma + 1, accept.size()));
+    const bool is_protobuf =
+        wish.media == "application/vnd.google.protobuf" &&
+        wish.parameters.find("io.prometheus.client.MetricFamily") != std::string_view::npos &&
+        wish.parameters.find("delimited") != std::string_view::npos;
+    const bool is_open = enable_open_metrics && wish.media == "application/openmetrics-text";
+    if (wish.weight <= best || (!is_protobuf && !is_open && wish.media != "text/plain")) continue;
+    best = wish.weight;
+    page = {.format = is_open ? exposition::Format::kOpenMetrics : exposition::Format::kText,
+            .is_protobuf = is_protobuf,
+            .allow_utf8 = wish.parameters.find("escaping=allow-utf-8") != std::string_view::npos};
+  }
+  return page;
 }
 
 std::string ContentType(const Store::Page& page) {
-  std::string type = page.allow_utf8 && page.format == exposition::Format::kText
-                         ? "text/plain; version=1.0.0; charset=utf-8"
-                         : std::string(exposition::ContentTypeOf(page.format));
+  std::string type;
+  if (page.is_protobuf) {
+    type = exposition::ProtobufContentType();
+  } else if (page.allow_utf8 && page.format == exposition::Format::kText) {
+    type = "text/plain; version=1.0.0; charset=utf-8";
+  } else {
+    type = exposition::ContentTypeOf(page.format);
+  }
   return type + (page.allow_utf8 ? "; escaping=allow-utf-8" : "; escaping=underscores");
 }
 

@@ -57,6 +57,23 @@ TEST_F(PrometheusExporterTest, OpenMetricsOnlyWhereEnabledAndAskedFor) {
   EXPECT_EQ(Get("/metrics").body, "");
 }
 
+TEST_F(PrometheusExporterTest, TheHeaviestWishIsGranted) {
+  Start({.enable_open_metrics = true});
+  const auto type = [&](const std::string& accept) {
+    return std::string(Get("/metrics", accept).headers.Get("Content-Type"));
+  };
+  const std::string protobuf =
+      "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited";
+  EXPECT_THAT(type(protobuf + ",application/openmetrics-text;q=0.8,*/*;q=0.1"),
+              HasSubstr("application/vnd.google.protobuf"));
+  EXPECT_THAT(type(protobuf + ";q=0.2 , application/openmetrics-text; q=0.8"),
+              HasSubstr("application/openmetrics-text"));
+  EXPECT_THAT(type("application/vnd.google.protobuf;proto=other.Message,*/*;q=0.1"),
+              HasSubstr("text/plain"));
+  EXPECT_THAT(type("text/plain;q=x," + protobuf + ";q=0.3;escaping=allow-utf-8"),
+              HasSubstr("delimited; escaping=allow-utf-8"));
+}
+
 TEST_F(PrometheusExporterTest, ForgetsExpiredSeriesWhenServing) {
   Start({.expiration = std::chrono::seconds(10)});
   ASSERT_TRUE(exporter_->Consume(pipeline::GaugeBatch(1)).has_value());

@@ -8,6 +8,7 @@
 
 #include "base/random.h"
 #include "exporters/prometheus/internal/series.h"
+#include "exposition/protobuf_writer.h"
 #include "exposition/writer.h"
 #include "translate/series_labels.h"
 
@@ -380,7 +381,9 @@ class Store::Updater {
   static void End(Series& series) {
     series.is_shown = false;
     series.time_ns = 0;
+    series.start_ns = 0;
     series.distribution.reset();
+    series.exemplars.reset();
   }
 
   // The series behind attributes that have not been seen in this spelling.
@@ -489,34 +492,51 @@ size_t Store::series_count() const {
 
 namespace {
 
-// Writes the samples of one series.
-class SeriesWriter {
+std::optional<model::Timestamp> TimestampOf(const Series& series, bool send_timestamps) {
+  if (!send_timestamps || series.time_ns == 0) return std::nullopt;
+  return static_cast<model::Timestamp>(series.time_ns / 1'000'000);
+}
+
+// Writes series as text.
+class TextSeriesWriter {
  public:
-  SeriesWriter(exposition::Writer& writer, exposition::Format format, bool send_timestamps)
-      : writer_(writer),
+  TextSeriesWriter(exposition::Format format, bool send_timestamps)
+      : writer_(format),
         is_open_metrics_(format == exposition::Format::kOpenMetrics),
         send_timestamps_(send_timestamps) {}
 
+  void Reserve(size_t bytes) { writer_.Reserve(bytes); }
+  std::string Finish() { return writer_.Finish(); }
+  void Family(std::string_view name, MetricType type, std::string_view help) {
+    writer_.Family(name, type, help);
+  }
   void Write(std::string_view name, MetricType type, const Series& series,
              std::string_view labels) {
-    exposition::Writer::Extras extras;
-    if (send_timestamps_ && series.time_ns != 0) {
-      extras.timestamp = static_cast<int64_t>(series.time_ns / 1'000'000);
-    }
+    const exposition::Writer::Extras extras{.timestamp = TimestampOf(series, send_timestamps_)};
     if (series.distribution == nullptr) {
-      return writer_.Sample(name, "", labels, series.value, extras);
+      const bool shows_exemplar = series.exemplars != nullptr && type == MetricType::kCounter;
+      return writer_.Sample(
+          name, "", labels, series.value,
+          shows_exemplar ? WithExemplar(extras, series.exemplars->back()) : extras);
     }
     const internal::Distribution& distribution = *series.distribution;
     if (type == MetricType::kSummary) {
       WriteQuantiles(name, distribution, labels, extras);
     } else {
-      WriteBuckets(name, distribution, labels, extras);
+      WriteBuckets(name, series, labels, extras);
     }
     writer_.Sample(name, "_sum", labels, distribution.sum, extras);
     writer_.Count(name, "_count", labels, distribution.count, extras);
   }
 
  private:
+  static exposition::Writer::Extras WithExemplar(exposition::Writer::Extras extras,
+                                                 const internal::StoredExemplar& exemplar) {
+    extras.exemplar_labels = exemplar.labels;
+    extras.exemplar_value = exemplar.value;
+    extras.exemplar_timestamp = exemplar.time_ms;
+    return extras;
+  }
   std::string_view With(std::string_view labels, std::string_view name, std::string_view value) {
     buffer_ = labels;
     if (!buffer_.empty()) buffer_ += ',';
@@ -530,15 +550,30 @@ class SeriesWriter {
     return is_open_metrics_ ? cuts.open_metrics : cuts.text;
   }
 
-  void WriteBuckets(std::string_view name, const internal::Distribution& distribution,
-                    std::string_view labels, const exposition::Writer::Extras& extras) {
-    uint64_t total = 0;
+  void WriteBuckets(std::string_view name, const Series& series, std::string_view labels,
+                    const exposition::Writer::Extras& extras) {
+    const internal::Distribution& distribution = *series.distribution;
     const std::vector<std::string>& texts = TextsOf(*distribution.cuts);
-    for (size_t i = 0; i < texts.size(); ++i) {
-      total += distribution.counts[i];
-      writer_.Count(name, "_bucket", With(labels, "le", texts[i]), total, extras);
+    uint64_t total = 0;
+    for (size_t i = 0; i <= texts.size(); ++i) {
+      const bool is_last = i == texts.size();
+      total = is_last ? distribution.count : total + distribution.counts[i];
+      const internal::StoredExemplar* exemplar = ExemplarOf(series, i);
+      writer_.Count(name, "_bucket", With(labels, "le", is_last ? "+Inf" : texts[i]), total,
+                    exemplar != nullptr ? WithExemplar(extras, *exemplar) : extras);
     }
-    writer_.Count(name, "_bucket", With(labels, "le", "+Inf"), distribution.count, extras);
+  }
+
+  // The last one that lies in the bucket; nullptr if none does.
+  static const internal::StoredExemplar* ExemplarOf(const Series& series, size_t bucket) {
+    if (series.exemplars == nullptr) return nullptr;
+    const std::vector<double>& bounds = series.distribution->cuts->values;
+    const internal::StoredExemplar* found = nullptr;
+    for (const internal::StoredExemplar& exemplar : *series.exemplars) {
+      const auto at = std::ranges::lower_bound(bounds, exemplar.value) - bounds.begin();
+      if (static_cast<size_t>(at) == bucket) found = &exemplar;
+    }
+    return found;
   }
 
   void WriteQuantiles(std::string_view name, const internal::Distribution& distribution,
@@ -550,20 +585,56 @@ class SeriesWriter {
     }
   }
 
-  exposition::Writer& writer_;
+  exposition::Writer writer_;
   const bool is_open_metrics_;
   const bool send_timestamps_;
   std::string buffer_;
 };
 
+// Writes series as protobuf.
+class ProtobufSeriesWriter {
+ public:
+  explicit ProtobufSeriesWriter(bool send_timestamps) : send_timestamps_(send_timestamps) {}
+
+  std::string Finish() { return writer_.Finish(); }
+  void Family(std::string_view name, MetricType type, std::string_view help) {
+    writer_.Family(name, type, help);
+  }
+  void Write(std::string_view, MetricType type, const Series& series, std::string_view labels) {
+    const exposition::ProtobufWriter::Extras extras{
+        .timestamp = TimestampOf(series, send_timestamps_), .created_ns = series.start_ns};
+    exemplars_.clear();
+    if (series.exemplars != nullptr) {
+      for (const internal::StoredExemplar& exemplar : *series.exemplars) {
+        exemplars_.push_back({exemplar.labels, exemplar.value, exemplar.time_ms});
+      }
+    }
+    if (series.distribution == nullptr) {
+      const auto exemplar = exemplars_.empty() ? std::nullopt : std::optional(exemplars_.back());
+      return writer_.Number(labels, series.value, exemplar, extras);
+    }
+    const internal::Distribution& distribution = *series.distribution;
+    if (type == MetricType::kSummary) {
+      writer_.Summary(labels, distribution.cuts->values, distribution.quantiles, distribution.count,
+                      distribution.sum, extras);
+    } else if (distribution.native != nullptr) {
+      writer_.NativeHistogram(labels, internal::NativeOf(distribution), extras);
+    } else {
+      writer_.Histogram(labels, distribution.cuts->values, distribution.counts, distribution.count,
+                        distribution.sum, exemplars_, extras);
+    }
+  }
+
+ private:
+  exposition::ProtobufWriter writer_;
+  std::vector<exposition::ProtobufWriter::Exemplar> exemplars_;
+  const bool send_timestamps_;
+};
+
 }  // namespace
 
-std::string Store::Render(const Page& page) const {
-  exposition::Writer writer(page.format);
-  SeriesWriter series_writer(writer, page.format, config_.send_timestamps);
-  base::MutexLock lock(mutex_);
-  State& state = *state_;
-  writer.Reserve(state.page_bytes + state.page_bytes / 8);
+template <class SeriesWriter>
+void Store::WriteFamilies(const Page& page, State& state, SeriesWriter& writer) const {
   for (auto& [key, family] : state.families) {
     if (!family.is_sorted) {
       std::ranges::sort(family.members, {},
@@ -577,10 +648,22 @@ std::string Store::Render(const Page& page) const {
       if (!series.is_shown) continue;
       if (!std::exchange(is_open, true)) writer.Family(name, family.type, family.help);
       const bool is_escaped = !page.allow_utf8 && series.escaped_labels != nullptr;
-      series_writer.Write(name, family.type, series,
-                          is_escaped ? *series.escaped_labels : series.labels);
+      writer.Write(name, family.type, series, is_escaped ? *series.escaped_labels : series.labels);
     }
   }
+}
+
+std::string Store::Render(const Page& page) const {
+  base::MutexLock lock(mutex_);
+  State& state = *state_;
+  if (page.is_protobuf) {
+    ProtobufSeriesWriter writer(config_.send_timestamps);
+    WriteFamilies(page, state, writer);
+    return writer.Finish();
+  }
+  TextSeriesWriter writer(page.format, config_.send_timestamps);
+  writer.Reserve(state.page_bytes + state.page_bytes / 8);
+  WriteFamilies(page, state, writer);
   std::string text = writer.Finish();
   state.page_bytes = text.size();
   return text;

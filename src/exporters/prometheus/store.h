@@ -40,7 +40,8 @@ class Store {
 
   struct Page {
     exposition::Format format = exposition::Format::kText;
-    bool allow_utf8 = false;  // The reader understands quoted names.
+    bool is_protobuf = false;  // Instead of text: native histograms are shown as such.
+    bool allow_utf8 = false;   // The reader understands quoted names.
   };
   std::string Render(const Page& page) const;
   size_t series_count() const;
@@ -48,6 +49,9 @@ class Store {
  private:
   struct State;
   class Updater;
+  // Writer: of exposition.
+  template <class SeriesWriter>
+  void WriteFamilies(const Page& page, State& state, SeriesWriter& writer) const;
   const PrometheusConfig config_;
   const base::Clock& clock_;
   mutable base::Mutex mutex_;

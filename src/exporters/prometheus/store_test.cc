@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/testing/manual_clock.h"
+#include "exposition/protobuf_parser.h"
 #include "otlp/json.h"
 
 namespace narthex::exporters {
@@ -134,6 +135,91 @@ TEST_F(StoreTest, ExponentialHistogramsShowTheirTotals) {
   Update("e", R"("exponentialHistogram":{"aggregationTemporality":2,"dataPoints":[{"count":"4",
       "sum":2,"timeUnixNano":"1","scale":3,"positive":{"offset":1,"bucketCounts":["4"]}}]})");
   EXPECT_EQ(Samples(), "e_bucket{le=\"+Inf\"} 4\ne_sum 2\ne_count 4\n");
+}
+
+class NativeStoreTest : public StoreTest {
+ protected:
+  StoreCounts Exponential(int start, int time, std::string_view more, int temporality = 2) {
+    return Update("e", fmt::format(R"("exponentialHistogram":{{"aggregationTemporality":{},)"
+                                   R"("dataPoints":[{}]}})",
+                                   temporality, Point("", start, time, more)));
+  }
+  // Histograms of the protobuf page, as text.
+  std::string Natives() {
+    const std::string page = store_->Render({.is_protobuf = true});
+    exposition::ProtobufParser parser(page, {.native_histograms = true});
+    std::string text;
+    for (;;) {
+      const auto next = parser.Next();
+      if (!next) return next.error().message;
+      if (!*next) return text;
+      if (**next != exposition::ProtobufParser::Entry::kHistogram) continue;
+      text += std::get<model::IntegerHistogram>(parser.histogram()).ToFloat().ToString();
+    }
+  }
+};
+
+TEST_F(NativeStoreTest, ProtobufShowsExponentialHistogramsAsNativeOnes) {
+  Exponential(1, 2, R"("count":"9","sum":20,"scale":0,"zeroCount":"1","zeroThreshold":0.5,
+      "positive":{"offset":0,"bucketCounts":["4","0","0","1"]},
+      "negative":{"offset":-1,"bucketCounts":["3"]})");
+  EXPECT_EQ(Natives(), "{count:9, sum:20, [-1,-0.5):3, [-0.5,0.5]:1, (1,2]:4, (8,16]:1}");
+}
+
+TEST_F(NativeStoreTest, FineScalesAreLoweredAndCoarseOnesRefused) {
+  Exponential(1, 2, R"("count":"2","sum":3,"scale":9,"positive":{"offset":0,
+      "bucketCounts":["1","1"]})");
+  EXPECT_THAT(Natives(), HasSubstr("(1,1.0027112750502025]:2"));
+  EXPECT_EQ(Exponential(1, 3, R"("count":"1","sum":3,"scale":-5,"positive":{"offset":0,
+      "bucketCounts":["1"]})")
+                .unsupported,
+            1u);
+}
+
+TEST_F(NativeStoreTest, DeltasAddUpAtTheCoarserScale) {
+  Exponential(1, 2, R"("count":"2","sum":3,"scale":1,"positive":{"offset":0,
+      "bucketCounts":["1","1"]})",
+              1);
+  Exponential(2, 3, R"("count":"1","sum":3,"scale":0,"positive":{"offset":1,
+      "bucketCounts":["1"]})",
+              1);
+  EXPECT_EQ(Natives(), "{count:3, sum:6, (1,2]:2, (2,4]:1}");
+  EXPECT_EQ(Exponential(1, 9, R"("count":"1","sum":1,"scale":0)", 1).unsupported, 1u);  // A gap.
+  Exponential(9, 10, R"("count":"1","sum":1,"scale":0,"positive":{"offset":0,
+      "bucketCounts":["1"]})",
+              1);
+  EXPECT_EQ(Natives(), "{count:1, sum:1, (1,2]:1}");  // Anew.
+}
+
+TEST_F(NativeStoreTest, BucketsBeyondAllBoundsAreRefused) {
+  EXPECT_EQ(Exponential(1, 2, R"("count":"1","sum":1,"scale":0,"positive":{"offset":2147483647,
+      "bucketCounts":["1"]})")
+                .malformed,
+            1u);
+}
+
+TEST_F(StoreTest, ExemplarsOfCountersAndBuckets) {
+  const std::string trace =
+      R"("traceId":"0102030405060708090a0b0c0d0e0f10","spanId":"0102030405060708")";
+  Sum("c",
+      Point("", 1, 2,
+            R"("asInt":5,"exemplars":[{"timeUnixNano":"1500000000","asInt":"3",)" + trace + "}]"));
+  Update("h", fmt::format(R"("histogram":{{"aggregationTemporality":2,"dataPoints":[{}]}})",
+                          Point("", 1, 2,
+                                R"("count":"3","sum":4,"bucketCounts":["1","2"],
+      "explicitBounds":[1],"exemplars":[{"timeUnixNano":"1500000000","asDouble":2,)" +
+                                    trace + "}]")));
+  const std::string labels =
+      R"({trace_id="0102030405060708090a0b0c0d0e0f10",span_id="0102030405060708"})";
+  const std::string page = store_->Render({.format = exposition::Format::kOpenMetrics});
+  EXPECT_THAT(page, HasSubstr("c_total 5.0 # " + labels + " 3.0 1.5\n"));
+  EXPECT_THAT(page, HasSubstr("h_bucket{le=\"1.0\"} 1\nh_bucket{le=\"+Inf\"} 3 # " + labels +
+                              " 2.0 1.5\n"));
+  EXPECT_THAT(Page(), Not(HasSubstr("trace_id")));
+  // The next point has none.
+  Sum("c", Point("", 1, 3, R"("asInt":6)"));
+  EXPECT_THAT(store_->Render({.format = exposition::Format::kOpenMetrics}),
+              HasSubstr("c_total 6.0\n"));
 }
 
 TEST_F(StoreTest, UnknownTypeByMetadata) {

@@ -5,6 +5,7 @@
 #include "model/number.h"
 #include "model/sample.h"
 #include "otlp/aggregate.h"
+#include "otlp/exemplar.h"
 
 namespace narthex::exporters {
 namespace {
@@ -61,48 +62,15 @@ model::MetricType TypeOf(const otlp::TreeMetric& metric) {
   return model::MetricType::kUnknown;
 }
 
-std::string Hex(std::string_view bytes) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string out;
-  for (const char c : bytes) {
-    out += kDigits[static_cast<unsigned char>(c) >> 4];
-    out += kDigits[static_cast<unsigned char>(c) & 15];
-  }
-  return out;
-}
-
-// `message`: an Exemplar. Source: metrics.proto.
-WireExemplar ExemplarFrom(const std::string& message, otlp::TranslationStrategy strategy) {
-  using otlp::internal::Tag;
-  using otlp::internal::WireType;
-  WireExemplar exemplar;
+WireExemplar ExemplarFrom(std::string_view message, otlp::TranslationStrategy strategy) {
+  const otlp::Exemplar read = otlp::DecodeExemplar(message);
   SeriesLabels labels(strategy);
-  otlp::internal::Cursor cursor(message);
-  std::string attributes;
-  while (const uint32_t tag = cursor.NextTag()) {
-    const char* begin = cursor.field();
-    switch (tag) {
-      case Tag(2, WireType::kFixed64):
-        exemplar.time_ms = Ms(cursor.ReadFixed64());
-        break;
-      case Tag(3, WireType::kFixed64):
-        exemplar.value = std::bit_cast<double>(cursor.ReadFixed64());
-        break;
-      case Tag(6, WireType::kFixed64):
-        exemplar.value = static_cast<double>(static_cast<int64_t>(cursor.ReadFixed64()));
-        break;
-      case Tag(4, WireType::kBytes):
-        labels.Add("span_id", Hex(cursor.ReadBytes()));
-        break;
-      case Tag(5, WireType::kBytes):
-        labels.Add("trace_id", Hex(cursor.ReadBytes()));
-        break;
-      default:
-        cursor.Skip(tag);
-        if (tag == Tag(7, WireType::kBytes)) attributes.append(begin, cursor.at());
-    }
-  }
-  labels.AddAttributes(attributes);
+  if (!read.span_id.empty()) labels.Add("span_id", otlp::HexOf(read.span_id));
+  if (!read.trace_id.empty()) labels.Add("trace_id", otlp::HexOf(read.trace_id));
+  labels.AddAttributes(read.attributes);
+  WireExemplar exemplar;
+  exemplar.time_ms = Ms(read.time_ns);
+  exemplar.value = read.value;
   exemplar.labels = labels.Sorted();
   return exemplar;
 }

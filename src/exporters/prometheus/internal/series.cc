@@ -1,8 +1,11 @@
 #include "exporters/prometheus/internal/series.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "exposition/writer.h"
+#include "otlp/aggregate.h"
+#include "otlp/exemplar.h"
 
 namespace narthex::exporters::internal {
 namespace {
@@ -35,6 +38,52 @@ Outcome Store(Series& series, uint64_t time_ns) {
   return Outcome::kStored;
 }
 
+// Only ids: Prometheus's limit leaves no room for many attributes.
+void StoreExemplars(Series& series, std::string_view point, uint32_t field) {
+  std::vector<StoredExemplar> exemplars;
+  for (const std::string_view message : otlp::ExemplarMessages(point, field)) {
+    const otlp::Exemplar read = otlp::DecodeExemplar(message);
+    StoredExemplar& stored = exemplars.emplace_back();
+    if (!read.trace_id.empty()) {
+      exposition::AppendLabel(stored.labels, "trace_id", otlp::HexOf(read.trace_id));
+    }
+    if (!read.span_id.empty()) {
+      exposition::AppendLabel(stored.labels, "span_id", otlp::HexOf(read.span_id));
+    }
+    stored.value = read.value;
+    stored.time_ms = static_cast<model::Timestamp>(read.time_ns / 1'000'000);
+  }
+  series.exemplars = std::make_unique<std::vector<StoredExemplar>>(std::move(exemplars));
+}
+
+// The buckets of a point; they may be as many as its bytes. False for those that cannot be.
+bool ReadBuckets(const otlp::ExponentialBuckets& from, otlp::TreePoint::Buckets& into) {
+  into.offset = from.offset;
+  otlp::internal::Cursor cursor(from.counts);
+  while (!cursor.empty()) into.counts.push_back(cursor.ReadVarint());
+  constexpr int64_t kIndexMax = INT32_MAX - 1;
+  return cursor.ok() && int64_t{into.offset} + static_cast<int64_t>(into.counts.size()) < kIndexMax;
+}
+
+// One side's spans and deltas. An index of OpenTelemetry names the lower bound of a bucket, one of
+// Prometheus the upper.
+void PutSide(const otlp::TreePoint::Buckets& buckets, std::vector<model::BucketSpan>& spans,
+             std::vector<int64_t>& deltas) {
+  int64_t before = 0;
+  int64_t next = 0;  // The index that would follow the last bucket.
+  for (size_t i = 0; i < buckets.counts.size(); ++i) {
+    if (buckets.counts[i] == 0) continue;
+    const int64_t index = int64_t{buckets.offset} + 1 + static_cast<int64_t>(i);
+    if (spans.empty() || index != next) {
+      spans.push_back({static_cast<int32_t>(index - next), 0});
+    }
+    ++spans.back().length;
+    const auto count = static_cast<int64_t>(buckets.counts[i]);
+    deltas.push_back(count - std::exchange(before, count));
+    next = index + 1;
+  }
+}
+
 Distribution& DistributionOf(Series& series) {
   if (series.distribution == nullptr) series.distribution = std::make_unique<Distribution>();
   return *series.distribution;
@@ -64,7 +113,13 @@ Outcome Apply(Series& series, const otlp::Metric& metric, const otlp::NumberPoin
   const bool is_delta =
       metric.kind == otlp::MetricKind::kSum && metric.temporality == Temporality::kDelta;
   const bool continues = series.is_shown && point.start_ns == series.time_ns;
+  if (!is_delta || !continues) series.start_ns = point.start_ns;
   series.value = is_delta && continues ? series.value + point.Double() : point.Double();
+  if (point.has_exemplars) {
+    StoreExemplars(series, point.raw, 5);
+  } else {
+    series.exemplars.reset();
+  }
   return Store(series, point.time_ns);
 }
 
@@ -81,6 +136,7 @@ Outcome Apply(Series& series, const otlp::Metric& metric, const otlp::HistogramP
   DeltaStep step = DeltaStep::kReplace;
   if (metric.temporality == Temporality::kDelta) step = StepOf(series, point.start_ns);
   if (step == DeltaStep::kDrop) return Outcome::kUnsupported;
+  if (step == DeltaStep::kReplace) series.start_ns = point.start_ns;
   if (step == DeltaStep::kReplace || !HasCuts(distribution, bounds)) {
     distribution.cuts = series.family->CutsOf(bounds);
     distribution.counts.assign(bounds.size() + 1, 0);
@@ -92,25 +148,47 @@ Outcome Apply(Series& series, const otlp::Metric& metric, const otlp::HistogramP
   }
   distribution.count += point.count;
   distribution.sum += point.optionals.sum;
+  distribution.native.reset();
+  if (point.has_exemplars) {
+    StoreExemplars(series, point.raw, 8);
+  } else {
+    series.exemplars.reset();
+  }
   return Store(series, point.time_ns);
 }
 
 Outcome Apply(Series& series, const otlp::Metric& metric,
               const otlp::ExponentialHistogramPoint& point) {
-  // Text has no form for native buckets; the number of observations and their sum it can show.
+  if (point.scale < model::kExponentialSchemaMin) return Outcome::kUnsupported;
+  auto read = std::make_unique<otlp::TreePoint>();
+  read->scale = point.scale;
+  read->zero_count = point.zero_count;
+  read->zero_threshold = point.zero_threshold;
+  read->count = point.count;
+  read->optionals = point.optionals;
+  if (!ReadBuckets(point.positive, read->positive) ||
+      !ReadBuckets(point.negative, read->negative)) {
+    return Outcome::kMalformed;
+  }
   if (IsOlder(series, point.time_ns)) return Outcome::kOutOfOrder;
   Distribution& distribution = DistributionOf(series);
   DeltaStep step = DeltaStep::kReplace;
   if (metric.temporality == Temporality::kDelta) step = StepOf(series, point.start_ns);
   if (step == DeltaStep::kDrop) return Outcome::kUnsupported;
-  if (step == DeltaStep::kReplace || distribution.cuts == nullptr) {
-    distribution.cuts = series.family->CutsOf({});
-    distribution.counts.assign(1, 0);
-    distribution.count = 0;
-    distribution.sum = 0;
+  otlp::LowerScale(*read, read->scale - model::kExponentialSchemaMax);
+  if (step == DeltaStep::kAdd && distribution.native != nullptr) {
+    otlp::AddExponential(*distribution.native, *read);
+  } else {
+    distribution.native = std::move(read);
+    series.start_ns = point.start_ns;
   }
-  distribution.count += point.count;
-  distribution.sum += point.optionals.sum;
+  // Text has no form for native buckets; the number of observations and their sum it can show.
+  if (distribution.cuts == nullptr || !distribution.cuts->values.empty()) {
+    distribution.cuts = series.family->CutsOf({});
+  }
+  distribution.count = distribution.native->count;
+  distribution.sum = distribution.native->optionals.sum;
+  distribution.counts.assign(1, distribution.count);
   return Store(series, point.time_ns);
 }
 
@@ -137,10 +215,25 @@ Outcome Apply(Series& series, const otlp::Metric&, const otlp::SummaryPoint& poi
   if (!HasCuts(distribution, quantiles)) {
     distribution.cuts = series.family->CutsOf(std::move(quantiles));
   }
+  series.start_ns = point.start_ns;
   distribution.quantiles = std::move(values);
   distribution.count = point.count;
   distribution.sum = point.sum;
   return Store(series, point.time_ns);
+}
+
+model::IntegerHistogram NativeOf(const Distribution& distribution) {
+  constexpr double kZeroThreshold = 1e-128;
+  const otlp::TreePoint& point = *distribution.native;
+  model::IntegerHistogram histogram{
+      .schema = point.scale,
+      .zero_threshold = point.zero_threshold > 0 ? point.zero_threshold : kZeroThreshold,
+      .zero_count = point.zero_count,
+      .count = distribution.count,
+      .sum = distribution.sum};
+  PutSide(point.positive, histogram.positive_spans, histogram.positive_deltas);
+  PutSide(point.negative, histogram.negative_spans, histogram.negative_deltas);
+  return histogram;
 }
 
 }  // namespace narthex::exporters::internal

@@ -5,8 +5,11 @@
 #include <string>
 #include <vector>
 
+#include "model/histogram.h"
 #include "model/metadata.h"
+#include "model/sample.h"
 #include "otlp/batch.h"
+#include "otlp/tree.h"
 
 namespace narthex::exporters::internal {
 
@@ -18,13 +21,21 @@ struct Cuts {
   std::vector<std::string> open_metrics;
 };
 
-// What a series has beside a number: histograms and summaries.
+// What a series has beside a number: histograms and summaries. Of an exponential histogram its
+// buckets are in `native`, and there are no cuts.
 struct Distribution {
   std::shared_ptr<const Cuts> cuts;
   std::vector<uint64_t> counts;   // Of a histogram, one more than cuts, not cumulative.
   std::vector<double> quantiles;  // Of a summary, one per cut.
   uint64_t count = 0;
   double sum = 0;
+  std::unique_ptr<otlp::TreePoint> native;
+};
+
+struct StoredExemplar {
+  std::string labels;  // As exposition::AppendLabel makes them.
+  double value = 0;
+  model::Timestamp time_ms = 0;
 };
 
 struct Family;
@@ -35,9 +46,11 @@ struct Series {
   Family* family = nullptr;
   bool is_shown = false;  // Not before its first good point, nor after its end.
   double value = 0;
-  uint64_t time_ns = 0;  // Of the last point.
-  int64_t seen_ns = 0;   // When it came, by the monotonic clock.
+  uint64_t time_ns = 0;   // Of the last point.
+  uint64_t start_ns = 0;  // Since when it counts.
+  int64_t seen_ns = 0;    // When it came, by the monotonic clock.
   std::unique_ptr<Distribution> distribution;
+  std::unique_ptr<std::vector<StoredExemplar>> exemplars;  // Of the last point, where it had any.
   uint32_t generation = 0;  // Counts the series that have had this slot.
 };
 
@@ -63,5 +76,8 @@ Outcome Apply(Series& series, const otlp::Metric& metric, const otlp::HistogramP
 Outcome Apply(Series& series, const otlp::Metric& metric,
               const otlp::ExponentialHistogramPoint& point);
 Outcome Apply(Series& series, const otlp::Metric& metric, const otlp::SummaryPoint& point);
+
+// The buckets of an exponential histogram as a native one. REQUIRES: there are any.
+model::IntegerHistogram NativeOf(const Distribution& distribution);
 
 }  // namespace narthex::exporters::internal
