@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "config/tls.h"
 #include "pipeline/auth.h"
 
 namespace narthex::pipeline {
@@ -13,7 +14,7 @@ struct ClientConfig {
   std::string endpoint;
   std::vector<std::pair<std::string, std::string>> headers;
   std::string compression = "gzip";  // Empty for none.
-  bool is_insecure = false;          // `tls: {insecure: true}`.
+  config::TlsClientConfig tls;
   const AuthExtension* auth = nullptr;
 
   // `headers` and what `auth` adds. Error: the authenticator's.
@@ -21,8 +22,7 @@ struct ClientConfig {
 };
 
 // Reads `endpoint`, `headers`, `compression` and `tls`. `compressions`: the codecs that the
-// exporter can do. Keys that would make a connection safer than ours are errors; those that only
-// tune it are accepted and said to have no effect.
+// exporter can do. Keys that only tune the connection are accepted and said to have no effect.
 void ReadClientConfig(config::MapReader& reader, const CreateContext& context,
                       const std::vector<std::string_view>& compressions, ClientConfig& config);
 

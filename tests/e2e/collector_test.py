@@ -1,8 +1,13 @@
 #!/usr/bin/env python3
 """Collectors behind one another, over both protocols, with the second one away for a while."""
 
+import base64
 import json
+import ssl
+import subprocess
 import time
+import urllib.error
+import urllib.request
 
 from harness import NARTHEX, Api, check, eventually, fetch, free_ports, main, wait_ready
 
@@ -66,6 +71,107 @@ def over_http(world):
 def over_grpc(world):
     """The same over gRPC."""
     chain(world, "otlp_grpc")
+
+
+def openssl(world, *arguments):
+    subprocess.run(["openssl", *arguments], cwd=world.folder, check=True, capture_output=True)
+
+
+def certificates(world):
+    """An authority, and certificates by it for a server and a client."""
+    openssl(world, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+            "-subj", "/CN=Test authority", "-keyout", "ca.key", "-out", "ca.pem")
+    world.write("names.txt", "subjectAltName=IP:127.0.0.1,DNS:collector.test\n")
+    for name in ("server", "client"):
+        openssl(world, "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.csr")
+        openssl(world, "x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
+                "-days", "2", "-extfile", "names.txt", "-out", f"{name}.pem")
+
+
+def secured(world):
+    """A → B over TLS with certificates on both sides and a password, to a page behind TLS and the password; what
+    comes without them is refused."""
+    a_grpc, a_http, a_health, b_grpc, b_http, b_health, page = free_ports(7)
+    certificates(world)
+    hashed = subprocess.run(["openssl", "passwd", "-apr1", "sesame"], capture_output=True, text=True,
+                            check=True).stdout.strip().replace("$", "$$")
+    at = world.folder
+    client = f"ca_file: {at}/ca.pem, cert_file: {at}/client.pem, key_file: {at}/client.key"
+    a_config = world.write("a.yaml", receiver(a_grpc, a_http) + f"""
+extensions:
+  health_check: {{endpoint: "127.0.0.1:{a_health}"}}
+  basicauth: {{client_auth: {{username: ann, password: sesame}}}}
+exporters:
+  otlp_grpc:
+    endpoint: 127.0.0.1:{b_grpc}
+    tls: {{{client}, server_name_override: collector.test}}
+    auth: {{authenticator: basicauth}}
+    {RETRY}
+  otlp_http:
+    endpoint: https://127.0.0.1:{b_http}
+    tls: {{{client}}}
+    auth: {{authenticator: basicauth}}
+    {RETRY}
+service:
+  extensions: [health_check, basicauth]
+  telemetry: {{metrics: {{level: none}}}}
+  pipelines: {{metrics: {{receivers: [otlp], exporters: [otlp_grpc, otlp_http]}}}}
+""")
+    own = f"cert_file: {at}/server.pem, key_file: {at}/server.key"
+    server = f"tls: {{{own}, client_ca_file: {at}/ca.pem}}, auth: {{authenticator: basicauth}}"
+    b_config = world.write("b.yaml", f"""
+extensions:
+  health_check: {{endpoint: "127.0.0.1:{b_health}"}}
+  basicauth: {{htpasswd: {{inline: "ann:{hashed}"}}}}
+receivers:
+  otlp:
+    protocols:
+      grpc: {{endpoint: "127.0.0.1:{b_grpc}", {server}}}
+      http: {{endpoint: "127.0.0.1:{b_http}", {server}}}
+exporters:
+  prometheus:
+    endpoint: 127.0.0.1:{page}
+    tls: {{{own}}}
+    auth: {{authenticator: basicauth}}
+service:
+  extensions: [health_check, basicauth]
+  telemetry: {{metrics: {{level: none}}}}
+  pipelines: {{metrics: {{receivers: [otlp], exporters: [prometheus]}}}}
+""")
+    b = world.run("b", NARTHEX, "collector", "--config", b_config)
+    wait_ready(f"http://127.0.0.1:{b_health}/", b)
+    a = world.run("a", NARTHEX, "collector", "--config", a_config)
+    wait_ready(f"http://127.0.0.1:{a_health}/", a)
+
+    def ask(url, password=None, certificate=None, body=None):
+        """A status, or None where there is no connection."""
+        context = ssl.create_default_context(cafile=world.folder / "ca.pem")
+        if certificate is not None:
+            context.load_cert_chain(world.folder / f"{certificate}.pem", world.folder / f"{certificate}.key")
+        request = urllib.request.Request(url, data=body, headers={"Content-Type": "application/json"})
+        if password is not None:
+            request.add_header("Authorization", "Basic " + base64.b64encode(f"ann:{password}".encode()).decode())
+        try:
+            with urllib.request.urlopen(request, timeout=10, context=context) as response:
+                return response.status, response.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, ""
+        except (urllib.error.URLError, OSError):
+            return None, ""
+
+    metrics_url = f"https://127.0.0.1:{page}/metrics"
+    for i in range(5):
+        export(a_http, f"secret_{i}", i)
+    eventually(lambda: all(f"\nsecret_{i}{{" in ask(metrics_url, "sesame")[1] for i in range(5)),
+               "everything is on the page of B")
+    check(ask(metrics_url)[0] == 401, "the page is for those with a password")
+    check(ask(metrics_url, "guess")[0] == 401, "the page is for those with the right password")
+    push = f"https://127.0.0.1:{b_http}/v1/metrics"
+    check(ask(push, "sesame", "client", b"{}")[0] == 200, "with everything")
+    check(ask(push, None, "client", b"{}")[0] == 401, "without a password")
+    check(ask(push, "sesame", None, b"{}")[0] is None, "without a certificate")
+    check(a.stop() == 0 and b.stop() == 0, "both stop politely")
 
 
 def killed(world):
@@ -218,6 +324,6 @@ def remote_write_to_prometheus(world):
 
 
 if __name__ == "__main__":
-    main({"over_http": over_http, "over_grpc": over_grpc, "killed": killed, "overload": overload,
+    main({"over_http": over_http, "over_grpc": over_grpc, "secured": secured, "killed": killed, "overload": overload,
           "remote_write_to_narthex": remote_write_to_narthex,
           "remote_write_to_prometheus": remote_write_to_prometheus})

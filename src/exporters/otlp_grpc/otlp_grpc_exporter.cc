@@ -14,31 +14,27 @@ constexpr std::string_view kExportMethod =
     "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
 
 void ReadTarget(config::MapReader& reader, OtlpGrpcExporter::Config& config) {
-  constexpr std::string_view kHttp = "http://";
+  constexpr std::string_view kHttp = "http://", kHttps = "https://";
   std::string_view endpoint = config.client.endpoint;
-  bool is_clear = config.client.is_insecure;
+  bool is_clear = config.client.tls.insecure;
   if (endpoint.empty()) return reader.Report("endpoint", "requires a non-empty \"endpoint\"");
-  if (endpoint.starts_with("https://")) {
-    return reader.Report("endpoint", "TLS is not supported by this exporter");
-  }
   if (endpoint.starts_with(kHttp)) {
     endpoint.remove_prefix(kHttp.size());
     is_clear = true;
+  } else if (endpoint.starts_with(kHttps)) {
+    endpoint.remove_prefix(kHttps.size());
+    is_clear = false;
   } else if (endpoint.starts_with("dns://")) {
     endpoint.remove_prefix(endpoint.rfind('/') + 1);
   } else if (endpoint.find("://") != std::string_view::npos) {
-    return reader.Report("endpoint", "only http:// and dns:/// are supported by this exporter");
+    return reader.Report("endpoint",
+                         "only http://, https:// and dns:/// are supported by this exporter");
   }
   while (endpoint.ends_with('/')) endpoint.remove_suffix(1);
   if (endpoint.rfind(':') == std::string_view::npos || endpoint.ends_with(':')) {
     return reader.Report("endpoint", "must be host:port");
   }
-  if (!is_clear) {
-    return reader.Report("endpoint",
-                         "TLS is not supported by this exporter; tls: {insecure: true} sends in "
-                         "the clear");
-  }
-  config.target = fmt::format("{}{}", kHttp, endpoint);
+  config.target = fmt::format("{}{}", is_clear ? kHttp : kHttps, endpoint);
 }
 
 // Source: OTLP specification 1.11, "Failures"; RESOURCE_EXHAUSTED only where the server says when.
@@ -62,10 +58,14 @@ std::unique_ptr<pipeline::Exporter> OtlpGrpcExporter::Create(
 OtlpGrpcExporter::OtlpGrpcExporter(Config config, const std::string& name, pipeline::Host& host)
     : config_(std::move(config)),
       name_(name),
+      env_(host.env),
       logger_(host.logger),
       queue_(config_.sending, name, host, *this) {}
 
-base::Status OtlpGrpcExporter::Start() { return queue_.Start(); }
+base::Status OtlpGrpcExporter::Start() {
+  ASSIGN_OR_RETURN(tls_, net::TlsClient::Create(config_.client.tls, env_, logger_));
+  return queue_.Start();
+}
 
 pipeline::Encoded OtlpGrpcExporter::Encode(const otlp::Batch& batch) {
   return {.payloads = {{.bytes = otlp::EncodeMetrics(batch), .points = batch.point_count()}}};
@@ -77,7 +77,8 @@ pipeline::Attempt OtlpGrpcExporter::Send(const pipeline::Payload& payload,
                      .method = std::string(kExportMethod),
                      .message = payload.bytes,
                      .timeout = timeout,
-                     .gzip = config_.client.compression == "gzip"};
+                     .gzip = config_.client.compression == "gzip",
+                     .tls = tls_};
   const auto headers = config_.client.AllHeaders();
   // A token's file may be back in a moment.
   if (!headers.has_value()) {

@@ -15,7 +15,7 @@ class OtlpGrpcExporter final : public pipeline::Exporter, private pipeline::Tran
  public:
   struct Config {
     pipeline::ClientConfig client;
-    std::string target;  // "http://host:port"
+    std::string target;  // "http://host:port", or https
     pipeline::SendingConfig sending;
   };
   static std::unique_ptr<pipeline::Exporter> Create(const pipeline::CreateContext& context);
@@ -34,7 +34,9 @@ class OtlpGrpcExporter final : public pipeline::Exporter, private pipeline::Tran
 
   const Config config_;
   const std::string name_;
+  const base::Env env_;
   base::Logger& logger_;
+  std::shared_ptr<net::TlsClient> tls_;  // Set by Start.
   net::HttpClient client_;
   pipeline::ExportQueue queue_;  // Uses everything above.
 };

@@ -73,10 +73,14 @@ std::unique_ptr<pipeline::Exporter> OtlpHttpExporter::Create(
 OtlpHttpExporter::OtlpHttpExporter(Config config, const std::string& name, pipeline::Host& host)
     : config_(std::move(config)),
       name_(name),
+      env_(host.env),
       logger_(host.logger),
       queue_(config_.sending, name, host, *this) {}
 
-base::Status OtlpHttpExporter::Start() { return queue_.Start(); }
+base::Status OtlpHttpExporter::Start() {
+  ASSIGN_OR_RETURN(tls_, net::TlsClient::Create(config_.client.tls, env_, logger_));
+  return queue_.Start();
+}
 
 pipeline::Encoded OtlpHttpExporter::Encode(const otlp::Batch& batch) {
   std::string body = config_.encoding == Encoding::kJson ? otlp::EncodeMetricsJson(batch)
@@ -95,7 +99,8 @@ pipeline::Attempt OtlpHttpExporter::Send(const pipeline::Payload& payload,
                                  .url = config_.url,
                                  .body = payload.bytes,
                                  .timeout = timeout,
-                                 .response_bytes_max = kResponseBytesMax};
+                                 .response_bytes_max = kResponseBytesMax,
+                                 .tls = tls_};
   const auto headers = config_.client.AllHeaders();
   // A token's file may be back in a moment.
   if (!headers.has_value()) {

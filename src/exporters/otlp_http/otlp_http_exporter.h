@@ -36,7 +36,9 @@ class OtlpHttpExporter final : public pipeline::Exporter, private pipeline::Tran
 
   const Config config_;
   const std::string name_;
+  const base::Env env_;
   base::Logger& logger_;
+  std::shared_ptr<net::TlsClient> tls_;  // Set by Start.
   net::HttpClient client_;
   pipeline::ExportQueue queue_;  // Uses everything above.
 };

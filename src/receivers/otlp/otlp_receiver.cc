@@ -1,8 +1,12 @@
 #include "receivers/otlp/otlp_receiver.h"
 
+#include <algorithm>
+
 #include "compress/compress.h"
+#include "net/server_config.h"
 #include "otlp/decode.h"
 #include "otlp/json.h"
+#include "receivers/otlp/validity.h"
 
 namespace narthex::receivers {
 namespace {
@@ -39,59 +43,36 @@ Error Outward(const Error& error) {
   return {otlp::IsRetryable(error.code) ? Code::kUnavailable : Code::kInternal, error.message};
 }
 
-void WarnNoEffect(config::MapReader& reader, pipeline::Host& host,
-                  std::initializer_list<const char*> keys) {
-  for (const char* key : keys) {
-    if (reader.Take(key) == nullptr) continue;
+void WarnNoEffect(pipeline::Host& host, const std::vector<std::string_view>& keys) {
+  for (const std::string_view key : keys) {
     host.logger.Warn("otlp", "configuration key has no effect", {{"key", key}});
-  }
-}
-
-// Serving in the clear what was meant to be encrypted or guarded would be worse than not serving.
-void RefuseKeys(config::MapReader& reader, std::initializer_list<const char*> keys) {
-  for (const char* key : keys) {
-    if (reader.Take(key) != nullptr) {
-      reader.Report(key, std::string(key) + " is not supported by this receiver");
-    }
   }
 }
 
 OtlpReceiver::GrpcConfig ReadGrpc(const config::Node& node,
                                   const pipeline::CreateContext& context) {
   OtlpReceiver::GrpcConfig config;
-  uint64_t message_mib = 0, streams = 0;
+  std::vector<std::string_view> without_effect;
   config::MapReader reader(node, context.diagnostics);
-  reader.Read("endpoint", config.endpoint);
-  reader.Read("max_recv_msg_size_mib", message_mib);
-  reader.Read("max_concurrent_streams", streams);
+  config::ReadGrpcServer(reader, context.diagnostics, config.server, without_effect);
   config.auth = pipeline::ReadAuth(reader, context);
-  RefuseKeys(reader, {"tls"});
-  WarnNoEffect(reader, context.host,
-               {"transport", "read_buffer_size", "write_buffer_size", "keepalive",
-                "include_metadata", "middlewares"});
   reader.Finish();
-  if (message_mib > 4096) reader.Report("max_recv_msg_size_mib", "must not be over 4096");
-  if (message_mib > 0) config.message_bytes_max = message_mib << 20;
-  if (streams > 0) config.concurrent_streams_max = streams;
+  WarnNoEffect(context.host, without_effect);
   return config;
 }
 
 OtlpReceiver::HttpConfig ReadHttp(const config::Node& node,
                                   const pipeline::CreateContext& context) {
   OtlpReceiver::HttpConfig config;
-  uint64_t bytes_max = 0;
+  std::vector<std::string_view> without_effect;
   config::MapReader reader(node, context.diagnostics);
-  reader.Read("endpoint", config.endpoint);
+  config::ReadHttpServer(reader, context.diagnostics, config.server, without_effect);
   reader.Read("metrics_url_path", config.metrics_path);
-  reader.Read("max_request_body_size", bytes_max);
   config.auth = pipeline::ReadAuth(reader, context);
-  RefuseKeys(reader, {"tls"});
-  WarnNoEffect(reader, context.host,
-               {"transport", "traces_url_path", "logs_url_path", "cors", "include_metadata",
-                "response_headers", "compression_algorithms", "read_timeout", "read_header_timeout",
-                "write_timeout", "idle_timeout", "keep_alives_enabled", "middlewares"});
+  // Other signals' addresses may stand in a shared block.
+  for (const char* key : {"traces_url_path", "logs_url_path"}) (void)reader.Take(key);
   reader.Finish();
-  if (bytes_max > 0) config.body_bytes_max = bytes_max;
+  WarnNoEffect(context.host, without_effect);
   if (!config.metrics_path.starts_with('/')) config.metrics_path.insert(0, 1, '/');
   return config;
 }
@@ -139,6 +120,8 @@ std::unique_ptr<pipeline::Receiver> OtlpReceiver::Create(const pipeline::CreateC
 OtlpReceiver::OtlpReceiver(Config config, const std::string& name, pipeline::Host& host,
                            pipeline::Consumer& next)
     : config_(std::move(config)),
+      env_(host.env),
+      logger_(host.logger),
       next_(next),
       flow_(host.instruments, "receiver/" + name),
       grpc_probe_(std::make_unique<Probe>(host, name, "grpc")),
@@ -148,22 +131,22 @@ OtlpReceiver::~OtlpReceiver() { Stop(); }
 
 base::Status OtlpReceiver::Start() {
   if (config_.grpc.has_value()) {
-    ASSIGN_OR_RETURN(grpc_, net::GrpcServer::Bind(
-                                {.listen_address = config_.grpc->endpoint,
-                                 .methods = {std::string(kExportMethod)},
-                                 .concurrent_streams_max = config_.grpc->concurrent_streams_max,
-                                 .message_bytes_max = config_.grpc->message_bytes_max}));
+    ASSIGN_OR_RETURN(net::GrpcServer::Config config,
+                     net::ServerConfigOf(config_.grpc->server, env_, logger_));
+    config.methods = {std::string(kExportMethod)};
+    ASSIGN_OR_RETURN(grpc_, net::GrpcServer::Bind(std::move(config)));
     grpc_->Serve([this](net::GrpcRequest request, net::GrpcResponder responder) {
       HandleGrpc(std::move(request), std::move(responder));
     });
   }
   if (config_.http.has_value()) {
-    ASSIGN_OR_RETURN(http_,
-                     net::HttpServer::Bind({.listen_address = config_.http->endpoint,
-                                            .body_bytes_max = config_.http->body_bytes_max}));
-    http_->Serve([this](net::HttpRequest request, net::Responder responder) {
-      HandleHttp(std::move(request), std::move(responder));
-    });
+    ASSIGN_OR_RETURN(net::HttpServer::Config config,
+                     net::ServerConfigOf(config_.http->server, env_, logger_));
+    ASSIGN_OR_RETURN(http_, net::HttpServer::Bind(std::move(config)));
+    http_->Serve(net::WithCors(config_.http->server.cors,
+                               [this](net::HttpRequest request, net::Responder responder) {
+                                 HandleHttp(std::move(request), std::move(responder));
+                               }));
   }
   return {};
 }
@@ -186,21 +169,31 @@ void OtlpReceiver::HandleHttp(net::HttpRequest request, net::Responder responder
     return responder.Send(net::HttpResponse::Text(
         415, "415 unsupported media type, supported: [application/json, application/x-protobuf]"));
   }
-  if (config_.http->auth != nullptr) {
-    const base::Status status = config_.http->auth->Authenticate(
-        [&](std::string_view name) { return std::string(request.headers.Get(name)); });
-    if (!status.has_value()) return responder.Send(Failure(401, status.error(), *encoding));
-  }
   http_->RunBlocking([this, encoding = *encoding, request = std::move(request),
                       responder = std::move(responder)]() mutable {
     responder.Send(Serve(std::move(request), encoding));
   });
 }
 
+bool OtlpReceiver::TakesCompression(std::string_view name) const {
+  const auto& allowed = config_.http->server.compression_algorithms;
+  return !allowed.has_value() || std::ranges::find(*allowed, name) != allowed->end();
+}
+
 net::HttpResponse OtlpReceiver::Serve(net::HttpRequest request, Encoding encoding) {
-  base::Result<std::string> body =
-      compress::Decode(request.headers.Get("Content-Encoding"), std::move(request.body),
-                       config_.http->body_bytes_max);
+  if (config_.http->auth != nullptr) {
+    const base::Status status = config_.http->auth->Authenticate(
+        [&](std::string_view name) { return std::string(request.headers.Get(name)); });
+    if (!status.has_value()) return Failure(401, status.error(), encoding);
+  }
+  const std::string_view compression = request.headers.Get("Content-Encoding");
+  if (!TakesCompression(compression)) {
+    return Failure(
+        400, {Code::kInvalidArgument, fmt::format("unsupported Content-Encoding: {}", compression)},
+        encoding);
+  }
+  base::Result<std::string> body = compress::Decode(compression, std::move(request.body),
+                                                    config_.http->server.max_request_body_size);
   if (!body.has_value()) {
     const bool is_too_large = body.error().code == Code::kResourceExhausted;
     return Failure(is_too_large ? 413 : 400, {Code::kInvalidArgument, body.error().message},
@@ -210,31 +203,32 @@ net::HttpResponse OtlpReceiver::Serve(net::HttpRequest request, Encoding encodin
                                         ? otlp::DecodeMetricsJson(*body)
                                         : otlp::DecodeMetrics(*std::move(body));
   if (!batch.has_value()) return Failure(400, batch.error(), encoding);
-  if (const base::Status status = Pass(*std::move(batch), *http_probe_); !status.has_value()) {
-    const Error error = Outward(status.error());
+  const base::Result<otlp::PartialSuccess> taken = Pass(*std::move(batch), *http_probe_);
+  if (!taken.has_value()) {
+    const Error error = Outward(taken.error());
     return Failure(otlp::HttpStatusFromCode(error.code), error, encoding);
   }
   net::HttpResponse response{.status = 200};
   response.headers.Set("Content-Type", otlp::MediaTypeOf(encoding));
-  response.body = otlp::EncodeExportResponse({}, encoding);
+  response.body = otlp::EncodeExportResponse(*taken, encoding);
   return response;
 }
 
 void OtlpReceiver::HandleGrpc(net::GrpcRequest request, net::GrpcResponder responder) {
-  if (config_.grpc->auth != nullptr) {
-    const base::Status status = config_.grpc->auth->Authenticate(
-        [&](std::string_view name) { return std::string(request.metadata.Get(name)); });
-    if (!status.has_value()) return responder.Fail(status.error());
-  }
   grpc_->RunBlocking(
       [this, request = std::move(request), responder = std::move(responder)]() mutable {
+        if (config_.grpc->auth != nullptr) {
+          const base::Status status = config_.grpc->auth->Authenticate(
+              [&](std::string_view name) { return std::string(request.metadata.Get(name)); });
+          if (!status.has_value()) return responder.Fail(status.error());
+        }
         base::Result<otlp::Batch> batch = otlp::DecodeMetrics(std::move(request.message));
         if (!batch.has_value()) return responder.Fail(std::move(batch).error());
-        const base::Status status = Pass(*std::move(batch), *grpc_probe_);
-        if (status.has_value()) {
-          return responder.Send(otlp::EncodeExportResponse({}, Encoding::kProtobuf));
+        const base::Result<otlp::PartialSuccess> taken = Pass(*std::move(batch), *grpc_probe_);
+        if (taken.has_value()) {
+          return responder.Send(otlp::EncodeExportResponse(*taken, Encoding::kProtobuf));
         }
-        const Error error = Outward(status.error());
+        const Error error = Outward(taken.error());
         std::string details;
         if (error.code == Code::kUnavailable) {
           details = otlp::EncodeStatus(error, Encoding::kProtobuf, kRetryAfter);
@@ -243,10 +237,15 @@ void OtlpReceiver::HandleGrpc(net::GrpcRequest request, net::GrpcResponder respo
       });
 }
 
-base::Status OtlpReceiver::Pass(otlp::Batch batch, Probe& probe) {
+base::Result<otlp::PartialSuccess> OtlpReceiver::Pass(otlp::Batch batch, Probe& probe) {
+  flow_.In(batch.point_count());
+  otlp::PartialSuccess partial = DropInvalid(batch);
+  if (const auto rejected = static_cast<size_t>(partial.rejected_points); rejected > 0) {
+    probe.failed.Add(rejected);
+    flow_.Lost("invalid", rejected);
+  }
   const size_t points = batch.point_count();
-  if (points == 0) return {};
-  flow_.In(points);
+  if (points == 0) return partial;
   base::Status status = next_.Consume(std::move(batch));
   if (status.has_value()) {
     probe.accepted.Add(points);
@@ -258,7 +257,8 @@ base::Status OtlpReceiver::Pass(otlp::Batch batch, Probe& probe) {
     probe.failed.Add(points);
     flow_.Lost("failed_downstream", points);
   }
-  return status;
+  if (!status.has_value()) return std::unexpected(std::move(status).error());
+  return partial;
 }
 
 }  // namespace narthex::receivers

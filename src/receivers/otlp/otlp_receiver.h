@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "config/server.h"
 #include "net/grpc_server.h"
 #include "net/http_server.h"
 #include "otlp/response.h"
@@ -13,20 +14,18 @@ namespace narthex::receivers {
 
 // Takes metrics over OTLP/gRPC and OTLP/HTTP and answers as the official receiver does, but for a
 // body over the limit, which is 413 as the specification has it. Senders that are refused for now
-// always learn when to come again. Thread-safe.
+// always learn when to come again; data points that contradict themselves are refused one by one,
+// in a partial success. Thread-safe.
 // Source: OTLP specification 1.11.
 class OtlpReceiver final : public pipeline::Receiver {
  public:
   struct GrpcConfig {
-    std::string endpoint = "localhost:4317";
-    size_t message_bytes_max = 4 << 20;
-    size_t concurrent_streams_max = 100;
+    config::GrpcServerConfig server{.endpoint = "localhost:4317"};
     const pipeline::AuthExtension* auth = nullptr;
   };
   struct HttpConfig {
-    std::string endpoint = "localhost:4318";
+    config::HttpServerConfig server{.endpoint = "localhost:4318"};
     std::string metrics_path = "/v1/metrics";
-    size_t body_bytes_max = 20 << 20;  // Before and after decompression.
     const pipeline::AuthExtension* auth = nullptr;
   };
   struct Config {
@@ -55,9 +54,13 @@ class OtlpReceiver final : public pipeline::Receiver {
   void HandleHttp(net::HttpRequest request, net::Responder responder);
   net::HttpResponse Serve(net::HttpRequest request, otlp::Encoding encoding);
   void HandleGrpc(net::GrpcRequest request, net::GrpcResponder responder);
-  base::Status Pass(otlp::Batch batch, Probe& probe);
+  // What was taken of a batch, and what was refused for good.
+  base::Result<otlp::PartialSuccess> Pass(otlp::Batch batch, Probe& probe);
+  bool TakesCompression(std::string_view name) const;
 
   const Config config_;
+  const base::Env env_;
+  base::Logger& logger_;
   pipeline::Consumer& next_;
   pipeline::Flow flow_;
   const std::unique_ptr<Probe> grpc_probe_;
