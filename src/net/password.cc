@@ -139,28 +139,40 @@ base::Status Passwords::AddList(std::string_view text) {
   return {};
 }
 
-bool Passwords::Accept(std::string_view authorization) const {
+std::optional<Passwords::Claim> Passwords::ClaimOf(std::string_view authorization) const {
   const size_t blank = authorization.find(' ');
-  if (blank == std::string_view::npos || authorization.size() > kHeaderBytesMax) return false;
+  if (blank == std::string_view::npos || authorization.size() > kHeaderBytesMax) return {};
   std::string scheme(authorization.substr(0, blank));
   for (char& c : scheme) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-  if (scheme != "basic") return false;
+  if (scheme != "basic") return {};
   const std::string pair = DecodeBase64(authorization.substr(blank + 1));
   const size_t colon = pair.find(':');
-  if (colon == std::string::npos) return false;
-  const std::string user = pair.substr(0, colon), password = pair.substr(colon + 1);
+  if (colon == std::string::npos) return {};
+  Claim claim;
+  const std::string user = pair.substr(0, colon);
   const auto found = entries_.find(user);
-  const bool is_known = found != entries_.end();
-  const std::string entry = is_known ? found->second : kNobody;
-  const Digest digest = DigestOf(user, entry, password);
-  {
-    base::MutexLock lock(mutex_);
-    if (is_known && right_.contains(digest)) return true;
-  }
-  if (!PasswordMatches(entry, password) || !is_known) return false;
+  claim.is_known = found != entries_.end();
+  claim.entry = claim.is_known ? found->second : kNobody;
+  claim.password = pair.substr(colon + 1);
+  claim.digest = DigestOf(user, claim.entry, claim.password);
+  return claim;
+}
+
+bool Passwords::Remembers(std::string_view authorization) const {
+  const std::optional<Claim> claim = ClaimOf(authorization);
+  if (!claim.has_value() || !claim->is_known) return false;
+  base::MutexLock lock(mutex_);
+  return right_.contains(claim->digest);
+}
+
+bool Passwords::Accept(std::string_view authorization) const {
+  if (Remembers(authorization)) return true;
+  const std::optional<Claim> claim = ClaimOf(authorization);
+  if (!claim.has_value()) return false;
+  if (!PasswordMatches(claim->entry, claim->password) || !claim->is_known) return false;
   base::MutexLock lock(mutex_);
   if (right_.size() >= kRememberedMax) right_.clear();
-  right_.insert(digest);
+  right_.insert(claim->digest);
   return true;
 }
 

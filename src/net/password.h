@@ -2,6 +2,7 @@
 
 #include <array>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -32,11 +33,20 @@ class Passwords {
   base::Status AddList(std::string_view text);
   bool empty() const { return entries_.empty(); }
 
+  // Whether that header was right before: a quick look.
+  bool Remembers(std::string_view authorization) const;
   // The pair of a basic Authorization header. An unknown name takes as long as a wrong password.
   bool Accept(std::string_view authorization) const;
 
  private:
   using Digest = std::array<unsigned char, 32>;
+  // What a header names; nullopt for none that can be read.
+  struct Claim {
+    bool is_known = false;
+    std::string entry, password;
+    Digest digest;
+  };
+  std::optional<Claim> ClaimOf(std::string_view authorization) const;
   Digest DigestOf(const std::string& user, const std::string& entry,
                   const std::string& password) const;
 

@@ -50,15 +50,6 @@ void ReadCompression(config::MapReader& reader, const std::vector<std::string_vi
 
 }  // namespace
 
-base::Result<std::vector<std::pair<std::string, std::string>>> ClientConfig::AllHeaders() const {
-  auto all = headers;
-  if (auth != nullptr) {
-    ASSIGN_OR_RETURN(auto header, auth->ClientHeader());
-    all.push_back(std::move(header));
-  }
-  return all;
-}
-
 void ReadClientConfig(config::MapReader& reader, const CreateContext& context,
                       const std::vector<std::string_view>& compressions, ClientConfig& config) {
   reader.Read("endpoint", config.endpoint);

@@ -17,8 +17,16 @@ struct ClientConfig {
   config::TlsClientConfig tls;
   const AuthExtension* auth = nullptr;
 
-  // `headers` and what `auth` adds. Error: the authenticator's.
-  base::Result<std::vector<std::pair<std::string, std::string>>> AllHeaders() const;
+  // Sets `headers`, and what `auth` adds, in anything with Set(name, value). Error: the
+  // authenticator's, which may be gone the next time: a token's file may be back in a moment.
+  template <class Headers>
+  base::Status SetHeaders(Headers& out) const {
+    for (const auto& [name, value] : headers) out.Set(name, value);
+    if (auth == nullptr) return {};
+    ASSIGN_OR_RETURN(const auto header, auth->ClientHeader());
+    out.Set(header.first, header.second);
+    return {};
+  }
 };
 
 // Reads `endpoint`, `headers`, `compression` and `tls`. `compressions`: the codecs that the

@@ -12,6 +12,10 @@ using base::Code;
 
 constexpr std::string_view kExportMethod =
     "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
+constexpr std::string_view kTracesMethod =
+    "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+constexpr std::string_view kLogsMethod =
+    "/opentelemetry.proto.collector.logs.v1.LogsService/Export";
 
 void ReadTarget(config::MapReader& reader, OtlpGrpcExporter::Config& config) {
   constexpr std::string_view kHttp = "http://", kHttps = "https://";
@@ -58,6 +62,7 @@ std::unique_ptr<pipeline::Exporter> OtlpGrpcExporter::Create(
 OtlpGrpcExporter::OtlpGrpcExporter(Config config, const std::string& name, pipeline::Host& host)
     : config_(std::move(config)),
       name_(name),
+      meter_(host.meter),
       env_(host.env),
       logger_(host.logger),
       queue_(config_.sending, name, host, *this) {}
@@ -79,12 +84,9 @@ pipeline::Attempt OtlpGrpcExporter::Send(const pipeline::Payload& payload,
                      .timeout = timeout,
                      .gzip = config_.client.compression == "gzip",
                      .tls = tls_};
-  const auto headers = config_.client.AllHeaders();
-  // A token's file may be back in a moment.
-  if (!headers.has_value()) {
-    return {.status = std::unexpected(headers.error()), .is_retryable = true};
+  if (base::Status status = config_.client.SetHeaders(call.metadata); !status.has_value()) {
+    return {.status = std::move(status), .is_retryable = true};
   }
-  for (const auto& [name, value] : *headers) call.metadata.Set(name, value);
   std::promise<net::GrpcAnswer> promise;
   net::CallGrpc(client_, std::move(call),
                 [&promise](net::GrpcAnswer answer) { promise.set_value(std::move(answer)); });
@@ -108,6 +110,39 @@ pipeline::Attempt OtlpGrpcExporter::Judge(const net::GrpcAnswer& answer) const {
                   {"message", partial->message}});
   }
   return {.rejected_points = static_cast<size_t>(std::max<int64_t>(partial->rejected_points, 0))};
+}
+
+void OtlpGrpcExporter::Pass(pipeline::PassedRequest passed, Done done) {
+  const bool is_traces = passed.signal == pipeline::Signal::kTraces;
+  net::GrpcCall call{
+      .target = config_.target,
+      .method = std::string(is_traces ? kTracesMethod : kLogsMethod),
+      .message = std::move(passed.bytes),
+      .timeout = std::chrono::ceil<std::chrono::milliseconds>(config_.sending.timeout),
+      .gzip = config_.client.compression == "gzip",
+      .tls = tls_};
+  if (const base::Status status = config_.client.SetHeaders(call.metadata); !status.has_value()) {
+    return done({.status = base::Fail(Code::kUnavailable, "{}", status.error().message)});
+  }
+  net::CallGrpc(client_, std::move(call),
+                [this, signal = passed.signal, items = passed.items,
+                 done = std::make_shared<Done>(std::move(done))](net::GrpcAnswer answer) {
+                  pipeline::PassedAnswer passed_answer;
+                  if (answer.message.has_value()) {
+                    passed_answer.response = *std::move(answer.message);
+                  } else {
+                    pipeline::Attempt attempt = Judge(answer);
+                    // What may not be tried again must not look as if it might.
+                    passed_answer.status =
+                        attempt.is_retryable
+                            ? base::Fail(Code::kUnavailable, "{}", attempt.status.error().message)
+                            : base::Fail(Code::kInvalidArgument, "{}",
+                                         attempt.status.error().message);
+                    passed_answer.retry_after = attempt.retry_after;
+                  }
+                  pipeline::CountPassed(meter_, name_, signal, items, passed_answer.status);
+                  (*done)(std::move(passed_answer));
+                });
 }
 
 }  // namespace narthex::exporters

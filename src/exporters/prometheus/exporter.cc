@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "exposition/protobuf_writer.h"
 #include "exposition/writer.h"
 #include "net/server_config.h"
 
@@ -13,15 +14,23 @@ using std::chrono::milliseconds;
 // Expired series go this often at least, so that memory does not wait for a scrape.
 constexpr milliseconds kExpireIntervalMax{15'000};
 
+// Formats stand in the header in the order of the reader's liking, as Prometheus writes them.
 Store::Page Negotiate(std::string_view accept, bool enable_open_metrics) {
-  return {.format = enable_open_metrics &&
-                            accept.find("application/openmetrics-text") != std::string_view::npos
-                        ? exposition::Format::kOpenMetrics
-                        : exposition::Format::kText,
-          .allow_utf8 = accept.find("escaping=allow-utf-8") != std::string_view::npos};
+  const size_t protobuf = accept.find("application/vnd.google.protobuf");
+  const size_t open_metrics =
+      enable_open_metrics ? accept.find("application/openmetrics-text") : accept.npos;
+  const size_t text = accept.find("text/plain");
+  return {.format = open_metrics != accept.npos ? exposition::Format::kOpenMetrics
+                                                : exposition::Format::kText,
+          .allow_utf8 = accept.find("escaping=allow-utf-8") != std::string_view::npos,
+          .is_protobuf = protobuf < std::min(open_metrics, text)};
 }
 
 std::string ContentType(const Store::Page& page) {
+  if (page.is_protobuf) {
+    return std::string(exposition::ProtobufWriter::kContentType) +
+           (page.allow_utf8 ? "; escaping=allow-utf-8" : "; escaping=underscores");
+  }
   std::string type = page.allow_utf8 && page.format == exposition::Format::kText
                          ? "text/plain; version=1.0.0; charset=utf-8"
                          : std::string(exposition::ContentTypeOf(page.format));

@@ -57,6 +57,23 @@ TEST_F(PrometheusExporterTest, OpenMetricsOnlyWhereEnabledAndAskedFor) {
   EXPECT_EQ(Get("/metrics").body, "");
 }
 
+TEST_F(PrometheusExporterTest, ProtobufForThoseWhoAskForItFirst) {
+  Start({.without_scope_info = true});
+  ASSERT_TRUE(exporter_->Consume(pipeline::GaugeBatch(1)).has_value());
+  const std::string protobuf =
+      "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited";
+  const auto response = Get("/metrics", protobuf + ";q=0.6,text/plain;q=0.5");
+  EXPECT_THAT(
+      std::string(response.headers.Get("Content-Type")),
+      HasSubstr("application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily"));
+  EXPECT_EQ(response.body, std::string("\x18\x0a\x05gauge\x12\x00\x18\x01\x22\x0b\x12\x09\x09"
+                                       "\x00\x00\x00\x00\x00\x00\x00\x00",
+                                       25));
+  EXPECT_THAT(
+      std::string(Get("/metrics", "text/plain;q=0.6," + protobuf).headers.Get("Content-Type")),
+      HasSubstr("text/plain"));
+}
+
 TEST_F(PrometheusExporterTest, ForgetsExpiredSeriesWhenServing) {
   Start({.expiration = std::chrono::seconds(10)});
   ASSERT_TRUE(exporter_->Consume(pipeline::GaugeBatch(1)).has_value());

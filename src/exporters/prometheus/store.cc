@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <boost/unordered/unordered_flat_map.hpp>
+#include <limits>
 #include <optional>
 
 #include "base/random.h"
 #include "exporters/prometheus/internal/series.h"
+#include "exposition/protobuf_writer.h"
 #include "exposition/writer.h"
 #include "translate/series_labels.h"
 
@@ -355,7 +357,19 @@ class Store::Updater {
       }
       const Outcome outcome = internal::Apply(series, metric, point);
       Count(outcome);
-      if (outcome == Outcome::kStored) series.seen_ns = now_ns_;
+      if (outcome != Outcome::kStored) continue;
+      series.seen_ns = now_ns_;
+      // Plain text does not show them.
+      if (config_.enable_open_metrics) AddExemplars(series, metric, point);
+    }
+  }
+
+  template <class Point>
+  static void AddExemplars(Series& series, const otlp::Metric& metric, const Point& point) {
+    if constexpr (std::is_same_v<Point, otlp::NumberPoint>) {
+      if (metric.is_monotonic) KeepExemplars(series, internal::ReadExemplars(point.raw, 5));
+    } else if constexpr (std::is_same_v<Point, otlp::HistogramPoint>) {
+      KeepExemplars(series, internal::ReadExemplars(point.raw, 8));
     }
   }
 
@@ -381,6 +395,7 @@ class Store::Updater {
     series.is_shown = false;
     series.time_ns = 0;
     series.distribution.reset();
+    series.exemplars.reset();
   }
 
   // The series behind attributes that have not been seen in this spelling.
@@ -504,13 +519,14 @@ class SeriesWriter {
       extras.timestamp = static_cast<int64_t>(series.time_ns / 1'000'000);
     }
     if (series.distribution == nullptr) {
+      AddExemplar(series.exemplars.get(), 0, extras);
       return writer_.Sample(name, "", labels, series.value, extras);
     }
     const internal::Distribution& distribution = *series.distribution;
     if (type == MetricType::kSummary) {
       WriteQuantiles(name, distribution, labels, extras);
     } else {
-      WriteBuckets(name, distribution, labels, extras);
+      WriteBuckets(name, distribution, series.exemplars.get(), labels, extras);
     }
     writer_.Sample(name, "_sum", labels, distribution.sum, extras);
     writer_.Count(name, "_count", labels, distribution.count, extras);
@@ -530,14 +546,29 @@ class SeriesWriter {
     return is_open_metrics_ ? cuts.open_metrics : cuts.text;
   }
 
+  // `extras` with the exemplar of that bucket, or without any.
+  static void AddExemplar(const internal::ExemplarMap* exemplars, size_t bucket,
+                          exposition::Writer::Extras& extras) {
+    extras.exemplar_value.reset();
+    if (exemplars == nullptr) return;
+    const auto found = exemplars->find(bucket);
+    if (found == exemplars->end()) return;
+    extras.exemplar_labels = found->second.labels;
+    extras.exemplar_value = found->second.value;
+    extras.exemplar_timestamp = found->second.time_ms;
+  }
+
   void WriteBuckets(std::string_view name, const internal::Distribution& distribution,
-                    std::string_view labels, const exposition::Writer::Extras& extras) {
+                    const internal::ExemplarMap* exemplars, std::string_view labels,
+                    exposition::Writer::Extras extras) {
     uint64_t total = 0;
     const std::vector<std::string>& texts = TextsOf(*distribution.cuts);
     for (size_t i = 0; i < texts.size(); ++i) {
       total += distribution.counts[i];
+      AddExemplar(exemplars, i, extras);
       writer_.Count(name, "_bucket", With(labels, "le", texts[i]), total, extras);
     }
+    AddExemplar(exemplars, texts.size(), extras);
     writer_.Count(name, "_bucket", With(labels, "le", "+Inf"), distribution.count, extras);
   }
 
@@ -558,12 +589,82 @@ class SeriesWriter {
 
 }  // namespace
 
-std::string Store::Render(const Page& page) const {
-  exposition::Writer writer(page.format);
-  SeriesWriter series_writer(writer, page.format, config_.send_timestamps);
-  base::MutexLock lock(mutex_);
+namespace {
+
+using exposition::ProtobufWriter;
+
+// Writes the series of one family as messages.
+class MessageWriter {
+ public:
+  MessageWriter(ProtobufWriter& writer, bool send_timestamps)
+      : writer_(writer), send_timestamps_(send_timestamps) {}
+
+  void Write(MetricType type, const Series& series, std::string_view labels) {
+    std::optional<int64_t> timestamp;
+    if (send_timestamps_ && series.time_ns != 0) {
+      timestamp = static_cast<int64_t>(series.time_ns / 1'000'000);
+    }
+    exemplars_.clear();
+    if (series.exemplars != nullptr) {
+      for (const auto& [bucket, shown] : *series.exemplars) {
+        exemplars_[bucket] = {shown.labels, shown.value, shown.time_ms};
+      }
+    }
+    if (series.distribution == nullptr) {
+      return writer_.Number(labels, series.value, ExemplarOf(0), timestamp);
+    }
+    const internal::Distribution& distribution = *series.distribution;
+    if (type == MetricType::kSummary) {
+      std::vector<std::pair<double, double>> quantiles;
+      for (size_t i = 0; i < distribution.quantiles.size(); ++i) {
+        quantiles.emplace_back(distribution.cuts->values[i], distribution.quantiles[i]);
+      }
+      return writer_.Summary(labels, distribution.count, distribution.sum, quantiles, timestamp);
+    }
+    if (distribution.native != nullptr) return WriteNative(distribution, labels, timestamp);
+    std::vector<ProtobufWriter::Bucket> buckets;
+    uint64_t total = 0;
+    for (size_t i = 0; i < distribution.cuts->values.size(); ++i) {
+      total += distribution.counts[i];
+      buckets.push_back({distribution.cuts->values[i], total, ExemplarOf(i)});
+    }
+    buckets.push_back({std::numeric_limits<double>::infinity(), distribution.count,
+                       ExemplarOf(distribution.cuts->values.size())});
+    writer_.Histogram(labels, distribution.count, distribution.sum, buckets, nullptr, timestamp);
+  }
+
+ private:
+  const ProtobufWriter::Exemplar* ExemplarOf(size_t bucket) const {
+    const auto found = exemplars_.find(bucket);
+    return found == exemplars_.end() ? nullptr : &found->second;
+  }
+
+  void WriteNative(const internal::Distribution& distribution, std::string_view labels,
+                   std::optional<int64_t> timestamp) {
+    constexpr double kZeroThreshold = 1e-128;  // As the official exporter, where nothing is said.
+    const otlp::TreePoint& point = *distribution.native;
+    // Buckets of OTLP are named by their lower ends, native ones by their upper.
+    const ProtobufWriter::Native native{
+        .schema = point.scale,
+        .zero_threshold = point.zero_threshold > 0 ? point.zero_threshold : kZeroThreshold,
+        .zero_count = point.zero_count,
+        .positive = {point.positive.offset + 1, point.positive.counts},
+        .negative = {point.negative.offset + 1, point.negative.counts}};
+    writer_.Histogram(labels, distribution.count, distribution.sum, {}, &native, timestamp);
+  }
+
+  ProtobufWriter& writer_;
+  const bool send_timestamps_;
+  std::map<size_t, ProtobufWriter::Exemplar> exemplars_;
+};
+
+}  // namespace
+
+// Calls `visit` with every series that is shown, in order: with its family, that family's name for
+// this reader, its labels, and whether it is the first of its family.
+template <class Visit>
+void Store::VisitShown(const Page& page, Visit visit) const {
   State& state = *state_;
-  writer.Reserve(state.page_bytes + state.page_bytes / 8);
   for (auto& [key, family] : state.families) {
     if (!family.is_sorted) {
       std::ranges::sort(family.members, {},
@@ -571,18 +672,40 @@ std::string Store::Render(const Page& page) const {
       family.is_sorted = true;
     }
     const std::string& name = page.allow_utf8 ? family.name : family.escaped_name;
-    bool is_open = false;
+    bool is_first = true;
     for (const uint32_t slot : family.members) {
       const Series& series = state.at(slot);
       if (!series.is_shown) continue;
-      if (!std::exchange(is_open, true)) writer.Family(name, family.type, family.help);
       const bool is_escaped = !page.allow_utf8 && series.escaped_labels != nullptr;
-      series_writer.Write(name, family.type, series,
-                          is_escaped ? *series.escaped_labels : series.labels);
+      visit(family, name, series, is_escaped ? *series.escaped_labels : series.labels,
+            std::exchange(is_first, false));
     }
   }
+}
+
+std::string Store::Render(const Page& page) const {
+  base::MutexLock lock(mutex_);
+  if (page.is_protobuf) {
+    ProtobufWriter writer;
+    MessageWriter messages(writer, config_.send_timestamps);
+    VisitShown(page, [&](const Family& family, const std::string& name, const Series& series,
+                         const std::string& labels, bool is_first) {
+      if (is_first) writer.BeginFamily(name, family.type, family.help);
+      messages.Write(family.type, series, labels);
+    });
+    return writer.Finish();
+  }
+  exposition::Writer writer(page.format);
+  SeriesWriter series_writer(writer, page.format, config_.send_timestamps);
+  const size_t expected = state_->page_bytes;
+  writer.Reserve(expected + expected / 8);
+  VisitShown(page, [&](const Family& family, const std::string& name, const Series& series,
+                       const std::string& labels, bool is_first) {
+    if (is_first) writer.Family(name, family.type, family.help);
+    series_writer.Write(name, family.type, series, labels);
+  });
   std::string text = writer.Finish();
-  state.page_bytes = text.size();
+  state_->page_bytes = text.size();
   return text;
 }
 

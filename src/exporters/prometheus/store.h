@@ -40,7 +40,8 @@ class Store {
 
   struct Page {
     exposition::Format format = exposition::Format::kText;
-    bool allow_utf8 = false;  // The reader understands quoted names.
+    bool allow_utf8 = false;   // The reader understands quoted names.
+    bool is_protobuf = false;  // Instead of text; with native histograms.
   };
   std::string Render(const Page& page) const;
   size_t series_count() const;
@@ -48,6 +49,9 @@ class Store {
  private:
   struct State;
   class Updater;
+  template <class Visit>
+  void VisitShown(const Page& page, Visit visit) const REQUIRES_LOCK(mutex_);
+
   const PrometheusConfig config_;
   const base::Clock& clock_;
   mutable base::Mutex mutex_;

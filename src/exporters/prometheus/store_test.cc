@@ -136,6 +136,31 @@ TEST_F(StoreTest, ExponentialHistogramsShowTheirTotals) {
   EXPECT_EQ(Samples(), "e_bucket{le=\"+Inf\"} 4\ne_sum 2\ne_count 4\n");
 }
 
+// The parts of the message that make a native histogram. Source: client_model, metrics.proto.
+TEST_F(StoreTest, ExponentialHistogramsAreNativeInProtobuf) {
+  const auto update = [&](int start, int time, std::string_view scale) {
+    return Update(
+        "e", fmt::format(R"("exponentialHistogram":{{"aggregationTemporality":1,"dataPoints":[)"
+                         R"({{"count":"4","sum":2,"startTimeUnixNano":"{}","timeUnixNano":"{}",)"
+                         R"("scale":{},"zeroCount":"1","positive":{{"offset":1,)"
+                         R"("bucketCounts":["3"]}}}}]}})",
+                         start, time, scale));
+  };
+  update(1, 2, "3");
+  const std::string schema_3("\x28\x06", 2);
+  // From bucket 2 on, one; in it, three.
+  const std::string span("\x62\x04\x08\x04\x10\x01", 6), delta("\x68\x06", 2);
+  EXPECT_THAT(Page({.is_protobuf = true}), HasSubstr(schema_3));
+  EXPECT_THAT(Page({.is_protobuf = true}), HasSubstr(span + delta));
+  // The next delta is coarser, and so is the sum: bucket 1 at scale 3 is bucket 0 at scale 2.
+  update(2, 3, "2");
+  const std::string page = Page({.is_protobuf = true});
+  EXPECT_THAT(page, HasSubstr(std::string("\x28\x04", 2)));
+  EXPECT_THAT(page, HasSubstr(std::string("\x62\x04\x08\x02\x10\x02", 6) +
+                              std::string("\x68\x06\x68\x00", 4)));
+  EXPECT_THAT(page, HasSubstr(std::string("\x38\x02", 2)));  // Zeros.
+}
+
 TEST_F(StoreTest, UnknownTypeByMetadata) {
   Update("u", R"("metadata":[{"key":"prometheus.type","value":{"stringValue":"unknown"}}],
       "gauge":{"dataPoints":[{"asInt":1,"timeUnixNano":"1"}]})");
@@ -312,6 +337,35 @@ TEST_F(StoreTest, OpenMetrics) {
             "# HELP h \n# TYPE h histogram\n"
             "h_bucket{le=\"1.0\"} 1\nh_bucket{le=\"+Inf\"} 1\nh_sum 1.0\nh_count 1\n"
             "# HELP s \n# TYPE s counter\ns_total 3.0\n# EOF\n");
+}
+
+TEST_F(StoreTest, OpenMetricsShowsTheNewestExemplarOfEachBucket) {
+  Use({.enable_open_metrics = true, .without_scope_info = true});
+  const auto exemplar = [](std::string_view value, std::string_view trace) {
+    return fmt::format(R"({{"timeUnixNano":"1500000000","asDouble":{},"traceId":"{}",)"
+                       R"("spanId":"b7ad6b7169203331"}})",
+                       value, trace);
+  };
+  const std::string a(32, 'a'), b(32, 'b');
+  Sum("s", Point("", 1, 2, R"("asInt":3,"exemplars":[)" + exemplar("1", a) + "]"));
+  for (const std::string& trace : {a, b}) {
+    Histogram("h", Point("", 0, trace == a ? 1 : 2,
+                         R"("count":"2","sum":9,"bucketCounts":["1","1"],"explicitBounds":[1],)"
+                         R"("exemplars":[)" +
+                             exemplar("0.5", trace) + "," + exemplar("8", a) + "]"));
+  }
+  EXPECT_EQ(Page({.format = exposition::Format::kOpenMetrics}),
+            "# HELP h \n# TYPE h histogram\n"
+            "h_bucket{le=\"1.0\"} 1 # {trace_id=\"" +
+                b +
+                "\",span_id=\"b7ad6b7169203331\"} 0.5 1.5\n"
+                "h_bucket{le=\"+Inf\"} 2 # {trace_id=\"" +
+                a +
+                "\",span_id=\"b7ad6b7169203331\"} 8.0 1.5\n"
+                "h_sum 9.0\nh_count 2\n"
+                "# HELP s \n# TYPE s counter\ns_total 3.0 # {trace_id=\"" +
+                a + "\",span_id=\"b7ad6b7169203331\"} 1.0 1.5\n# EOF\n");
+  EXPECT_THAT(Page(), Not(HasSubstr("trace_id")));
 }
 
 TEST_F(StoreTest, Utf8NamesForThoseWhoUnderstandThem) {

@@ -49,12 +49,9 @@ pipeline::Attempt RemoteWriteExporter::Send(const pipeline::Payload& payload,
                                  .timeout = timeout,
                                  .response_bytes_max = kResponseBytesMax,
                                  .tls = tls_};
-  const auto headers = config_.client.AllHeaders();
-  // A token's file may be back in a moment.
-  if (!headers.has_value()) {
-    return {.status = std::unexpected(headers.error()), .is_retryable = true};
+  if (base::Status status = config_.client.SetHeaders(request.headers); !status.has_value()) {
+    return {.status = std::move(status), .is_retryable = true};
   }
-  for (const auto& [name, value] : *headers) request.headers.Set(name, value);
   request.headers.Set("Content-Encoding", "snappy");
   request.headers.Set("Content-Type",
                       config_.is_version_2

@@ -5,6 +5,7 @@
 #include "compress/compress.h"
 #include "net/server_config.h"
 #include "otlp/decode.h"
+#include "otlp/items.h"
 #include "otlp/json.h"
 #include "receivers/otlp/validity.h"
 
@@ -19,6 +20,10 @@ constexpr std::chrono::milliseconds kDrain{5'000};
 constexpr std::chrono::seconds kRetryAfter{1};
 constexpr std::string_view kExportMethod =
     "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
+constexpr std::string_view kTracesMethod =
+    "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+constexpr std::string_view kLogsMethod =
+    "/opentelemetry.proto.collector.logs.v1.LogsService/Export";
 
 std::optional<Encoding> EncodingOf(const net::HttpRequest& request) {
   const std::string type = net::MediaType(request.headers.Get("Content-Type"));
@@ -40,7 +45,23 @@ net::HttpResponse Failure(int status, const Error& error, Encoding encoding) {
 
 // What a sender is told when the pipeline says no: come again, or never.
 Error Outward(const Error& error) {
+  if (error.code == Code::kUnimplemented) return error;
   return {otlp::IsRetryable(error.code) ? Code::kUnavailable : Code::kInternal, error.message};
+}
+
+net::HttpResponse BadBody(const Error& error, Encoding encoding) {
+  const bool is_too_large = error.code == Code::kResourceExhausted;
+  return Failure(is_too_large ? 413 : 400, {Code::kInvalidArgument, error.message}, encoding);
+}
+
+// Says no over gRPC; to those who should come again, also when.
+void Fail(net::GrpcResponder& responder, const Error& error) {
+  const Error outward = Outward(error);
+  std::string details;
+  if (outward.code == Code::kUnavailable) {
+    details = otlp::EncodeStatus(outward, Encoding::kProtobuf, kRetryAfter);
+  }
+  responder.Fail(outward, std::move(details));
 }
 
 void WarnNoEffect(pipeline::Host& host, const std::vector<std::string_view>& keys) {
@@ -69,11 +90,13 @@ OtlpReceiver::HttpConfig ReadHttp(const config::Node& node,
   config::ReadHttpServer(reader, context.diagnostics, config.server, without_effect);
   reader.Read("metrics_url_path", config.metrics_path);
   config.auth = pipeline::ReadAuth(reader, context);
-  // Other signals' addresses may stand in a shared block.
-  for (const char* key : {"traces_url_path", "logs_url_path"}) (void)reader.Take(key);
+  reader.Read("traces_url_path", config.traces_path);
+  reader.Read("logs_url_path", config.logs_path);
   reader.Finish();
   WarnNoEffect(context.host, without_effect);
-  if (!config.metrics_path.starts_with('/')) config.metrics_path.insert(0, 1, '/');
+  for (std::string* path : {&config.metrics_path, &config.traces_path, &config.logs_path}) {
+    if (!path->starts_with('/')) path->insert(0, 1, '/');
+  }
   return config;
 }
 
@@ -122,6 +145,8 @@ OtlpReceiver::OtlpReceiver(Config config, const std::string& name, pipeline::Hos
     : config_(std::move(config)),
       env_(host.env),
       logger_(host.logger),
+      name_(name),
+      meter_(host.meter),
       next_(next),
       flow_(host.instruments, "receiver/" + name),
       grpc_probe_(std::make_unique<Probe>(host, name, "grpc")),
@@ -129,11 +154,42 @@ OtlpReceiver::OtlpReceiver(Config config, const std::string& name, pipeline::Hos
 
 OtlpReceiver::~OtlpReceiver() { Stop(); }
 
+bool OtlpReceiver::Connect(pipeline::Signal signal, pipeline::Passage& next) {
+  const bool is_traces = signal == pipeline::Signal::kTraces;
+  const OtlpReceiver::HttpConfig http = config_.http.value_or(HttpConfig());
+  const auto counter = [&](std::string_view outcome, std::string_view description) {
+    return meter_
+        .CreateUInt64Counter(
+            fmt::format("otelcol_receiver_{}_{}", outcome, pipeline::ItemsOf(signal)), description,
+            "{items}")
+        ->Bind({{"receiver", name_}, {"transport", ""}});
+  };
+  ways_.emplace(signal,
+                Way{.next = next,
+                    .http_path = is_traces ? http.traces_path : http.logs_path,
+                    .grpc_method = std::string(is_traces ? kTracesMethod : kLogsMethod),
+                    .accepted = counter("accepted", "Items that were passed on."),
+                    .refused = counter("refused", "Items that could not be passed on for now."),
+                    .failed = counter("failed", "Items that were refused for good.")});
+  return true;
+}
+
+void OtlpReceiver::Way::Count(size_t items, const base::Status& status) {
+  if (status.has_value()) {
+    accepted.Add(items);
+  } else if (otlp::IsRetryable(status.error().code)) {
+    refused.Add(items);
+  } else {
+    failed.Add(items);
+  }
+}
+
 base::Status OtlpReceiver::Start() {
   if (config_.grpc.has_value()) {
     ASSIGN_OR_RETURN(net::GrpcServer::Config config,
                      net::ServerConfigOf(config_.grpc->server, env_, logger_));
     config.methods = {std::string(kExportMethod)};
+    for (const auto& [signal, way] : ways_) config.methods.push_back(way.grpc_method);
     ASSIGN_OR_RETURN(grpc_, net::GrpcServer::Bind(std::move(config)));
     grpc_->Serve([this](net::GrpcRequest request, net::GrpcResponder responder) {
       HandleGrpc(std::move(request), std::move(responder));
@@ -157,6 +213,11 @@ void OtlpReceiver::Stop() {
 }
 
 void OtlpReceiver::HandleHttp(net::HttpRequest request, net::Responder responder) {
+  for (auto& [signal, way] : ways_) {
+    if (request.path == way.http_path) {
+      return PassHttp(signal, way, std::move(request), std::move(responder));
+    }
+  }
   if (request.path != config_.http->metrics_path) {
     return responder.Send(net::HttpResponse::Text(404, "404 page not found\n"));
   }
@@ -180,25 +241,79 @@ bool OtlpReceiver::TakesCompression(std::string_view name) const {
   return !allowed.has_value() || std::ranges::find(*allowed, name) != allowed->end();
 }
 
-net::HttpResponse OtlpReceiver::Serve(net::HttpRequest request, Encoding encoding) {
-  if (config_.http->auth != nullptr) {
-    const base::Status status = config_.http->auth->Authenticate(
-        [&](std::string_view name) { return std::string(request.headers.Get(name)); });
-    if (!status.has_value()) return Failure(401, status.error(), encoding);
-  }
+std::optional<net::HttpResponse> OtlpReceiver::RefuseHttp(const net::HttpRequest& request,
+                                                          Encoding encoding) const {
+  if (config_.http->auth == nullptr) return std::nullopt;
+  const base::Status status = config_.http->auth->Authenticate(
+      [&](std::string_view name) { return std::string(request.headers.Get(name)); });
+  if (status.has_value()) return std::nullopt;
+  return Failure(401, status.error(), encoding);
+}
+
+base::Result<std::string> OtlpReceiver::Decompress(net::HttpRequest& request) const {
   const std::string_view compression = request.headers.Get("Content-Encoding");
   if (!TakesCompression(compression)) {
-    return Failure(
-        400, {Code::kInvalidArgument, fmt::format("unsupported Content-Encoding: {}", compression)},
-        encoding);
+    return base::Fail(Code::kInvalidArgument, "unsupported Content-Encoding: {}", compression);
   }
-  base::Result<std::string> body = compress::Decode(compression, std::move(request.body),
-                                                    config_.http->server.max_request_body_size);
-  if (!body.has_value()) {
-    const bool is_too_large = body.error().code == Code::kResourceExhausted;
-    return Failure(is_too_large ? 413 : 400, {Code::kInvalidArgument, body.error().message},
-                   encoding);
+  return compress::Decode(compression, std::move(request.body),
+                          config_.http->server.max_request_body_size);
+}
+
+void OtlpReceiver::PassHttp(pipeline::Signal signal, Way& way, net::HttpRequest request,
+                            net::Responder responder) {
+  if (request.method != "POST") {
+    return responder.Send(
+        net::HttpResponse::Text(405, "405 method not allowed, supported: [POST]"));
   }
+  if (EncodingOf(request) != Encoding::kProtobuf) {
+    return responder.Send(net::HttpResponse::Text(
+        415, fmt::format("415 {} are passed on as application/x-protobuf only",
+                         pipeline::NameOf(signal))));
+  }
+  http_->RunBlocking([this, signal, &way, request = std::move(request),
+                      responder = std::move(responder)]() mutable {
+    constexpr Encoding kEncoding = Encoding::kProtobuf;
+    if (auto refusal = RefuseHttp(request, kEncoding)) {
+      return responder.Send(*std::move(refusal));
+    }
+    base::Result<std::string> body = Decompress(request);
+    if (!body.has_value()) return responder.Send(BadBody(body.error(), kEncoding));
+    const base::Result<size_t> items = otlp::CountItems(*body);
+    if (!items.has_value()) return responder.Send(Failure(400, items.error(), kEncoding));
+    way.next.Pass(
+        {.signal = signal, .bytes = *std::move(body), .items = *items},
+        [&way, items = *items,
+         responder = std::move(responder)](pipeline::PassedAnswer answer) mutable {
+          way.Count(items, answer.status);
+          if (!answer.status.has_value()) {
+            const Error error = Outward(answer.status.error());
+            return responder.Send(Failure(otlp::HttpStatusFromCode(error.code), error, kEncoding));
+          }
+          net::HttpResponse response{.status = 200};
+          response.headers.Set("Content-Type", otlp::MediaTypeOf(kEncoding));
+          response.body = std::move(answer.response);
+          responder.Send(std::move(response));
+        });
+  });
+}
+
+void OtlpReceiver::PassGrpc(pipeline::Signal signal, Way& way, net::GrpcRequest request,
+                            net::GrpcResponder responder) {
+  const base::Result<size_t> items = otlp::CountItems(request.message);
+  if (!items.has_value()) return responder.Fail(items.error());
+  way.next.Pass({.signal = signal, .bytes = std::move(request.message), .items = *items},
+                [&way, items = *items,
+                 responder = std::move(responder)](pipeline::PassedAnswer answer) mutable {
+                  way.Count(items, answer.status);
+                  if (answer.status.has_value()) return responder.Send(std::move(answer.response));
+                  Fail(responder, answer.status.error());
+                });
+}
+
+net::HttpResponse OtlpReceiver::Serve(net::HttpRequest request, Encoding encoding) {
+  if (auto refusal = RefuseHttp(request, encoding)) return *std::move(refusal);
+  base::Result<std::string> body = Decompress(request);
+  if (!body.has_value()) return BadBody(body.error(), encoding);
   base::Result<otlp::Batch> batch = encoding == Encoding::kJson
                                         ? otlp::DecodeMetricsJson(*body)
                                         : otlp::DecodeMetrics(*std::move(body));
@@ -222,18 +337,18 @@ void OtlpReceiver::HandleGrpc(net::GrpcRequest request, net::GrpcResponder respo
               [&](std::string_view name) { return std::string(request.metadata.Get(name)); });
           if (!status.has_value()) return responder.Fail(status.error());
         }
+        for (auto& [signal, way] : ways_) {
+          if (request.method == way.grpc_method) {
+            return PassGrpc(signal, way, std::move(request), std::move(responder));
+          }
+        }
         base::Result<otlp::Batch> batch = otlp::DecodeMetrics(std::move(request.message));
         if (!batch.has_value()) return responder.Fail(std::move(batch).error());
         const base::Result<otlp::PartialSuccess> taken = Pass(*std::move(batch), *grpc_probe_);
         if (taken.has_value()) {
           return responder.Send(otlp::EncodeExportResponse(*taken, Encoding::kProtobuf));
         }
-        const Error error = Outward(taken.error());
-        std::string details;
-        if (error.code == Code::kUnavailable) {
-          details = otlp::EncodeStatus(error, Encoding::kProtobuf, kRetryAfter);
-        }
-        responder.Fail(error, std::move(details));
+        Fail(responder, taken.error());
       });
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,6 +27,7 @@ class OtlpReceiver final : public pipeline::Receiver {
   struct HttpConfig {
     config::HttpServerConfig server{.endpoint = "localhost:4318"};
     std::string metrics_path = "/v1/metrics";
+    std::string traces_path = "/v1/traces", logs_path = "/v1/logs";
     const pipeline::AuthExtension* auth = nullptr;
   };
   struct Config {
@@ -39,6 +41,8 @@ class OtlpReceiver final : public pipeline::Receiver {
                pipeline::Consumer& next);
   ~OtlpReceiver() override;
 
+  // Traces and logs are taken in protobuf and passed on as they are.
+  bool Connect(pipeline::Signal signal, pipeline::Passage& next) override;
   base::Status Start() override;
   // Refuses new requests and waits for those that are being served.
   void Stop() override;
@@ -51,7 +55,23 @@ class OtlpReceiver final : public pipeline::Receiver {
   // The counters of one protocol.
   struct Probe;
 
+  // Traces or logs: where they go, and the counters.
+  struct Way {
+    pipeline::Passage& next;
+    std::string http_path, grpc_method;
+    sdk::BoundCounter<uint64_t> accepted, refused, failed;
+    void Count(size_t items, const base::Status& status);
+  };
+
   void HandleHttp(net::HttpRequest request, net::Responder responder);
+  void PassHttp(pipeline::Signal signal, Way& way, net::HttpRequest request,
+                net::Responder responder);
+  void PassGrpc(pipeline::Signal signal, Way& way, net::GrpcRequest request,
+                net::GrpcResponder responder);
+  // Who may not come in, in the request's encoding; nullopt for those who may.
+  std::optional<net::HttpResponse> RefuseHttp(const net::HttpRequest& request,
+                                              otlp::Encoding encoding) const;
+  base::Result<std::string> Decompress(net::HttpRequest& request) const;
   net::HttpResponse Serve(net::HttpRequest request, otlp::Encoding encoding);
   void HandleGrpc(net::GrpcRequest request, net::GrpcResponder responder);
   // What was taken of a batch, and what was refused for good.
@@ -61,7 +81,10 @@ class OtlpReceiver final : public pipeline::Receiver {
   const Config config_;
   const base::Env env_;
   base::Logger& logger_;
+  const std::string name_;
+  sdk::Meter& meter_;
   pipeline::Consumer& next_;
+  std::map<pipeline::Signal, Way> ways_;
   pipeline::Flow flow_;
   const std::unique_ptr<Probe> grpc_probe_;
   const std::unique_ptr<Probe> http_probe_;

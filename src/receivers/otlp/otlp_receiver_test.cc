@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <future>
+#include <optional>
+#include <vector>
 
 #include "compress/compress.h"
 #include "net/grpc_client.h"
@@ -241,6 +243,83 @@ TEST_F(OtlpReceiverTest, ContradictionsAreRefusedOneByOne) {
   EXPECT_EQ(host_.Count("narthex_points_lost", "invalid"), 4);
   EXPECT_EQ(host_.Count("otelcol_receiver_failed_metric_points"), 4);
   EXPECT_EQ(host_.Imbalance(), 0);
+}
+
+// Answers traces as told, and keeps what came.
+class FakePassage final : public pipeline::Passage {
+ public:
+  void Pass(pipeline::PassedRequest request, Done done) override {
+    pipeline::PassedAnswer answer{.response = "response"};
+    {
+      base::MutexLock lock(mutex_);
+      if (error_.has_value()) answer = {.status = std::unexpected(*error_)};
+      requests_.push_back(std::move(request));
+    }
+    done(std::move(answer));
+  }
+  void FailWith(base::Error error) {
+    base::MutexLock lock(mutex_);
+    error_ = std::move(error);
+  }
+  pipeline::PassedRequest last() {
+    base::MutexLock lock(mutex_);
+    return requests_.at(requests_.size() - 1);
+  }
+
+ private:
+  base::Mutex mutex_;
+  std::optional<base::Error> error_ GUARDED_BY(mutex_);
+  std::vector<pipeline::PassedRequest> requests_ GUARDED_BY(mutex_);
+};
+
+TEST(OtlpReceiver, PassesTracesOnAsTheyAre) {
+  pipeline::TestHost host;
+  pipeline::FakeConsumer next;
+  FakePassage passage;
+  OtlpReceiver receiver({.grpc = OtlpReceiver::GrpcConfig{.server = {.endpoint = "127.0.0.1:0"}},
+                         .http = OtlpReceiver::HttpConfig{.server = {.endpoint = "127.0.0.1:0"}}},
+                        "otlp", host.host(), next);
+  ASSERT_TRUE(receiver.Connect(pipeline::Signal::kTraces, passage));
+  ASSERT_TRUE(receiver.Start().has_value());
+  // Of the same shape as metrics: two spans.
+  const std::string spans("\x0a\x06\x12\x04\x12\x00\x12\x00", 8);
+  net::HttpClient client;
+  const auto post = [&](const std::string& path, const std::string& type, std::string body) {
+    net::HttpClientRequest request{
+        .method = "POST",
+        .url = fmt::format("http://127.0.0.1:{}{}", receiver.http_port(), path),
+        .body = std::move(body)};
+    request.headers.Set("Content-Type", type);
+    return client.FetchAndWait(std::move(request)).value();
+  };
+  const auto call = [&](std::string_view service, std::string message) {
+    std::promise<net::GrpcAnswer> promise;
+    net::CallGrpc(client,
+                  {.target = fmt::format("http://127.0.0.1:{}", receiver.grpc_port()),
+                   .method = fmt::format("/opentelemetry.proto.collector.{}/Export", service),
+                   .message = std::move(message)},
+                  [&](net::GrpcAnswer answer) { promise.set_value(std::move(answer)); });
+    return promise.get_future().get();
+  };
+  const auto response = post("/v1/traces", kProtobuf, spans);
+  EXPECT_EQ(response.status, 200);
+  EXPECT_EQ(response.body, "response");
+  EXPECT_EQ(passage.last().bytes, spans);
+  EXPECT_EQ(passage.last().items, 2u);
+  EXPECT_EQ(call("trace.v1.TraceService", spans).message.value(), "response");
+  EXPECT_EQ(host.Count("otelcol_receiver_accepted_spans"), 4);
+
+  EXPECT_EQ(post("/v1/traces", kProtobuf, "\x0a\x05").status, 400);
+  EXPECT_EQ(post("/v1/traces", kJson, "{}").status, 415);
+  EXPECT_EQ(post("/v1/logs", kProtobuf, spans).status, 404);
+  EXPECT_EQ(call("logs.v1.LogsService", spans).message.error().code, Code::kUnimplemented);
+  passage.FailWith({Code::kUnavailable, "away"});
+  const auto refused = post("/v1/traces", kProtobuf, spans);
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_EQ(refused.headers.Get("Retry-After"), "1");
+  EXPECT_THAT(call("trace.v1.TraceService", spans).status_details,
+              HasSubstr("google.rpc.RetryInfo"));
+  EXPECT_EQ(host.Count("otelcol_receiver_refused_spans"), 4);
 }
 
 TEST(OtlpReceiver, SpeaksTlsToBrowsersAndOthers) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "exposition/writer.h"
+#include "otlp/aggregate.h"
 
 namespace narthex::exporters::internal {
 namespace {
@@ -40,6 +41,32 @@ Distribution& DistributionOf(Series& series) {
   return *series.distribution;
 }
 
+std::vector<uint64_t> CountsOf(const otlp::ExponentialBuckets& buckets) {
+  std::vector<uint64_t> counts;
+  otlp::internal::Cursor cursor(buckets.counts);
+  while (!cursor.empty()) counts.push_back(cursor.ReadVarint());
+  return counts;
+}
+
+otlp::TreePoint TreeOf(const otlp::ExponentialHistogramPoint& point) {
+  otlp::TreePoint tree{.count = point.count, .scale = point.scale, .zero_count = point.zero_count};
+  tree.zero_threshold = point.zero_threshold;
+  tree.positive = {point.positive.offset, CountsOf(point.positive)};
+  tree.negative = {point.negative.offset, CountsOf(point.negative)};
+  return tree;
+}
+
+// Brings the buckets of a point into those that are shown.
+void AddNative(std::unique_ptr<otlp::TreePoint>& native,
+               const otlp::ExponentialHistogramPoint& point) {
+  constexpr int32_t kScaleMin = -4, kScaleMax = 8;  // Of native histograms.
+  if (native == nullptr) {
+    native = std::make_unique<otlp::TreePoint>(otlp::TreePoint{.scale = kScaleMax});
+  }
+  otlp::AddExponential(*native, TreeOf(point));
+  if (native->scale < kScaleMin) native.reset();
+}
+
 }  // namespace
 
 Cuts::Cuts(std::vector<double> cuts) : values(std::move(cuts)) {
@@ -56,6 +83,20 @@ std::shared_ptr<const Cuts> Family::CutsOf(std::vector<double> values) {
   // Bounds that change all the time must not pile up here; series keep their own alive.
   std::erase_if(cuts, [](const auto& known) { return known.use_count() == 1; });
   return cuts.emplace_back(std::make_shared<const Cuts>(std::move(values)));
+}
+
+void KeepExemplars(Series& series, std::vector<ShownExemplar> exemplars) {
+  if (exemplars.empty()) return;
+  if (series.exemplars == nullptr) series.exemplars = std::make_unique<ExemplarMap>();
+  for (ShownExemplar& exemplar : exemplars) {
+    size_t bucket = 0;
+    if (series.distribution != nullptr) {
+      const std::vector<double>& bounds = series.distribution->cuts->values;
+      bucket =
+          static_cast<size_t>(std::ranges::lower_bound(bounds, exemplar.value) - bounds.begin());
+    }
+    (*series.exemplars)[bucket] = std::move(exemplar);
+  }
 }
 
 Outcome Apply(Series& series, const otlp::Metric& metric, const otlp::NumberPoint& point) {
@@ -97,7 +138,7 @@ Outcome Apply(Series& series, const otlp::Metric& metric, const otlp::HistogramP
 
 Outcome Apply(Series& series, const otlp::Metric& metric,
               const otlp::ExponentialHistogramPoint& point) {
-  // Text has no form for native buckets; the number of observations and their sum it can show.
+  // Text has no form for native buckets: it shows the number of observations and their sum.
   if (IsOlder(series, point.time_ns)) return Outcome::kOutOfOrder;
   Distribution& distribution = DistributionOf(series);
   DeltaStep step = DeltaStep::kReplace;
@@ -108,7 +149,9 @@ Outcome Apply(Series& series, const otlp::Metric& metric,
     distribution.counts.assign(1, 0);
     distribution.count = 0;
     distribution.sum = 0;
+    distribution.native.reset();
   }
+  AddNative(distribution.native, point);
   distribution.count += point.count;
   distribution.sum += point.optionals.sum;
   return Store(series, point.time_ns);

@@ -1,12 +1,15 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "exporters/prometheus/internal/exemplar.h"
 #include "model/metadata.h"
 #include "otlp/batch.h"
+#include "otlp/tree.h"
 
 namespace narthex::exporters::internal {
 
@@ -25,7 +28,13 @@ struct Distribution {
   std::vector<double> quantiles;  // Of a summary, one per cut.
   uint64_t count = 0;
   double sum = 0;
+  // Of an exponential histogram, at a scale that native histograms have; null for others and for
+  // those that are too coarse.
+  std::unique_ptr<otlp::TreePoint> native;
 };
+
+// The newest exemplar of each bucket that has one; of a counter, of bucket 0.
+using ExemplarMap = std::map<size_t, ShownExemplar>;
 
 struct Family;
 
@@ -38,6 +47,7 @@ struct Series {
   uint64_t time_ns = 0;  // Of the last point.
   int64_t seen_ns = 0;   // When it came, by the monotonic clock.
   std::unique_ptr<Distribution> distribution;
+  std::unique_ptr<ExemplarMap> exemplars;
   uint32_t generation = 0;  // Counts the series that have had this slot.
 };
 
@@ -53,6 +63,9 @@ struct Family {
   // The one with these values, made if need be.
   std::shared_ptr<const Cuts> CutsOf(std::vector<double> values);
 };
+
+// Takes in exemplars of a point that has been applied. REQUIRES: a counter or a histogram.
+void KeepExemplars(Series& series, std::vector<ShownExemplar> exemplars);
 
 enum class Outcome { kStored, kOutOfOrder, kUnsupported, kMalformed };
 
