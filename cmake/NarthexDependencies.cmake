@@ -32,6 +32,7 @@ narthex_dependency(yamlcpp yaml-cpp/yaml.h yaml-cpp)
 narthex_dependency(simdjson simdjson.h simdjson)
 narthex_dependency(protozero protozero/pbf_reader.hpp)
 narthex_dependency(boost boost/version.hpp)
+narthex_dependency(crypt crypt.h crypt)
 narthex_dependency(nghttp2 nghttp2/nghttp2.h nghttp2)
 narthex_dependency(mimalloc mimalloc.h mimalloc)
 # Debian's static libcurl needs Kerberos, LDAP and more: the shared one is the smaller burden.

@@ -103,6 +103,7 @@ base::Result<server::Server::Options> ServerOptions(const Flags& flags) {
   options.listen_addresses = flags.List("web.listen-address");
   options.external_url = flags.String("web.external-url");
   options.route_prefix = flags.String("web.route-prefix");
+  options.web_config_file = flags.String("web.config.file");
   options.connections_max = static_cast<size_t>(flags.Int("web.max-connections"));
   options.read_timeout = std::chrono::milliseconds(flags.DurationMs("web.read-timeout"));
   options.body_bytes_max = flags.Bytes("web.max-body-size");

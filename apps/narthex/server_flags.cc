@@ -15,7 +15,7 @@ constexpr FlagSpec kFlags[] = {
     {"config.auto-reload-interval", K::kDuration, "30s", "How often to look for changes.", kShown,
      kNoEffect},
     {"web.listen-address", K::kRepeated, "0.0.0.0:9090", "Address to listen on. Repeatable."},
-    {"web.config.file", K::kString, "", "TLS and authentication settings.", kShown, kNoEffect},
+    {"web.config.file", K::kString, "", "TLS and authentication settings."},
     {"web.read-timeout", K::kDuration, "5m",
      "Longest wait for a request; closes idle connections."},
     {"web.max-connections", K::kInt, "512", "Connections at once."},

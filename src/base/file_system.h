@@ -48,6 +48,8 @@ struct DirectoryEntry {
 struct DiskSpace {
   uint64_t total = 0;  // Bytes.
   uint64_t free = 0;   // That an unprivileged process may still write.
+  uint64_t free_for_root = 0;
+  uint64_t inodes = 0, inodes_free = 0;  // 0 where the file system has no such limit.
 };
 
 // Files and directories: the only way to a disk, so that tests can take the disk's place (see

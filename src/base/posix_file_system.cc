@@ -211,7 +211,10 @@ class RealFileSystem final : public FileSystem {
     struct statvfs info;
     if (::statvfs(path.c_str(), &info) != 0) return FailErrno(errno, "statvfs " + path);
     return DiskSpace{.total = static_cast<uint64_t>(info.f_blocks) * info.f_frsize,
-                     .free = static_cast<uint64_t>(info.f_bavail) * info.f_frsize};
+                     .free = static_cast<uint64_t>(info.f_bavail) * info.f_frsize,
+                     .free_for_root = static_cast<uint64_t>(info.f_bfree) * info.f_frsize,
+                     .inodes = info.f_files,
+                     .inodes_free = info.f_ffree};
   }
 };
 

@@ -11,6 +11,8 @@
 #include "extensions/bearertokenauth/bearertokenauth.h"
 #include "extensions/file_storage/file_storage.h"
 #include "extensions/health_check/health_check.h"
+#include "extensions/pprof/pprof.h"
+#include "extensions/zpages/zpages.h"
 #include "processors/attributes/attributes_processor.h"
 #include "processors/batch/batch_processor.h"
 #include "processors/cumulativetodelta/cumulativetodelta_processor.h"
@@ -22,12 +24,20 @@
 #include "processors/metricstransform/metricstransform_processor.h"
 #include "processors/resource/resource_processor.h"
 #include "processors/transform/transform_processor.h"
+#include "receivers/hostmetrics/hostmetrics_receiver.h"
 #include "receivers/otlp/otlp_receiver.h"
+#include "receivers/prometheus/prometheus_receiver.h"
+#include "receivers/statsd/statsd_receiver.h"
 
 namespace narthex::collector {
 namespace {
 
-constexpr pipeline::ReceiverFactory kReceivers[] = {receivers::kOtlpReceiver};
+constexpr pipeline::ReceiverFactory kReceivers[] = {
+    receivers::kHostMetricsReceiver,
+    receivers::kOtlpReceiver,
+    receivers::kPrometheusReceiver,
+    receivers::kStatsdReceiver,
+};
 constexpr pipeline::ProcessorFactory kProcessors[] = {
     processors::kAttributesProcessor,
     processors::kBatchProcessor,
@@ -47,10 +57,8 @@ constexpr pipeline::ExporterFactory kExporters[] = {
     exporters::kRemoteWriteExporter,
 };
 constexpr pipeline::ExtensionFactory kExtensions[] = {
-    extensions::kBasicAuth,
-    extensions::kBearerTokenAuth,
-    extensions::kFileStorage,
-    extensions::kHealthCheck,
+    extensions::kBasicAuth,   extensions::kBearerTokenAuth, extensions::kFileStorage,
+    extensions::kHealthCheck, extensions::kPprof,           extensions::kZPages,
 };
 
 }  // namespace

@@ -48,35 +48,16 @@ void ReadCompression(config::MapReader& reader, const std::vector<std::string_vi
   }
 }
 
-void ReadTls(const config::Node& node, const CreateContext& context, ClientConfig& config) {
-  config::MapReader reader(node, context.diagnostics);
-  reader.Read("insecure", config.is_insecure);
-  for (const char* key :
-       {"insecure_skip_verify", "ca_file", "ca_pem", "cert_file", "cert_pem", "key_file", "key_pem",
-        "include_system_ca_certs_pool", "min_version", "max_version", "cipher_suites",
-        "curve_preferences", "reload_interval", "server_name_override", "tpm"}) {
-    if (reader.Take(key) != nullptr) reader.Report(key, "is not supported by this exporter");
-  }
-  reader.Finish();
-}
-
 }  // namespace
-
-base::Result<std::vector<std::pair<std::string, std::string>>> ClientConfig::AllHeaders() const {
-  auto all = headers;
-  if (auth != nullptr) {
-    ASSIGN_OR_RETURN(auto header, auth->ClientHeader());
-    all.push_back(std::move(header));
-  }
-  return all;
-}
 
 void ReadClientConfig(config::MapReader& reader, const CreateContext& context,
                       const std::vector<std::string_view>& compressions, ClientConfig& config) {
   reader.Read("endpoint", config.endpoint);
   ReadHeaders(reader, context, config);
   ReadCompression(reader, compressions, config);
-  if (const config::Node* node = reader.Take("tls")) ReadTls(*node, context, config);
+  if (const config::Node* node = reader.Take("tls")) {
+    config.tls = config::ReadTlsClient(*node, context.diagnostics);
+  }
   config.auth = ReadAuth(reader, context);
   if (reader.Take("proxy_url") != nullptr) {
     reader.Report("proxy_url", "is not supported by this exporter");

@@ -6,6 +6,8 @@
 
 #include "base/result.h"
 #include "otlp/batch.h"
+#include "pipeline/outline.h"
+#include "pipeline/passage.h"
 
 namespace narthex::pipeline {
 
@@ -31,10 +33,26 @@ class Component {
   virtual void Stop() = 0;
 };
 
-class Receiver : public Component {};
+class Receiver : public Component {
+ public:
+  // Takes up a signal beside metrics, to be passed on to `next`. Called before Start. False for a
+  // receiver that cannot.
+  virtual bool Connect(Signal signal, Passage& next) {
+    (void)signal, (void)next;
+    return false;
+  }
+};
 class Processor : public Component, public Consumer {};
-class Exporter : public Component, public Consumer {};
-class Extension : public Component {};
+class Exporter : public Component, public Consumer {
+ public:
+  // Where requests of other signals than metrics go; null for an exporter that takes none.
+  virtual Passage* passage() { return nullptr; }
+};
+class Extension : public Component {
+ public:
+  // How the service that it belongs to is put together. Called once, before Start.
+  virtual void Describe(const Outline& outline) { (void)outline; }
+};
 
 // "otlp" or "otlp/second" in a configuration file. A value.
 struct ComponentId {

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "base/env.h"
@@ -19,6 +21,8 @@ struct Host {
   base::Logger& logger;
   sdk::Meter& meter;
   Instruments& instruments;
+  // The collector's page about itself, for those who show it to people; may be null.
+  std::function<std::string()> self_page;
 };
 
 // Everything that a component is made from. `diagnostics` takes what is wrong with the

@@ -33,6 +33,14 @@ class FanOut final : public Consumer {
   const std::vector<Consumer*> next_;
 };
 
+// Behind a receiver that no pipeline of metrics has.
+class Nowhere final : public Consumer {
+ public:
+  base::Status Consume(otlp::Batch) override {
+    return base::Fail(base::Code::kUnimplemented, "no pipeline takes metrics from this receiver");
+  }
+};
+
 // A component of the configuration file.
 struct Declared {
   const Node* key;
@@ -75,6 +83,7 @@ class GraphBuilder {
     MakeReceivers();
     CheckUnused();
     if (!diagnostics_.ok()) return nullptr;
+    for (const auto& [id, extension] : made_extensions_) extension->Describe(MakeOutline());
     return std::move(graph_);
   }
 
@@ -85,8 +94,10 @@ class GraphBuilder {
   };
   struct Pipeline {
     std::string id;
+    Signal signal = Signal::kMetrics;
     std::vector<Use> receivers, processors, exporters;
-    Consumer* entry = nullptr;
+    Consumer* entry = nullptr;   // Of metrics.
+    Passage* passage = nullptr;  // Of other signals.
   };
 
   void Report(const Node& at, std::string_view message) { diagnostics_.Add(at.at, message); }
@@ -152,15 +163,19 @@ class GraphBuilder {
     const std::string_view id = key.scalar;
     const std::string_view signal = id.substr(0, id.find('/'));
     const std::string where = fmt::format("service::pipelines::{}", id);
-    if (signal == "traces" || signal == "logs" || signal == "profiles") {
-      Report(key, where + ": only metrics pipelines are supported");
-      return;
-    }
-    if (signal != "metrics") {
-      Report(key, fmt::format("{}: unknown signal \"{}\"", where, signal));
+    if (signal == "profiles") {
+      Report(key, where + ": only pipelines of metrics, traces and logs are supported");
       return;
     }
     Pipeline pipeline{.id = std::string(id)};
+    if (signal == "traces") {
+      pipeline.signal = Signal::kTraces;
+    } else if (signal == "logs") {
+      pipeline.signal = Signal::kLogs;
+    } else if (signal != "metrics") {
+      Report(key, fmt::format("{}: unknown signal \"{}\"", where, signal));
+      return;
+    }
     MapReader reader(body, diagnostics_);
     pipeline.receivers = ReadUses(reader.Take("receivers"), where, "receiver", receivers_);
     pipeline.processors = ReadUses(reader.Take("processors"), where, "processor", processors_);
@@ -239,7 +254,37 @@ class GraphBuilder {
     }
   }
 
+  // Traces and logs go from OTLP to OTLP as they came; what would have to look into them cannot.
+  void MakePassage(Pipeline& pipeline) {
+    const std::string where = fmt::format("service::pipelines::{}", pipeline.id);
+    for (const Use& use : pipeline.processors) {
+      if (use.id.type != "batch" && use.id.type != "memory_limiter") {
+        Report(*use.at, fmt::format("{}: processor \"{}\" works on metrics only; {} are passed on "
+                                    "as they come, from otlp receivers to otlp exporters",
+                                    where, use.id.ToString(), NameOf(pipeline.signal)));
+        continue;
+      }
+      host_.logger.Info("pipeline", "requests of this pipeline are passed on one by one",
+                        {{"pipeline", pipeline.id}, {"without_effect", use.id.ToString()}});
+    }
+    std::vector<Passage*> exporters;
+    for (const Use& use : pipeline.exporters) {
+      const auto made = made_exporters_.find(use.id);
+      if (made == made_exporters_.end()) continue;
+      Passage* passage = made->second->passage();
+      if (passage == nullptr) {
+        Report(*use.at, fmt::format("{}: exporter \"{}\" takes metrics only; {} are passed on to "
+                                    "otlp exporters",
+                                    where, use.id.ToString(), NameOf(pipeline.signal)));
+        continue;
+      }
+      exporters.push_back(passage);
+    }
+    if (!exporters.empty()) pipeline.passage = JoinPassages(std::move(exporters));
+  }
+
   void MakeProcessors(Pipeline& pipeline) {
+    if (pipeline.signal != Signal::kMetrics) return MakePassage(pipeline);
     std::vector<Consumer*> exporters;
     for (const Use& use : pipeline.exporters) {
       if (const auto made = made_exporters_.find(use.id); made != made_exporters_.end()) {
@@ -259,17 +304,37 @@ class GraphBuilder {
   }
 
   void MakeReceivers() {
-    std::map<ComponentId, std::vector<Consumer*>> entries;
+    struct Ways {
+      std::vector<Consumer*> metrics;
+      std::map<Signal, std::vector<Passage*>> passages;
+      std::map<Signal, const Node*> at;
+    };
+    std::map<ComponentId, Ways> ways_of;
     for (const Pipeline& pipeline : pipelines_) {
       for (const Use& use : pipeline.receivers) {
-        if (pipeline.entry != nullptr) entries[use.id].push_back(pipeline.entry);
+        Ways& ways = ways_of[use.id];
+        if (pipeline.entry != nullptr) ways.metrics.push_back(pipeline.entry);
+        if (pipeline.passage == nullptr) continue;
+        ways.passages[pipeline.signal].push_back(pipeline.passage);
+        ways.at[pipeline.signal] = use.at;
       }
     }
-    for (auto& [id, next] : entries) {
+    for (auto& [id, ways] : ways_of) {
       const auto* factory = FindFactory(factories_.receivers, id.type);
-      if (factory == nullptr) continue;
-      Keep(factory->create(ContextOf(id, receivers_.at(id)), *Join(std::move(next))), "receiver",
-           id);
+      if (factory == nullptr || (ways.metrics.empty() && ways.passages.empty())) continue;
+      if (ways.metrics.empty()) {
+        ways.metrics.push_back(graph_->consumers_.emplace_back(std::make_unique<Nowhere>()).get());
+      }
+      Receiver* receiver =
+          Keep(factory->create(ContextOf(id, receivers_.at(id)), *Join(std::move(ways.metrics))),
+               "receiver", id);
+      for (auto& [signal, passages] : ways.passages) {
+        if (receiver->Connect(signal, *JoinPassages(std::move(passages)))) continue;
+        Report(
+            *ways.at[signal],
+            fmt::format("receiver \"{}\" gives metrics only; {} are passed on from otlp receivers",
+                        id.ToString(), NameOf(signal)));
+      }
     }
   }
 
@@ -303,6 +368,27 @@ class GraphBuilder {
     return graph_->consumers_.emplace_back(std::make_unique<FanOut>(std::move(consumers))).get();
   }
 
+  Passage* JoinPassages(std::vector<Passage*> passages) {
+    if (passages.size() == 1) return passages[0];
+    return graph_->passages_.emplace_back(std::make_unique<PassageFanOut>(std::move(passages)))
+        .get();
+  }
+
+  Outline MakeOutline() const {
+    const auto ids = [](const std::vector<Use>& uses) {
+      std::vector<std::string> out;
+      for (const Use& use : uses) out.push_back(use.id.ToString());
+      return out;
+    };
+    Outline outline;
+    for (const Pipeline& pipeline : pipelines_) {
+      outline.pipelines.push_back({pipeline.id, ids(pipeline.receivers), ids(pipeline.processors),
+                                   ids(pipeline.exporters)});
+    }
+    outline.extensions = ids(service_extensions_);
+    return outline;
+  }
+
   const Node& root_;
   const Factories& factories_;
   Host& host_;
@@ -311,7 +397,7 @@ class GraphBuilder {
   std::vector<Use> service_extensions_;
   std::vector<Pipeline> pipelines_;
   std::map<ComponentId, Extension*> made_extensions_;
-  std::map<ComponentId, Consumer*> made_exporters_;
+  std::map<ComponentId, Exporter*> made_exporters_;
   std::set<const Node*> made_;  // Bodies of the components that were made.
   std::unique_ptr<Graph> graph_{new Graph()};
 };

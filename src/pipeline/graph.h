@@ -17,7 +17,8 @@ class Graph {
   // Reads the top level of a collector's configuration: receivers, processors, exporters,
   // connectors, extensions and, of `service`, its extensions and pipelines. Whatever is wrong goes
   // into `diagnostics`, in the official collector's words; then the result is null.
-  // `service.telemetry` is the caller's and is not looked at.
+  // `service.telemetry` is the caller's and is not looked at. Traces and logs are passed on as they
+  // came where all components of a pipeline can do so.
   static std::unique_ptr<Graph> Build(const config::Node& root, const Factories& factories,
                                       Host& host, config::Diagnostics& diagnostics);
   ~Graph();
@@ -41,6 +42,7 @@ class Graph {
   // Owners; `consumers_` are the fan-outs between them.
   std::vector<std::unique_ptr<Component>> components_;
   std::vector<std::unique_ptr<Consumer>> consumers_;
+  std::vector<std::unique_ptr<Passage>> passages_;
   std::vector<Named> start_order_;
   size_t started_ = 0;
 };

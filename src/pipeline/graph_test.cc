@@ -16,7 +16,10 @@ using testing::HasSubstr;
 std::vector<std::string> events;
 // The consumer behind each receiver that was made.
 std::map<std::string, Consumer*> entries;
+std::map<std::string, Passage*> passages;
 std::string failing;
+// What an extension was told.
+Outline outlined;
 
 template <class Base>
 class Recorder : public Base {
@@ -33,9 +36,15 @@ class Recorder : public Base {
   const std::string name_;
 };
 
+// Passes traces on, but no logs.
 class FakeReceiver : public Recorder<Receiver> {
  public:
   using Recorder::Recorder;
+  bool Connect(Signal signal, Passage& next) override {
+    if (signal != Signal::kTraces) return false;
+    passages[name_] = &next;
+    return true;
+  }
 };
 class FakeProcessor : public Recorder<Processor> {
  public:
@@ -56,9 +65,23 @@ class FakeExporter : public Recorder<Exporter> {
     return {};
   }
 };
+// Takes all signals; requests without items fail.
+class FakePassingExporter : public FakeExporter, private Passage {
+ public:
+  using FakeExporter::FakeExporter;
+  Passage* passage() override { return this; }
+
+ private:
+  void Pass(PassedRequest request, Done done) override {
+    events.push_back(fmt::format("{} passed {}", name_, request.bytes));
+    if (request.items > 0) return done({.response = name_});
+    done({.status = base::Fail(base::Code::kUnavailable, "{} says no", name_)});
+  }
+};
 class FakeExtension : public Recorder<Extension> {
  public:
   using Recorder::Recorder;
+  void Describe(const Outline& outline) override { outlined = outline; }
 };
 
 constexpr ReceiverFactory kReceivers[] = {
@@ -67,13 +90,21 @@ constexpr ReceiverFactory kReceivers[] = {
        return std::make_unique<FakeReceiver>(context.id.ToString());
      }}};
 constexpr ProcessorFactory kProcessors[] = {
-    {"p", "", [](const CreateContext& context, Consumer& next) -> std::unique_ptr<Processor> {
+    {"p", "",
+     [](const CreateContext& context, Consumer& next) -> std::unique_ptr<Processor> {
+       return std::make_unique<FakeProcessor>(context.id.ToString(), next);
+     }},
+    {"batch", "", [](const CreateContext& context, Consumer& next) -> std::unique_ptr<Processor> {
        return std::make_unique<FakeProcessor>(context.id.ToString(), next);
      }}};
 constexpr ExporterFactory kExporters[] = {
-    {"out", "", [](const CreateContext& context) -> std::unique_ptr<Exporter> {
+    {"out", "",
+     [](const CreateContext& context) -> std::unique_ptr<Exporter> {
        config::MapReader(context.config, context.diagnostics).Finish();
        return std::make_unique<FakeExporter>(context.id.ToString());
+     }},
+    {"pass", "", [](const CreateContext& context) -> std::unique_ptr<Exporter> {
+       return std::make_unique<FakePassingExporter>(context.id.ToString());
      }}};
 constexpr ExtensionFactory kExtensions[] = {
     {"x", "", [](const CreateContext& context) -> std::unique_ptr<Extension> {
@@ -196,9 +227,14 @@ TEST_F(GraphTest, MistakesAreNamedInTheOfficialWords) {
   EXPECT_THAT(
       ErrorsOf("receivers: {kafka: }\nexporters: {out: }\nservice: {pipelines: {}}"),
       HasSubstr("receivers: unknown type: \"kafka\" for id: \"kafka\" (valid values: [in])"));
-  EXPECT_THAT(ErrorsOf(base + "service: {pipelines: {traces: {receivers: [in], exporters: "
+  EXPECT_THAT(
+      ErrorsOf(base + "service: {pipelines: {traces: {receivers: [in], exporters: "
+                      "[out]}}}"),
+      HasSubstr("service::pipelines::traces: exporter \"out\" takes metrics only; traces are "
+                "passed on to otlp exporters"));
+  EXPECT_THAT(ErrorsOf(base + "service: {pipelines: {profiles: {receivers: [in], exporters: "
                               "[out]}}}"),
-              HasSubstr("service::pipelines::traces: only metrics pipelines are supported"));
+              HasSubstr("only pipelines of metrics, traces and logs are supported"));
   // A component's own mistakes, too.
   EXPECT_THAT(ErrorsOf("receivers: {in: }\nexporters: {out: {bad: 1}}\nservice: {pipelines: "
                        "{metrics: {receivers: [in], exporters: [out]}}}"),
@@ -214,6 +250,45 @@ TEST_F(GraphTest, WhatNoPipelineUsesIsCheckedAndNotMade) {
   ASSERT_NE(graph, nullptr) << errors_;
   ASSERT_TRUE(graph->Start().has_value());
   EXPECT_THAT(events, ElementsAre("start out", "start in"));
+}
+
+TEST_F(GraphTest, TracesArePassedOnAsTheyCame) {
+  auto graph = Build(
+      "receivers: {in: }\nprocessors: {batch: }\nextensions: {x: }\nexporters: {pass: , pass/2: , "
+      "out: }\nservice: {extensions: [x], pipelines: {traces: {receivers: [in], processors: "
+      "[batch], exporters: [pass, pass/2]}, metrics: {receivers: [in], exporters: [out, pass]}}}");
+  ASSERT_NE(graph, nullptr) << errors_;
+  ASSERT_EQ(outlined.pipelines.size(), 2u);
+  EXPECT_EQ(outlined.pipelines[0].id, "traces");
+  EXPECT_THAT(outlined.pipelines[0].exporters, ElementsAre("pass", "pass/2"));
+  EXPECT_THAT(outlined.extensions, ElementsAre("x"));
+  events.clear();
+  PassedAnswer answer;
+  const auto keep = [&](PassedAnswer given) { answer = std::move(given); };
+  passages.at("in")->Pass({.signal = Signal::kTraces, .bytes = "bytes", .items = 3}, keep);
+  EXPECT_THAT(events, ElementsAre("pass passed bytes", "pass/2 passed bytes"));
+  EXPECT_TRUE(answer.status.has_value());
+  passages.at("in")->Pass({.signal = Signal::kTraces, .bytes = "", .items = 0}, keep);
+  EXPECT_EQ(answer.status.error().message, "pass says no");
+}
+
+TEST_F(GraphTest, WhatCannotPassTracesOnIsNamed) {
+  const std::string parts = "receivers: {in: }\nprocessors: {p: }\nexporters: {pass: , out: }\n";
+  EXPECT_THAT(
+      ErrorsOf(parts + "service: {pipelines: {logs: {receivers: [in], exporters: [pass]}}}"),
+      HasSubstr("c.yaml:4:42: receiver \"in\" gives metrics only; logs are passed on from"));
+  EXPECT_THAT(
+      ErrorsOf(parts + "service: {pipelines: {traces: {receivers: [in], processors: [p], "
+                       "exporters: [pass]}}}"),
+      HasSubstr("processor \"p\" works on metrics only; traces are passed on as they come"));
+}
+
+TEST_F(GraphTest, AReceiverWithoutAPipelineOfMetricsRefusesThem) {
+  auto graph = Build(
+      "receivers: {in: }\nexporters: {pass: }\nservice: {pipelines: {traces: {receivers: [in], "
+      "exporters: [pass]}}}");
+  ASSERT_NE(graph, nullptr) << errors_;
+  EXPECT_EQ(entries.at("in")->Consume(GaugeBatch(1)).error().code, base::Code::kUnimplemented);
 }
 
 TEST(ComponentId, ParsesTypeAndName) {

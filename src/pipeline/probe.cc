@@ -1,5 +1,7 @@
 #include "pipeline/probe.h"
 
+#include <fmt/core.h>
+
 namespace narthex::pipeline {
 
 Instruments::Instruments(sdk::Meter& meter)
@@ -39,6 +41,17 @@ Instruments::Instruments(sdk::Meter& meter)
                                                     "Data points that the component holds.")),
       points_lost(meter.CreateUInt64Counter(
           "narthex_points_lost", "Data points that ended in the component, by reason.")) {}
+
+void CountPassed(sdk::Meter& meter, const std::string& exporter, Signal signal, size_t items,
+                 const base::Status& status) {
+  meter
+      .CreateUInt64Counter(
+          fmt::format("otelcol_exporter_{}_{}", status.has_value() ? "sent" : "send_failed",
+                      ItemsOf(signal)),
+          status.has_value() ? "Items that were passed on." : "Items that could not be passed on.",
+          "{items}")
+      ->Add(items, {{"exporter", exporter}});
+}
 
 Flow::Flow(Instruments& instruments, std::string component)
     : component_(std::move(component)),

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "base/mutex.h"
+#include "pipeline/passage.h"
 #include "sdk/meter.h"
 
 namespace narthex::pipeline {
@@ -32,6 +33,10 @@ class Instruments {
   std::unique_ptr<sdk::UpDownCounter<int64_t>> points_waiting;
   std::unique_ptr<sdk::Counter<uint64_t>> points_lost;
 };
+
+// Counts traces and logs that an exporter has sent, or failed to send. `exporter`: its id.
+void CountPassed(sdk::Meter& meter, const std::string& exporter, Signal signal, size_t items,
+                 const base::Status& status);
 
 // The books of one component, in data points. Thread-safe.
 class Flow {

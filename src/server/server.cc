@@ -12,6 +12,7 @@
 #include "server/api_sources.h"
 #include "server/config.h"
 #include "server/self_metrics.h"
+#include "server/web_config.h"
 #include "ui/ui.h"
 
 namespace narthex::server {
@@ -160,21 +161,28 @@ class Server::State {
   }
 
   base::Status Listen() {
+    ASSIGN_OR_RETURN(const WebConfig web, ReadWebConfig(options_.web_config_file, env_, log_));
     for (const std::string& address : options_.listen_addresses) {
       net::HttpServer::Config config{.listen_address = address};
       config.connections_max = options_.connections_max;
       config.idle_timeout = options_.read_timeout;
       config.body_bytes_max = options_.body_bytes_max;
+      config.tls = web.tls;
+      config.response_headers = web.headers;
       ASSIGN_OR_RETURN(std::unique_ptr<net::HttpServer> server,
                        net::HttpServer::Bind(std::move(config)));
       servers_.push_back(std::move(server));
     }
     for (const auto& server : servers_) {
       routers_.push_back(std::make_unique<net::Router>(RoutesOf(*server)));
-      server->Serve(
-          [this, router = routers_.back().get()](HttpRequest request, Responder responder) {
-            Dispatch(*router, std::move(request), std::move(responder));
-          });
+      net::HttpHandler handler = [this, router = routers_.back().get()](HttpRequest request,
+                                                                        Responder responder) {
+        Dispatch(*router, std::move(request), std::move(responder));
+      };
+      if (web.passwords != nullptr) {
+        handler = WithPasswords(web.passwords, *server, std::move(handler));
+      }
+      server->Serve(std::move(handler));
     }
     return {};
   }

@@ -22,6 +22,7 @@ class Server {
  public:
   struct Options {
     std::string config_file = "prometheus.yml";
+    std::string web_config_file;  // TLS and passwords; empty: none.
     std::vector<std::string> listen_addresses = {"0.0.0.0:9090"};
     std::string external_url;
     std::string route_prefix;

@@ -9,6 +9,7 @@
 #include "json/reader.h"
 #include "net/http_client.h"
 #include "net/http_server.h"
+#include "net/testing/certificates.h"
 
 namespace narthex::server {
 namespace {
@@ -78,6 +79,57 @@ class ServerTest : public testing::Test {
   std::unique_ptr<Server> server_;
   net::HttpClient client_;
 };
+
+TEST_F(ServerTest, TlsAndPasswordsByTheWebConfiguration) {
+  const net::CertificateAuthority ca;
+  const net::Identity identity = ca.Issue("server.test");
+  base::FileSystem& files = base::PosixFileSystem();
+  const auto write = [&](const std::string& name, std::string_view text) {
+    ASSERT_TRUE(base::WriteFileAtomically(files, root_ + "/" + name, text).has_value());
+  };
+  write("cert.pem", identity.cert);
+  write("key.pem", identity.key);
+  write("web.yml",
+        "tls_server_config: {cert_file: cert.pem, key_file: key.pem}\n"
+        "http_server_config: {headers: {X-Frame-Options: deny}}\n"
+        "basic_auth_users:\n"
+        "  ann: $2b$05$aaaaaaaaaaaaaaaaaaaaaOjOHCcGZ1ZydhnG2lX11qSmiRJbsbsA.\n");
+  options_.web_config_file = root_ + "/web.yml";
+  Start();
+  const auto ask = [&](const std::string& password) {
+    net::HttpClientRequest request;
+    request.url = "https://127.0.0.1:" + std::to_string(server_->port()) + "/-/healthy";
+    request.tls = net::ClientTls(ca.cert());
+    if (!password.empty()) {
+      request.headers.Set("Authorization", net::BasicAuthorization("ann", password));
+    }
+    return client_.FetchAndWait(std::move(request)).value();
+  };
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(ask("secret").status, 200);
+  EXPECT_EQ(ask("secret").headers.Get("X-Frame-Options"), "deny");
+  EXPECT_EQ(ask("guess").status, 401);
+  EXPECT_EQ(ask("").headers.Get("WWW-Authenticate"), "Basic");
+}
+
+TEST_F(ServerTest, MistakesInTheWebConfigurationAreSaid) {
+  options_.web_config_file = root_ + "/web.yml";
+  const auto error = [&](std::string_view text) {
+    EXPECT_TRUE(base::WriteFileAtomically(base::PosixFileSystem(), options_.web_config_file, text)
+                    .has_value());
+    const auto server = Server::Start(base::RealEnv(), base::NullLogger(), options_);
+    return server.has_value() ? "" : server.error().message;
+  };
+  EXPECT_NE(
+      error("basic_auth_users: {ann: plain}").find("1:24: basic_auth_users: the password of ann"),
+      std::string::npos);
+  EXPECT_NE(error("http_server_config: {headers: {X-Other: a}}").find("can not be configured"),
+            std::string::npos);
+  EXPECT_NE(error("tls_server_config: {}").find("missing one of cert or cert_file"),
+            std::string::npos);
+  EXPECT_NE(error("tls_server_confg: {}").find("did you mean"), std::string::npos);
+  EXPECT_NE(error("tls_server_config: {cert_file: /none, key_file: /none}").find("/none"),
+            std::string::npos);
+}
 
 TEST_F(ServerTest, AnswersItsManagementPages) {
   Start();

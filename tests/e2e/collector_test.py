@@ -1,8 +1,17 @@
 #!/usr/bin/env python3
 """Collectors behind one another, over both protocols, with the second one away for a while."""
 
+import base64
+import http.server
 import json
+import os
+import socket
+import ssl
+import subprocess
+import threading
 import time
+import urllib.error
+import urllib.request
 
 from harness import NARTHEX, Api, check, eventually, fetch, free_ports, main, wait_ready
 
@@ -68,6 +77,240 @@ def over_grpc(world):
     chain(world, "otlp_grpc")
 
 
+def openssl(world, *arguments):
+    subprocess.run(["openssl", *arguments], cwd=world.folder, check=True, capture_output=True)
+
+
+def certificates(world):
+    """An authority, and certificates by it for a server and a client."""
+    openssl(world, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+            "-subj", "/CN=Test authority", "-keyout", "ca.key", "-out", "ca.pem")
+    world.write("names.txt", "subjectAltName=IP:127.0.0.1,DNS:collector.test\n")
+    for name in ("server", "client"):
+        openssl(world, "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.csr")
+        openssl(world, "x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
+                "-days", "2", "-extfile", "names.txt", "-out", f"{name}.pem")
+
+
+def secured(world):
+    """A → B over TLS with certificates on both sides and a password, to a page behind TLS and the password; what
+    comes without them is refused."""
+    a_grpc, a_http, a_health, b_grpc, b_http, b_health, page = free_ports(7)
+    certificates(world)
+    hashed = subprocess.run(["openssl", "passwd", "-apr1", "sesame"], capture_output=True, text=True,
+                            check=True).stdout.strip().replace("$", "$$")
+    at = world.folder
+    client = f"ca_file: {at}/ca.pem, cert_file: {at}/client.pem, key_file: {at}/client.key"
+    a_config = world.write("a.yaml", receiver(a_grpc, a_http) + f"""
+extensions:
+  health_check: {{endpoint: "127.0.0.1:{a_health}"}}
+  basicauth: {{client_auth: {{username: ann, password: sesame}}}}
+exporters:
+  otlp_grpc:
+    endpoint: 127.0.0.1:{b_grpc}
+    tls: {{{client}, server_name_override: collector.test}}
+    auth: {{authenticator: basicauth}}
+    {RETRY}
+  otlp_http:
+    endpoint: https://127.0.0.1:{b_http}
+    tls: {{{client}}}
+    auth: {{authenticator: basicauth}}
+    {RETRY}
+service:
+  extensions: [health_check, basicauth]
+  telemetry: {{metrics: {{level: none}}}}
+  pipelines: {{metrics: {{receivers: [otlp], exporters: [otlp_grpc, otlp_http]}}}}
+""")
+    own = f"cert_file: {at}/server.pem, key_file: {at}/server.key"
+    server = f"tls: {{{own}, client_ca_file: {at}/ca.pem}}, auth: {{authenticator: basicauth}}"
+    b_config = world.write("b.yaml", f"""
+extensions:
+  health_check: {{endpoint: "127.0.0.1:{b_health}"}}
+  basicauth: {{htpasswd: {{inline: "ann:{hashed}"}}}}
+receivers:
+  otlp:
+    protocols:
+      grpc: {{endpoint: "127.0.0.1:{b_grpc}", {server}}}
+      http: {{endpoint: "127.0.0.1:{b_http}", {server}}}
+exporters:
+  prometheus:
+    endpoint: 127.0.0.1:{page}
+    tls: {{{own}}}
+    auth: {{authenticator: basicauth}}
+service:
+  extensions: [health_check, basicauth]
+  telemetry: {{metrics: {{level: none}}}}
+  pipelines: {{metrics: {{receivers: [otlp], exporters: [prometheus]}}}}
+""")
+    b = world.run("b", NARTHEX, "collector", "--config", b_config)
+    wait_ready(f"http://127.0.0.1:{b_health}/", b)
+    a = world.run("a", NARTHEX, "collector", "--config", a_config)
+    wait_ready(f"http://127.0.0.1:{a_health}/", a)
+
+    def ask(url, password=None, certificate=None, body=None):
+        """A status, or None where there is no connection."""
+        context = ssl.create_default_context(cafile=world.folder / "ca.pem")
+        if certificate is not None:
+            context.load_cert_chain(world.folder / f"{certificate}.pem", world.folder / f"{certificate}.key")
+        request = urllib.request.Request(url, data=body, headers={"Content-Type": "application/json"})
+        if password is not None:
+            request.add_header("Authorization", "Basic " + base64.b64encode(f"ann:{password}".encode()).decode())
+        try:
+            with urllib.request.urlopen(request, timeout=10, context=context) as response:
+                return response.status, response.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, ""
+        except (urllib.error.URLError, OSError):
+            return None, ""
+
+    metrics_url = f"https://127.0.0.1:{page}/metrics"
+    for i in range(5):
+        export(a_http, f"secret_{i}", i)
+    eventually(lambda: all(f"\nsecret_{i}{{" in ask(metrics_url, "sesame")[1] for i in range(5)),
+               "everything is on the page of B")
+    check(ask(metrics_url)[0] == 401, "the page is for those with a password")
+    check(ask(metrics_url, "guess")[0] == 401, "the page is for those with the right password")
+    push = f"https://127.0.0.1:{b_http}/v1/metrics"
+    check(ask(push, "sesame", "client", b"{}")[0] == 200, "with everything")
+    check(ask(push, None, "client", b"{}")[0] == 401, "without a password")
+    check(ask(push, "sesame", None, b"{}")[0] is None, "without a certificate")
+    check(a.stop() == 0 and b.stop() == 0, "both stop politely")
+
+
+class Sink:
+    """An HTTP server that keeps what is posted to it, by path."""
+
+    def __init__(self):
+        self.bodies = {}
+        bodies = self.bodies
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                bodies.setdefault(self.path, []).append(body)
+                self.send_response(200)
+                self.send_header("Content-Type", "application/x-protobuf")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port = self.server.server_port
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+def traces_and_logs(world):
+    """Traces and logs go through two collectors, over gRPC and HTTP, and arrive byte for byte."""
+    a_grpc, a_http, a_health, b_grpc, b_http, b_health = free_ports(6)
+    sink = Sink()
+    pipelines = "".join(f"    {signal}: {{{{receivers: [otlp], processors: [batch], exporters: [{{0}}]}}}}\n"
+                        for signal in ("traces", "logs"))
+
+    def config(name, grpc, http_port, health, kind, exporter):
+        return world.write(name, receiver(grpc, http_port) + f"""
+processors: {{batch: }}
+exporters: {{{kind}: {exporter}}}
+extensions: {{health_check: {{endpoint: "127.0.0.1:{health}"}}}}
+service:
+  extensions: [health_check]
+  telemetry: {{metrics: {{level: none}}}}
+  pipelines:
+""" + pipelines.format(kind))
+
+    a_config = config("a.yaml", a_grpc, a_http, a_health, "otlp_grpc", EXPORTERS["otlp_grpc"].format(grpc=b_grpc, retry=RETRY))
+    b_config = config("b.yaml", b_grpc, b_http, b_health, "otlp_http",
+                      f"{{endpoint: \"http://127.0.0.1:{sink.port}\", compression: none}}")
+    a = world.run("a", NARTHEX, "collector", "--config", a_config)
+    wait_ready(f"http://127.0.0.1:{a_health}/", a)
+    spans = bytes([0x0a, 8, 0x12, 6, 0x12, 4]) + b"\x0a\x02ab"  # One span, with an id.
+    headers = {"Content-Type": "application/x-protobuf"}
+    for path in ("/v1/traces", "/v1/logs"):
+        url = f"http://127.0.0.1:{a_http}{path}"
+        check(fetch(url, spans, headers)[0] == 503, "while B is away, senders are told to come again")
+    b = world.run("b", NARTHEX, "collector", "--config", b_config)
+    wait_ready(f"http://127.0.0.1:{b_health}/", b)
+    for path in ("/v1/traces", "/v1/logs"):
+        status, text = fetch(f"http://127.0.0.1:{a_http}{path}", spans, headers)
+        check(status == 200, f"{path}: {status} {text}")
+        check(sink.bodies[path] == [spans], f"{path} arrived as {sink.bodies}")
+    check(fetch(f"http://127.0.0.1:{a_http}/v1/traces", b"{}", {"Content-Type": "application/json"})[0] == 415,
+          "JSON is refused")
+    wrong = world.write("wrong.yaml", a_config.read_text().replace("processors: {batch: }", "processors: {attributes: "
+                        "{actions: [{key: a, action: delete}]}}").replace("[batch]", "[attributes]"))
+    refused = subprocess.run([NARTHEX, "collector", "validate", "--config", wrong], capture_output=True, text=True)
+    check(refused.returncode != 0 and 'processor "attributes" works on metrics only' in refused.stderr,
+          f"validate: {refused.stderr}")
+    check(a.stop() == 0 and b.stop() == 0, "both stop politely")
+
+
+def receivers_and_pages(world):
+    """hostmetrics, statsd and prometheus receive; zpages shows what went through, and pprof a profile."""
+    statsd, page, health, zpages, pprof, target = free_ports(6)
+    own = free_ports(1)[0]
+    config = world.write("config.yaml", f"""
+extensions:
+  health_check: {{endpoint: "127.0.0.1:{health}"}}
+  zpages: {{endpoint: "127.0.0.1:{zpages}"}}
+  pprof: {{endpoint: "127.0.0.1:{pprof}"}}
+receivers:
+  hostmetrics:
+    collection_interval: 1s
+    initial_delay: 0s
+    scrapers: {{cpu: , disk: , filesystem: {{include_virtual_filesystems: true}}, load: , memory: , network: , paging: , processes: , system: }}
+  statsd:
+    endpoint: 127.0.0.1:{statsd}
+    aggregation_interval: 500ms
+    timer_histogram_mapping: [{{statsd_type: timing, observer_type: histogram, histogram: {{explicit_buckets: [{{matcher_pattern: ".*", buckets: [10, 100]}}]}}}}]
+  prometheus:
+    config:
+      scrape_configs:
+        - job_name: itself
+          scrape_interval: 500ms
+          scrape_timeout: 500ms
+          static_configs: [{{targets: ["127.0.0.1:{own}"]}}]
+exporters:
+  prometheus: {{endpoint: "127.0.0.1:{page}"}}
+service:
+  extensions: [health_check, zpages, pprof]
+  telemetry: {{metrics: {{address: "127.0.0.1:{own}"}}}}
+  pipelines: {{metrics: {{receivers: [hostmetrics, statsd, prometheus], exporters: [prometheus]}}}}
+""")
+    collector = world.run("collector", NARTHEX, "collector", "--config", config)
+    wait_ready(f"http://127.0.0.1:{health}/", collector)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        for line in (b"orders:2|c|#shop:a", b"wait:7|ms\nwait:70|ms\nwait:700|ms"):
+            s.sendto(line, ("127.0.0.1", statsd))
+    wanted = ("system_cpu_time_seconds_total", "system_memory_usage_bytes", "system_network_io_bytes_total",
+              "system_filesystem_usage_bytes", "system_processes_count", "system_uptime_seconds", "orders{",
+              "wait_milliseconds_bucket", 'up{instance="127.0.0.1:', "otelcol_process_uptime")
+
+    def arrived():
+        text = fetch(f"http://127.0.0.1:{page}/metrics")[1]
+        missing = [name for name in wanted if f"\n{name}" not in text]
+        return not missing or check(False, f"missing: {missing}")
+
+    def all_there():
+        try:
+            return arrived()
+        except AssertionError:
+            return False
+
+    try:
+        eventually(all_there, "metrics of all receivers are on the page", 20)
+    except AssertionError:
+        arrived()
+    text = fetch(f"http://127.0.0.1:{zpages}/debug/pipelinez")[1]
+    for name in ("hostmetrics", "statsd", "prometheus"):
+        check(f"<td>{name}</td>" in text, f"{name} is on the page of pipelines")
+    check("<td>receiver</td><td>hostmetrics</td><td class=\"n\">0</td>" not in text, "points have gone through")
+    with urllib.request.urlopen(f"http://127.0.0.1:{pprof}/debug/pprof/profile?seconds=1", timeout=30) as response:
+        check(response.read()[:2] == b"\x1f\x8b", "a compressed profile")
+    check(collector.stop() == 0, "it stops politely")
+
+
 def killed(world):
     """A with a queue on disk is killed during an outage of B; nothing that was acknowledged is lost."""
     a_grpc, a_http, a_health, b_grpc, b_http, b_health, page = free_ports(7)
@@ -97,6 +340,48 @@ def killed(world):
         return all(f"\n{name}{{" in text for name in names)
 
     eventually(arrived, "everything that was acknowledged is on the page of B")
+    check(a.stop() == 0, "A stops politely")
+
+
+# NARTHEX_OUTAGE_SECONDS=300 makes the test of an outage a long one.
+OUTAGE_SECONDS = float(os.environ.get("NARTHEX_OUTAGE_SECONDS", "6"))
+
+
+def outage(world):
+    """B is away while A goes on taking data into its queue on disk; half way A is killed and comes back. Then B returns,
+    and every point that was acknowledged arrives."""
+    a_grpc, a_http, a_health, b_grpc, b_http, b_health, page = free_ports(7)
+    exporter = EXPORTERS["otlp_grpc"].format(
+        grpc=b_grpc, retry=RETRY + ", sending_queue: {storage: file_storage, queue_size: 1000000}")
+    a_config = world.write("a.yaml", receiver(a_grpc, a_http) + f"exporters: {{otlp_grpc: {exporter}}}\n" +
+                           service(a_health, "otlp_grpc").replace(
+                               "extensions: {", f"extensions: {{file_storage: {{directory: {world.folder}/queue, create_directory: true}}, ", 1)
+                           .replace("extensions: [", "extensions: [file_storage, ", 1))
+    b_config = world.write("b.yaml", receiver(b_grpc, b_http) +
+                           f"exporters: {{prometheus: {{endpoint: \"127.0.0.1:{page}\"}}}}\n" +
+                           service(b_health, "prometheus"))
+    names, rss_max = [], 0
+    for half in range(2):
+        a = world.run(f"a{half}", NARTHEX, "collector", "--config", a_config)
+        wait_ready(f"http://127.0.0.1:{a_health}/", a)
+        end = time.monotonic() + OUTAGE_SECONDS / 2
+        while time.monotonic() < end:
+            names.append(f"point_{len(names)}")
+            export(a_http, names[-1], len(names))
+            rss_max = max(rss_max, a.rss_bytes())
+        if half == 0:
+            a.kill()
+    b = world.run("b", NARTHEX, "collector", "--config", b_config)
+    wait_ready(f"http://127.0.0.1:{b_health}/", b)
+    back = time.monotonic()
+
+    def arrived():
+        lines = {line.split("{")[0] for line in fetch(f"http://127.0.0.1:{page}/metrics")[1].splitlines()}
+        return lines.issuperset(names)
+
+    eventually(arrived, f"the {len(names)} acknowledged points are on the page of B")
+    print(f"{len(names)} points in {OUTAGE_SECONDS:.0f} s, all there {time.monotonic() - back:.1f} s after B came back; "
+          f"RSS of A at most {rss_max / 2**20:.1f} MiB")
     check(a.stop() == 0, "A stops politely")
 
 
@@ -217,7 +502,34 @@ def remote_write_to_prometheus(world):
     check(api.value("histogram_count(size)", at) == 6, "the exponential histogram is a native one")
 
 
+def prometheus_scrapes_native_histograms(world):
+    """Debian's Prometheus scrapes the page in protobuf, and finds exponential histograms as native ones."""
+    grpc, http_port, health, page, port = free_ports(5)
+    config = world.write("collector.yaml", receiver(grpc, http_port) +
+                         f"exporters: {{prometheus: {{endpoint: \"127.0.0.1:{page}\"}}}}\n" + service(health, "prometheus"))
+    collector = world.run("collector", NARTHEX, "collector", "--config", config)
+    wait_ready(f"http://127.0.0.1:{health}/", collector)
+    status, text = fetch(f"http://127.0.0.1:{http_port}/v1/metrics", json.dumps(histogram_request(time.time_ns())).encode(),
+                         {"Content-Type": "application/json"})
+    check(status == 200, f"export: {status} {text}")
+    scrape = world.write("prometheus.yml", "global: {scrape_interval: 200ms, scrape_timeout: 200ms}\nscrape_configs:\n"
+                         f"  - {{job_name: collector, static_configs: [{{targets: [\"127.0.0.1:{page}\"]}}]}}\n")
+    world.prometheus(port, scrape, "prometheus", "--enable-feature=native-histograms")
+    api = Api(port)
+
+    def query(expression):
+        return eventually(lambda: api.value(expression, time.time()), expression)
+
+    check(query("histogram_count(size)") == 6, "the number of observations")
+    check(query("histogram_sum(size)") == 9, "their sum")
+    # At scale 2 the buckets behind 2^(2/4) hold three, and two behind it.
+    check(query("histogram_fraction(1.5, 100, size)") > 0.3, "the buckets are there")
+    check(query("orders_total") == 5, "and what is no histogram, too")
+
+
 if __name__ == "__main__":
-    main({"over_http": over_http, "over_grpc": over_grpc, "killed": killed, "overload": overload,
+    main({"over_http": over_http, "over_grpc": over_grpc, "secured": secured, "traces_and_logs": traces_and_logs,
+          "receivers_and_pages": receivers_and_pages, "killed": killed, "outage": outage, "overload": overload,
+          "prometheus_scrapes_native_histograms": prometheus_scrapes_native_histograms,
           "remote_write_to_narthex": remote_write_to_narthex,
           "remote_write_to_prometheus": remote_write_to_prometheus})

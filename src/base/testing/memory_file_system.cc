@@ -289,7 +289,8 @@ uint64_t MemoryFileSystem::UsedBytes() const {
 Result<DiskSpace> MemoryFileSystem::Space(const std::string&) {
   MutexLock lock(mutex_);
   const uint64_t used = UsedBytes();
-  return DiskSpace{.total = capacity_, .free = capacity_ - std::min(used, capacity_)};
+  const uint64_t free = capacity_ - std::min(used, capacity_);
+  return DiskSpace{.total = capacity_, .free = free, .free_for_root = free};
 }
 
 }  // namespace narthex::base

@@ -10,40 +10,33 @@ namespace {
 
 using base::Code;
 
-constexpr std::string_view kExportMethod =
-    "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
+constexpr std::string_view kTracesMethod =
+    "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+constexpr std::string_view kLogsMethod =
+    "/opentelemetry.proto.collector.logs.v1.LogsService/Export";
 
 void ReadTarget(config::MapReader& reader, OtlpGrpcExporter::Config& config) {
-  constexpr std::string_view kHttp = "http://";
+  constexpr std::string_view kHttp = "http://", kHttps = "https://";
   std::string_view endpoint = config.client.endpoint;
-  bool is_clear = config.client.is_insecure;
+  bool is_clear = config.client.tls.insecure;
   if (endpoint.empty()) return reader.Report("endpoint", "requires a non-empty \"endpoint\"");
-  if (endpoint.starts_with("https://")) {
-    return reader.Report("endpoint", "TLS is not supported by this exporter");
-  }
   if (endpoint.starts_with(kHttp)) {
     endpoint.remove_prefix(kHttp.size());
     is_clear = true;
+  } else if (endpoint.starts_with(kHttps)) {
+    endpoint.remove_prefix(kHttps.size());
+    is_clear = false;
   } else if (endpoint.starts_with("dns://")) {
     endpoint.remove_prefix(endpoint.rfind('/') + 1);
   } else if (endpoint.find("://") != std::string_view::npos) {
-    return reader.Report("endpoint", "only http:// and dns:/// are supported by this exporter");
+    return reader.Report("endpoint",
+                         "only http://, https:// and dns:/// are supported by this exporter");
   }
   while (endpoint.ends_with('/')) endpoint.remove_suffix(1);
   if (endpoint.rfind(':') == std::string_view::npos || endpoint.ends_with(':')) {
     return reader.Report("endpoint", "must be host:port");
   }
-  if (!is_clear) {
-    return reader.Report("endpoint",
-                         "TLS is not supported by this exporter; tls: {insecure: true} sends in "
-                         "the clear");
-  }
-  config.target = fmt::format("{}{}", kHttp, endpoint);
-}
-
-// Source: OTLP specification 1.11, "Failures"; RESOURCE_EXHAUSTED only where the server says when.
-bool IsRetryableAnswer(Code code, bool has_delay) {
-  return code == Code::kResourceExhausted ? has_delay : otlp::IsRetryable(code);
+  config.target = fmt::format("{}{}", is_clear ? kHttp : kHttps, endpoint);
 }
 
 }  // namespace
@@ -62,10 +55,15 @@ std::unique_ptr<pipeline::Exporter> OtlpGrpcExporter::Create(
 OtlpGrpcExporter::OtlpGrpcExporter(Config config, const std::string& name, pipeline::Host& host)
     : config_(std::move(config)),
       name_(name),
+      meter_(host.meter),
+      env_(host.env),
       logger_(host.logger),
       queue_(config_.sending, name, host, *this) {}
 
-base::Status OtlpGrpcExporter::Start() { return queue_.Start(); }
+base::Status OtlpGrpcExporter::Start() {
+  ASSIGN_OR_RETURN(tls_, net::TlsClient::Create(config_.client.tls, env_, logger_));
+  return queue_.Start();
+}
 
 pipeline::Encoded OtlpGrpcExporter::Encode(const otlp::Batch& batch) {
   return {.payloads = {{.bytes = otlp::EncodeMetrics(batch), .points = batch.point_count()}}};
@@ -74,16 +72,14 @@ pipeline::Encoded OtlpGrpcExporter::Encode(const otlp::Batch& batch) {
 pipeline::Attempt OtlpGrpcExporter::Send(const pipeline::Payload& payload,
                                          std::chrono::milliseconds timeout) {
   net::GrpcCall call{.target = config_.target,
-                     .method = std::string(kExportMethod),
+                     .method = std::string(otlp::kExportMethod),
                      .message = payload.bytes,
                      .timeout = timeout,
-                     .gzip = config_.client.compression == "gzip"};
-  const auto headers = config_.client.AllHeaders();
-  // A token's file may be back in a moment.
-  if (!headers.has_value()) {
-    return {.status = std::unexpected(headers.error()), .is_retryable = true};
+                     .gzip = config_.client.compression == "gzip",
+                     .tls = tls_};
+  if (base::Status status = config_.client.SetHeaders(call.metadata); !status.has_value()) {
+    return {.status = std::move(status), .is_retryable = true};
   }
-  for (const auto& [name, value] : *headers) call.metadata.Set(name, value);
   std::promise<net::GrpcAnswer> promise;
   net::CallGrpc(client_, std::move(call),
                 [&promise](net::GrpcAnswer answer) { promise.set_value(std::move(answer)); });
@@ -94,7 +90,7 @@ pipeline::Attempt OtlpGrpcExporter::Judge(const net::GrpcAnswer& answer) const {
   if (!answer.message.has_value()) {
     const auto delay = otlp::DecodeRetryDelay(answer.status_details);
     return {.status = std::unexpected(base::Error(answer.message.error()).In(config_.target)),
-            .is_retryable = IsRetryableAnswer(answer.message.error().code, delay.has_value()),
+            .is_retryable = otlp::IsRetryableAnswer(answer.message.error().code, delay.has_value()),
             .retry_after = delay.value_or(std::chrono::nanoseconds(0))};
   }
   // An answer that cannot be read does not undo that the data was taken.
@@ -107,6 +103,39 @@ pipeline::Attempt OtlpGrpcExporter::Judge(const net::GrpcAnswer& answer) const {
                   {"message", partial->message}});
   }
   return {.rejected_points = static_cast<size_t>(std::max<int64_t>(partial->rejected_points, 0))};
+}
+
+void OtlpGrpcExporter::Pass(pipeline::PassedRequest passed, Done done) {
+  const bool is_traces = passed.signal == pipeline::Signal::kTraces;
+  net::GrpcCall call{
+      .target = config_.target,
+      .method = std::string(is_traces ? kTracesMethod : kLogsMethod),
+      .message = std::move(passed.bytes),
+      .timeout = std::chrono::ceil<std::chrono::milliseconds>(config_.sending.timeout),
+      .gzip = config_.client.compression == "gzip",
+      .tls = tls_};
+  if (const base::Status status = config_.client.SetHeaders(call.metadata); !status.has_value()) {
+    return done({.status = base::Fail(Code::kUnavailable, "{}", status.error().message)});
+  }
+  net::CallGrpc(client_, std::move(call),
+                [this, signal = passed.signal, items = passed.items,
+                 done = std::make_shared<Done>(std::move(done))](net::GrpcAnswer answer) {
+                  pipeline::PassedAnswer passed_answer;
+                  if (answer.message.has_value()) {
+                    passed_answer.response = *std::move(answer.message);
+                  } else {
+                    pipeline::Attempt attempt = Judge(answer);
+                    // What may not be tried again must not look as if it might.
+                    passed_answer.status =
+                        attempt.is_retryable
+                            ? base::Fail(Code::kUnavailable, "{}", attempt.status.error().message)
+                            : base::Fail(Code::kInvalidArgument, "{}",
+                                         attempt.status.error().message);
+                    passed_answer.retry_after = attempt.retry_after;
+                  }
+                  pipeline::CountPassed(meter_, name_, signal, items, passed_answer.status);
+                  (*done)(std::move(passed_answer));
+                });
 }
 
 }  // namespace narthex::exporters

@@ -11,11 +11,13 @@ namespace narthex::exporters {
 
 // Sends metrics over OTLP/gRPC, in the clear. What no processor has touched leaves with the bytes
 // it came with. Thread-safe. Source: OTLP specification 1.11, OTLP/gRPC.
-class OtlpGrpcExporter final : public pipeline::Exporter, private pipeline::Transport {
+class OtlpGrpcExporter final : public pipeline::Exporter,
+                               private pipeline::Transport,
+                               private pipeline::Passage {
  public:
   struct Config {
     pipeline::ClientConfig client;
-    std::string target;  // "http://host:port"
+    std::string target;  // "http://host:port", or https
     pipeline::SendingConfig sending;
   };
   static std::unique_ptr<pipeline::Exporter> Create(const pipeline::CreateContext& context);
@@ -25,16 +27,23 @@ class OtlpGrpcExporter final : public pipeline::Exporter, private pipeline::Tran
   base::Status Start() override;
   void Stop() override { queue_.Stop(); }
   base::Status Consume(otlp::Batch batch) override { return queue_.Consume(std::move(batch)); }
+  // Traces and logs are sent at once, one attempt each: their senders have the answer and try
+  // again.
+  pipeline::Passage* passage() override { return this; }
 
  private:
   pipeline::Encoded Encode(const otlp::Batch& batch) override;
   pipeline::Attempt Send(const pipeline::Payload& payload,
                          std::chrono::milliseconds timeout) override;
+  void Pass(pipeline::PassedRequest request, Done done) override;
   pipeline::Attempt Judge(const net::GrpcAnswer& answer) const;
 
   const Config config_;
   const std::string name_;
+  sdk::Meter& meter_;
+  const base::Env env_;
   base::Logger& logger_;
+  std::shared_ptr<net::TlsClient> tls_;  // Set by Start.
   net::HttpClient client_;
   pipeline::ExportQueue queue_;  // Uses everything above.
 };

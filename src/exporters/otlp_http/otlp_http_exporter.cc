@@ -21,25 +21,30 @@ bool IsHttpUrl(std::string_view url) {
   return url.starts_with("http://") || url.starts_with("https://");
 }
 
-std::string MetricsUrl(std::string endpoint) {
+// The whole URL under `key`, or else `path` behind `endpoint`; empty without either.
+std::string ReadUrl(config::MapReader& reader, std::string_view key, std::string endpoint,
+                    std::string_view path) {
+  std::string url;
+  if (reader.Read(key, url)) {
+    if (!IsHttpUrl(url)) reader.Report(key, "must be a URL of http or https");
+    return url;
+  }
+  if (endpoint.empty()) return "";
   while (endpoint.ends_with('/')) endpoint.pop_back();
-  return endpoint + "/v1/metrics";
+  return endpoint + std::string(path);
 }
 
-void ReadUrl(config::MapReader& reader, OtlpHttpExporter::Config& config) {
-  if (reader.Read("metrics_endpoint", config.url)) {
-    if (!IsHttpUrl(config.url)) {
-      reader.Report("metrics_endpoint", "must be a URL of http or https");
-    }
-    return;
+void ReadUrls(config::MapReader& reader, OtlpHttpExporter::Config& config) {
+  const std::string& endpoint = config.client.endpoint;
+  config.url = ReadUrl(reader, "metrics_endpoint", endpoint, "/v1/metrics");
+  config.traces_url = ReadUrl(reader, "traces_endpoint", endpoint, "/v1/traces");
+  config.logs_url = ReadUrl(reader, "logs_endpoint", endpoint, "/v1/logs");
+  if (!endpoint.empty() && !IsHttpUrl(endpoint)) {
+    reader.Report("endpoint", "must be a URL of http or https");
   }
-  if (config.client.endpoint.empty()) {
-    return reader.Report("endpoint", "at least one endpoint must be specified");
+  if (config.url.empty() && config.traces_url.empty() && config.logs_url.empty()) {
+    reader.Report("endpoint", "at least one endpoint must be specified");
   }
-  if (!IsHttpUrl(config.client.endpoint)) {
-    return reader.Report("endpoint", "must be a URL of http or https");
-  }
-  config.url = MetricsUrl(config.client.endpoint);
 }
 
 void ReadEncoding(config::MapReader& reader, OtlpHttpExporter::Config& config) {
@@ -60,12 +65,9 @@ std::unique_ptr<pipeline::Exporter> OtlpHttpExporter::Create(
   config::MapReader reader(context.config, context.diagnostics);
   pipeline::ReadClientConfig(reader, context, {"gzip", "zstd"}, config.client);
   pipeline::ReadSendingConfig(reader, context, config.sending);
-  ReadUrl(reader, config);
+  ReadUrls(reader, config);
   ReadEncoding(reader, config);
-  // Other signals' addresses may stand in a shared block.
-  for (const char* key : {"traces_endpoint", "logs_endpoint", "profiles_endpoint"}) {
-    (void)reader.Take(key);
-  }
+  (void)reader.Take("profiles_endpoint");  // Of a signal that we do not have.
   reader.Finish();
   return std::make_unique<OtlpHttpExporter>(std::move(config), context.id.ToString(), context.host);
 }
@@ -73,10 +75,15 @@ std::unique_ptr<pipeline::Exporter> OtlpHttpExporter::Create(
 OtlpHttpExporter::OtlpHttpExporter(Config config, const std::string& name, pipeline::Host& host)
     : config_(std::move(config)),
       name_(name),
+      meter_(host.meter),
+      env_(host.env),
       logger_(host.logger),
       queue_(config_.sending, name, host, *this) {}
 
-base::Status OtlpHttpExporter::Start() { return queue_.Start(); }
+base::Status OtlpHttpExporter::Start() {
+  ASSIGN_OR_RETURN(tls_, net::TlsClient::Create(config_.client.tls, env_, logger_));
+  return queue_.Start();
+}
 
 pipeline::Encoded OtlpHttpExporter::Encode(const otlp::Batch& batch) {
   std::string body = config_.encoding == Encoding::kJson ? otlp::EncodeMetricsJson(batch)
@@ -95,13 +102,11 @@ pipeline::Attempt OtlpHttpExporter::Send(const pipeline::Payload& payload,
                                  .url = config_.url,
                                  .body = payload.bytes,
                                  .timeout = timeout,
-                                 .response_bytes_max = kResponseBytesMax};
-  const auto headers = config_.client.AllHeaders();
-  // A token's file may be back in a moment.
-  if (!headers.has_value()) {
-    return {.status = std::unexpected(headers.error()), .is_retryable = true};
+                                 .response_bytes_max = kResponseBytesMax,
+                                 .tls = tls_};
+  if (base::Status status = config_.client.SetHeaders(request.headers); !status.has_value()) {
+    return {.status = std::move(status), .is_retryable = true};
   }
-  for (const auto& [name, value] : *headers) request.headers.Set(name, value);
   request.headers.Set("Content-Type", otlp::MediaTypeOf(config_.encoding));
   if (!config_.client.compression.empty()) {
     request.headers.Set("Content-Encoding", config_.client.compression);
@@ -136,6 +141,46 @@ pipeline::Attempt OtlpHttpExporter::Judge(const net::HttpClientResponse& respons
                          message.empty() ? "" : ": ", message),
           .is_retryable = IsRetryableStatus(response.status),
           .retry_after = net::RetryAfter(response.headers)};
+}
+
+void OtlpHttpExporter::Pass(pipeline::PassedRequest passed, Done done) {
+  const std::string& url =
+      passed.signal == pipeline::Signal::kTraces ? config_.traces_url : config_.logs_url;
+  const auto timeout = std::chrono::ceil<std::chrono::milliseconds>(config_.sending.timeout);
+  if (url.empty()) {
+    return done({.status = Fail(Code::kUnimplemented, "{} has no endpoint for {}", name_,
+                                pipeline::NameOf(passed.signal))});
+  }
+  net::HttpClientRequest request{.method = "POST",
+                                 .url = url,
+                                 .timeout = timeout,
+                                 .response_bytes_max = kResponseBytesMax,
+                                 .tls = tls_};
+  if (const base::Status status = config_.client.SetHeaders(request.headers); !status.has_value()) {
+    return done({.status = Fail(Code::kUnavailable, "{}", status.error().message)});
+  }
+  request.headers.Set("Content-Type", otlp::MediaTypeOf(Encoding::kProtobuf));
+  const std::string& compression = config_.client.compression;
+  if (!compression.empty()) request.headers.Set("Content-Encoding", compression);
+  request.body = compression == "gzip"   ? compress::GzipEncode(passed.bytes)
+                 : compression == "zstd" ? compress::ZstdEncode(passed.bytes)
+                                         : std::move(passed.bytes);
+  client_.Fetch(std::move(request), [this, signal = passed.signal, items = passed.items,
+                                     done = std::make_shared<Done>(std::move(done))](
+                                        base::Result<net::HttpClientResponse> response) {
+    pipeline::PassedAnswer answer;
+    if (!response.has_value()) {
+      answer.status = std::unexpected(std::move(response).error());
+    } else if (response->status / 100 == 2) {
+      answer.response = std::move(response->body);
+    } else {
+      pipeline::Attempt attempt = Judge(*response);
+      answer.status = std::move(attempt.status);
+      answer.retry_after = attempt.retry_after;
+    }
+    pipeline::CountPassed(meter_, name_, signal, items, answer.status);
+    (*done)(std::move(answer));
+  });
 }
 
 }  // namespace narthex::exporters

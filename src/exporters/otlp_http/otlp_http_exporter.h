@@ -12,11 +12,14 @@ namespace narthex::exporters {
 
 // Sends metrics over OTLP/HTTP. What no processor has touched leaves with the bytes it came with.
 // Thread-safe. Source: OTLP specification 1.11, OTLP/HTTP.
-class OtlpHttpExporter final : public pipeline::Exporter, private pipeline::Transport {
+class OtlpHttpExporter final : public pipeline::Exporter,
+                               private pipeline::Transport,
+                               private pipeline::Passage {
  public:
   struct Config {
     pipeline::ClientConfig client;
     std::string url;  // Of the metrics.
+    std::string traces_url, logs_url;
     otlp::Encoding encoding = otlp::Encoding::kProtobuf;
     pipeline::SendingConfig sending{.timeout = std::chrono::seconds(30)};
   };
@@ -27,16 +30,23 @@ class OtlpHttpExporter final : public pipeline::Exporter, private pipeline::Tran
   base::Status Start() override;
   void Stop() override { queue_.Stop(); }
   base::Status Consume(otlp::Batch batch) override { return queue_.Consume(std::move(batch)); }
+  // Traces and logs are sent at once, one attempt each: their senders have the answer and try
+  // again.
+  pipeline::Passage* passage() override { return this; }
 
  private:
   pipeline::Encoded Encode(const otlp::Batch& batch) override;
   pipeline::Attempt Send(const pipeline::Payload& payload,
                          std::chrono::milliseconds timeout) override;
+  void Pass(pipeline::PassedRequest request, Done done) override;
   pipeline::Attempt Judge(const net::HttpClientResponse& response) const;
 
   const Config config_;
   const std::string name_;
+  sdk::Meter& meter_;
+  const base::Env env_;
   base::Logger& logger_;
+  std::shared_ptr<net::TlsClient> tls_;  // Set by Start.
   net::HttpClient client_;
   pipeline::ExportQueue queue_;  // Uses everything above.
 };

@@ -134,7 +134,7 @@ TEST_F(OtlpHttpExporterTest, MistakesInItsConfiguration) {
   EXPECT_THAT(Errors("endpoint: localhost:4318"), HasSubstr("test.yaml:1:11: endpoint: must be"));
   const std::string good = "endpoint: http://localhost:4318\n";
   EXPECT_EQ(Errors(good + "tls: {insecure: true}"), "");
-  EXPECT_THAT(Errors(good + "tls: {ca_file: x}"), HasSubstr("test.yaml:2:16: ca_file: is not"));
+  EXPECT_THAT(Errors(good + "tls: {cert_file: x}"), HasSubstr("test.yaml:2:6: key_file: TLS"));
   EXPECT_THAT(Errors(good + "compression: lz4"), HasSubstr("unsupported compression"));
   EXPECT_THAT(Errors(good + "encoding: xml"), HasSubstr("must be proto or json"));
   EXPECT_THAT(Errors(good + "headers: {\"a b\": c}"), HasSubstr("is not a header"));

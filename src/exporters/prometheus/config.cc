@@ -22,8 +22,10 @@ void ReadConstLabels(config::MapReader& reader, PrometheusConfig& config) {
 PrometheusConfig ReadPrometheusConfig(const pipeline::CreateContext& context) {
   PrometheusConfig config;
   int64_t expiration_ns = config.expiration.count();
+  std::vector<std::string_view> without_effect;
   config::MapReader reader(context.config, context.diagnostics);
-  reader.Read("endpoint", config.endpoint);
+  config::ReadHttpServer(reader, context.diagnostics, config.server, without_effect);
+  config.auth = pipeline::ReadAuth(reader, context);
   reader.Read("namespace", config.name_prefix);
   ReadConstLabels(reader, config);
   reader.Read("send_timestamps", config.send_timestamps);
@@ -32,18 +34,12 @@ PrometheusConfig ReadPrometheusConfig(const pipeline::CreateContext& context) {
   reader.Read("enable_open_metrics", config.enable_open_metrics);
   reader.Read("without_scope_info", config.without_scope_info);
   config.strategy = translate::ReadStrategy(reader);
-  for (const char* key : {"tls", "auth"}) {
-    if (reader.Take(key) != nullptr) reader.Report(key, "is not supported by this exporter");
-  }
-  for (const char* key :
-       {"cors", "include_metadata", "response_headers", "compression_algorithms", "read_timeout",
-        "read_header_timeout", "write_timeout", "idle_timeout", "keep_alives_enabled",
-        "max_request_body_size", "sending_queue", "middlewares", "transport"}) {
-    if (reader.Take(key) == nullptr) continue;
+  if (reader.Take("sending_queue") != nullptr) without_effect.push_back("sending_queue");
+  for (const std::string_view key : without_effect) {
     context.host.logger.Warn("prometheus", "configuration key has no effect", {{"key", key}});
   }
   reader.Finish();
-  if (config.endpoint.empty()) {
+  if (config.server.endpoint.empty()) {
     reader.Report("endpoint",
                   "expecting a non-blank address to run the Prometheus metrics handler");
   }

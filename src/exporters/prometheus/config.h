@@ -5,15 +5,17 @@
 #include <utility>
 #include <vector>
 
+#include "config/server.h"
 #include "otlp/naming.h"
-#include "pipeline/factory.h"
+#include "pipeline/auth.h"
 #include "translate/config.h"
 
 namespace narthex::exporters {
 
 // The official exporter's configuration. A value.
 struct PrometheusConfig {
-  std::string endpoint;
+  config::HttpServerConfig server;
+  const pipeline::AuthExtension* auth = nullptr;
   std::string name_prefix;  // `namespace`
   std::vector<std::pair<std::string, std::string>> const_labels;
   bool send_timestamps = false;

@@ -5,6 +5,7 @@
 
 #include "exposition/protobuf_writer.h"
 #include "exposition/writer.h"
+#include "net/server_config.h"
 
 namespace narthex::exporters {
 namespace {
@@ -94,6 +95,7 @@ PrometheusExporter::PrometheusExporter(PrometheusConfig config, const std::strin
                                        pipeline::Host& host)
     : config_(std::move(config)),
       name_(name),
+      env_(host.env),
       logger_(host.logger),
       flow_(host.instruments, "exporter/" + name),
       sent_(host.instruments.exporter_sent->Bind({{"exporter", name}})),
@@ -105,11 +107,14 @@ PrometheusExporter::PrometheusExporter(PrometheusConfig config, const std::strin
       store_(config_, host.env.clock) {}
 
 base::Status PrometheusExporter::Start() {
-  ASSIGN_OR_RETURN(server_,
-                   net::HttpServer::Bind({.listen_address = config_.endpoint, .workers = 1}));
-  server_->Serve([this](net::HttpRequest request, net::Responder responder) {
-    Handle(std::move(request), std::move(responder));
-  });
+  ASSIGN_OR_RETURN(net::HttpServer::Config config,
+                   net::ServerConfigOf(config_.server, env_, logger_));
+  config.workers = 1;
+  ASSIGN_OR_RETURN(server_, net::HttpServer::Bind(std::move(config)));
+  server_->Serve(net::WithCors(config_.server.cors,
+                               [this](net::HttpRequest request, net::Responder responder) {
+                                 Handle(std::move(request), std::move(responder));
+                               }));
   ExpireLater();
   return {};
 }
@@ -147,13 +152,21 @@ void PrometheusExporter::Handle(net::HttpRequest request, net::Responder respond
     return responder.Send(net::HttpResponse::Text(404, "404 page not found\n"));
   }
   const Store::Page page = Negotiate(request.headers.Get("Accept"), config_.enable_open_metrics);
-  server_->RunBlocking([this, page, responder = std::move(responder)]() mutable {
-    net::HttpResponse response{.status = 200};
-    response.headers.Set("Content-Type", ContentType(page));
-    store_.Expire();
-    response.body = store_.Render(page);
-    responder.Send(std::move(response));
-  });
+  server_->RunBlocking(
+      [this, page, request = std::move(request), responder = std::move(responder)]() mutable {
+        if (config_.auth != nullptr) {
+          const base::Status status = config_.auth->Authenticate(
+              [&](std::string_view name) { return std::string(request.headers.Get(name)); });
+          if (!status.has_value()) {
+            return responder.Send(net::HttpResponse::Text(401, status.error().message + "\n"));
+          }
+        }
+        net::HttpResponse response{.status = 200};
+        response.headers.Set("Content-Type", ContentType(page));
+        store_.Expire();
+        response.body = store_.Render(page);
+        responder.Send(std::move(response));
+      });
 }
 
 }  // namespace narthex::exporters

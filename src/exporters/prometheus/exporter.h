@@ -31,6 +31,7 @@ class PrometheusExporter final : public pipeline::Exporter {
 
   const PrometheusConfig config_;
   const std::string name_;
+  const base::Env env_;
   base::Logger& logger_;
   pipeline::Flow flow_;
   sdk::BoundCounter<uint64_t> sent_;

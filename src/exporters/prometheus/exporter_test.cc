@@ -16,7 +16,7 @@ using testing::HasSubstr;
 class PrometheusExporterTest : public testing::Test {
  protected:
   void Start(PrometheusConfig config) {
-    config.endpoint = "127.0.0.1:0";
+    config.server.endpoint = "127.0.0.1:0";
     exporter_ = std::make_unique<PrometheusExporter>(config, "prometheus", host_.host());
     ASSERT_TRUE(exporter_->Start().has_value());
   }
@@ -120,7 +120,7 @@ translation_strategy: NoTranslation)"),
   EXPECT_THAT(errors("endpoint: x:1\nresource_to_telemetry_conversion: {enabled: true}\n"
                      "resource_constant_labels: {included: [a]}"),
               HasSubstr("may not be combined"));
-  EXPECT_THAT(errors("endpoint: x:1\ntls: {cert_file: x}"), HasSubstr("not supported"));
+  EXPECT_THAT(errors("endpoint: x:1\ntls: {cert_file: x}"), HasSubstr("both certificate and key"));
 }
 
 TEST(PrometheusExporter, KeepsTheContract) {

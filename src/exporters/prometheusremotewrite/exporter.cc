@@ -20,9 +20,15 @@ std::unique_ptr<pipeline::Exporter> RemoteWriteExporter::Create(
 
 RemoteWriteExporter::RemoteWriteExporter(RemoteWriteConfig config, const std::string& name,
                                          pipeline::Host& host)
-    : config_(std::move(config)), queue_(config_.sending, name, host, *this) {}
+    : config_(std::move(config)),
+      env_(host.env),
+      logger_(host.logger),
+      queue_(config_.sending, name, host, *this) {}
 
-base::Status RemoteWriteExporter::Start() { return queue_.Start(); }
+base::Status RemoteWriteExporter::Start() {
+  ASSIGN_OR_RETURN(tls_, net::TlsClient::Create(config_.client.tls, env_, logger_));
+  return queue_.Start();
+}
 
 pipeline::Encoded RemoteWriteExporter::Encode(const otlp::Batch& batch) {
   Translator::Losses losses;
@@ -41,13 +47,11 @@ pipeline::Attempt RemoteWriteExporter::Send(const pipeline::Payload& payload,
                                  .url = config_.client.endpoint,
                                  .body = payload.bytes,
                                  .timeout = timeout,
-                                 .response_bytes_max = kResponseBytesMax};
-  const auto headers = config_.client.AllHeaders();
-  // A token's file may be back in a moment.
-  if (!headers.has_value()) {
-    return {.status = std::unexpected(headers.error()), .is_retryable = true};
+                                 .response_bytes_max = kResponseBytesMax,
+                                 .tls = tls_};
+  if (base::Status status = config_.client.SetHeaders(request.headers); !status.has_value()) {
+    return {.status = std::move(status), .is_retryable = true};
   }
-  for (const auto& [name, value] : *headers) request.headers.Set(name, value);
   request.headers.Set("Content-Encoding", "snappy");
   request.headers.Set("Content-Type",
                       config_.is_version_2

@@ -28,6 +28,9 @@ class RemoteWriteExporter final : public pipeline::Exporter, private pipeline::T
                          std::chrono::milliseconds timeout) override;
 
   const RemoteWriteConfig config_;
+  const base::Env env_;
+  base::Logger& logger_;
+  std::shared_ptr<net::TlsClient> tls_;  // Set by Start.
   net::HttpClient client_;
   pipeline::ExportQueue queue_;  // Uses everything above.
 };

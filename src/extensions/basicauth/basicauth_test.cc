@@ -36,11 +36,15 @@ TEST(BasicAuth, KeepsTheContract) {
 }
 
 TEST_F(BasicAuthTest, NamesAndPasswords) {
-  files_.SetContent("list", "# people\nann:plain\r\nbob:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=\n");
+  files_.SetContent("list",
+                    "# "
+                    "people\nkim:$2b$05$aaaaaaaaaaaaaaaaaaaaaOjOHCcGZ1ZydhnG2lX11qSmiRJbsbsA.\nann:"
+                    "plain\r\nbob:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=\n");
   ASSERT_TRUE(Make("htpasswd: {file: list, inline: 'eve:x:y'}").has_value());
   EXPECT_TRUE(Accepts("ann:plain"));
   EXPECT_TRUE(Accepts("bob:password"));
   EXPECT_TRUE(Accepts("eve:x:y"));
+  EXPECT_TRUE(Accepts("kim:secret"));
   for (const char* pair : {"", ":", "ann:", "ann:plai", "ann:plains", "joe:plain", "ann"}) {
     EXPECT_FALSE(Accepts(pair)) << pair;
   }
@@ -51,7 +55,7 @@ TEST_F(BasicAuthTest, NamesAndPasswords) {
 }
 
 TEST_F(BasicAuthTest, OtherHashesAreRefusedClearly) {
-  const base::Status status = Make("htpasswd: {inline: 'a:$2y$05$abc'}");
+  const base::Status status = Make("htpasswd: {inline: 'a:{SSHA}abc'}");
   EXPECT_THAT(status.error().message, HasSubstr("user a"));
 }
 

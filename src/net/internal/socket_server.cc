@@ -48,23 +48,6 @@ base::Result<HostPort> ParseListenAddress(std::string_view text) {
                     text);
 }
 
-base::Result<std::vector<Tcp::endpoint>> Resolve(asio::io_context& context,
-                                                 const HostPort& address) {
-  if (address.host.empty()) {
-    return std::vector<Tcp::endpoint>{Tcp::endpoint(Tcp::v6(), address.port),
-                                      Tcp::endpoint(Tcp::v4(), address.port)};
-  }
-  boost::system::error_code error;
-  Tcp::resolver resolver(context);
-  const auto found =
-      resolver.resolve(address.host, std::to_string(address.port), Tcp::resolver::passive, error);
-  if (error) {
-    return base::Fail(base::Code::kInvalidArgument, "listen {}:{}: {}", address.host, address.port,
-                      error.message());
-  }
-  return std::vector<Tcp::endpoint>(found.begin(), found.end());
-}
-
 boost::system::error_code Listen(Tcp::acceptor& acceptor, const Tcp::endpoint& endpoint) {
   boost::system::error_code error;
   acceptor.open(endpoint.protocol(), error);
@@ -84,6 +67,26 @@ boost::system::error_code Listen(Tcp::acceptor& acceptor, const Tcp::endpoint& e
   return error;
 }
 
+}  // namespace
+
+base::Result<std::vector<Tcp::endpoint>> ResolveListenAddress(asio::io_context& context,
+                                                              std::string_view text) {
+  ASSIGN_OR_RETURN(const HostPort address, ParseListenAddress(text));
+  if (address.host.empty()) {
+    return std::vector<Tcp::endpoint>{Tcp::endpoint(Tcp::v6(), address.port),
+                                      Tcp::endpoint(Tcp::v4(), address.port)};
+  }
+  boost::system::error_code error;
+  Tcp::resolver resolver(context);
+  const auto found =
+      resolver.resolve(address.host, std::to_string(address.port), Tcp::resolver::passive, error);
+  if (error) {
+    return base::Fail(base::Code::kInvalidArgument, "listen {}:{}: {}", address.host, address.port,
+                      error.message());
+  }
+  return std::vector<Tcp::endpoint>(found.begin(), found.end());
+}
+
 std::unexpected<base::Error> ListenFailure(std::string_view address,
                                            const boost::system::error_code& error) {
   if (error == asio::error::address_in_use) {
@@ -100,8 +103,6 @@ std::unexpected<base::Error> ListenFailure(std::string_view address,
   }
   return base::Fail(base::Code::kUnavailable, "listen {}: {}", address, error.message());
 }
-
-}  // namespace
 
 void LoopGate::Run(std::move_only_function<void()> function) {
   {
@@ -273,10 +274,10 @@ SocketServer::SocketServer(Config config)
 
 base::Result<std::unique_ptr<SocketServer>> SocketServer::Bind(Config config) {
   CHECK(config.threads > 0);
-  ASSIGN_OR_RETURN(const HostPort address, ParseListenAddress(config.listen_address));
   std::unique_ptr<SocketServer> server(new SocketServer(std::move(config)));
-  ASSIGN_OR_RETURN(const std::vector<Tcp::endpoint> endpoints,
-                   Resolve(server->loops_[0]->context(), address));
+  ASSIGN_OR_RETURN(
+      const std::vector<Tcp::endpoint> endpoints,
+      ResolveListenAddress(server->loops_[0]->context(), server->config_.listen_address));
   boost::system::error_code error = asio::error::host_not_found;
   for (const Tcp::endpoint& endpoint : endpoints) {
     error = Listen(server->acceptor_, endpoint);

@@ -116,6 +116,13 @@ class Loop {
   std::thread thread_;
 };
 
+// "127.0.0.1:0", ":9090" (every address), "[::1]:9090". Error: kInvalidArgument.
+base::Result<std::vector<Tcp::endpoint>> ResolveListenAddress(asio::io_context& context,
+                                                              std::string_view text);
+// Why nobody can listen there, and what to do about it.
+std::unexpected<base::Error> ListenFailure(std::string_view address,
+                                           const boost::system::error_code& error);
+
 // Accepts connections and spreads them over loops: what the HTTP and the gRPC server share.
 class SocketServer {
  public:

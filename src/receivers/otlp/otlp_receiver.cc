@@ -1,8 +1,13 @@
 #include "receivers/otlp/otlp_receiver.h"
 
+#include <algorithm>
+
 #include "compress/compress.h"
+#include "net/server_config.h"
 #include "otlp/decode.h"
+#include "otlp/items.h"
 #include "otlp/json.h"
+#include "receivers/otlp/validity.h"
 
 namespace narthex::receivers {
 namespace {
@@ -13,8 +18,10 @@ using otlp::Encoding;
 
 constexpr std::chrono::milliseconds kDrain{5'000};
 constexpr std::chrono::seconds kRetryAfter{1};
-constexpr std::string_view kExportMethod =
-    "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
+constexpr std::string_view kTracesMethod =
+    "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+constexpr std::string_view kLogsMethod =
+    "/opentelemetry.proto.collector.logs.v1.LogsService/Export";
 
 std::optional<Encoding> EncodingOf(const net::HttpRequest& request) {
   const std::string type = net::MediaType(request.headers.Get("Content-Type"));
@@ -36,63 +43,58 @@ net::HttpResponse Failure(int status, const Error& error, Encoding encoding) {
 
 // What a sender is told when the pipeline says no: come again, or never.
 Error Outward(const Error& error) {
+  if (error.code == Code::kUnimplemented) return error;
   return {otlp::IsRetryable(error.code) ? Code::kUnavailable : Code::kInternal, error.message};
 }
 
-void WarnNoEffect(config::MapReader& reader, pipeline::Host& host,
-                  std::initializer_list<const char*> keys) {
-  for (const char* key : keys) {
-    if (reader.Take(key) == nullptr) continue;
-    host.logger.Warn("otlp", "configuration key has no effect", {{"key", key}});
-  }
+net::HttpResponse BadBody(const Error& error, Encoding encoding) {
+  const bool is_too_large = error.code == Code::kResourceExhausted;
+  return Failure(is_too_large ? 413 : 400, {Code::kInvalidArgument, error.message}, encoding);
 }
 
-// Serving in the clear what was meant to be encrypted or guarded would be worse than not serving.
-void RefuseKeys(config::MapReader& reader, std::initializer_list<const char*> keys) {
-  for (const char* key : keys) {
-    if (reader.Take(key) != nullptr) {
-      reader.Report(key, std::string(key) + " is not supported by this receiver");
-    }
+// Says no over gRPC; to those who should come again, also when.
+void Fail(net::GrpcResponder& responder, const Error& error) {
+  const Error outward = Outward(error);
+  std::string details;
+  if (outward.code == Code::kUnavailable) {
+    details = otlp::EncodeStatus(outward, Encoding::kProtobuf, kRetryAfter);
+  }
+  responder.Fail(outward, std::move(details));
+}
+
+void WarnNoEffect(pipeline::Host& host, const std::vector<std::string_view>& keys) {
+  for (const std::string_view key : keys) {
+    host.logger.Warn("otlp", "configuration key has no effect", {{"key", key}});
   }
 }
 
 OtlpReceiver::GrpcConfig ReadGrpc(const config::Node& node,
                                   const pipeline::CreateContext& context) {
   OtlpReceiver::GrpcConfig config;
-  uint64_t message_mib = 0, streams = 0;
+  std::vector<std::string_view> without_effect;
   config::MapReader reader(node, context.diagnostics);
-  reader.Read("endpoint", config.endpoint);
-  reader.Read("max_recv_msg_size_mib", message_mib);
-  reader.Read("max_concurrent_streams", streams);
+  config::ReadGrpcServer(reader, context.diagnostics, config.server, without_effect);
   config.auth = pipeline::ReadAuth(reader, context);
-  RefuseKeys(reader, {"tls"});
-  WarnNoEffect(reader, context.host,
-               {"transport", "read_buffer_size", "write_buffer_size", "keepalive",
-                "include_metadata", "middlewares"});
   reader.Finish();
-  if (message_mib > 4096) reader.Report("max_recv_msg_size_mib", "must not be over 4096");
-  if (message_mib > 0) config.message_bytes_max = message_mib << 20;
-  if (streams > 0) config.concurrent_streams_max = streams;
+  WarnNoEffect(context.host, without_effect);
   return config;
 }
 
 OtlpReceiver::HttpConfig ReadHttp(const config::Node& node,
                                   const pipeline::CreateContext& context) {
   OtlpReceiver::HttpConfig config;
-  uint64_t bytes_max = 0;
+  std::vector<std::string_view> without_effect;
   config::MapReader reader(node, context.diagnostics);
-  reader.Read("endpoint", config.endpoint);
+  config::ReadHttpServer(reader, context.diagnostics, config.server, without_effect);
   reader.Read("metrics_url_path", config.metrics_path);
-  reader.Read("max_request_body_size", bytes_max);
   config.auth = pipeline::ReadAuth(reader, context);
-  RefuseKeys(reader, {"tls"});
-  WarnNoEffect(reader, context.host,
-               {"transport", "traces_url_path", "logs_url_path", "cors", "include_metadata",
-                "response_headers", "compression_algorithms", "read_timeout", "read_header_timeout",
-                "write_timeout", "idle_timeout", "keep_alives_enabled", "middlewares"});
+  reader.Read("traces_url_path", config.traces_path);
+  reader.Read("logs_url_path", config.logs_path);
   reader.Finish();
-  if (bytes_max > 0) config.body_bytes_max = bytes_max;
-  if (!config.metrics_path.starts_with('/')) config.metrics_path.insert(0, 1, '/');
+  WarnNoEffect(context.host, without_effect);
+  for (std::string* path : {&config.metrics_path, &config.traces_path, &config.logs_path}) {
+    if (!path->starts_with('/')) path->insert(0, 1, '/');
+  }
   return config;
 }
 
@@ -139,6 +141,10 @@ std::unique_ptr<pipeline::Receiver> OtlpReceiver::Create(const pipeline::CreateC
 OtlpReceiver::OtlpReceiver(Config config, const std::string& name, pipeline::Host& host,
                            pipeline::Consumer& next)
     : config_(std::move(config)),
+      env_(host.env),
+      logger_(host.logger),
+      name_(name),
+      meter_(host.meter),
       next_(next),
       flow_(host.instruments, "receiver/" + name),
       grpc_probe_(std::make_unique<Probe>(host, name, "grpc")),
@@ -146,24 +152,55 @@ OtlpReceiver::OtlpReceiver(Config config, const std::string& name, pipeline::Hos
 
 OtlpReceiver::~OtlpReceiver() { Stop(); }
 
+bool OtlpReceiver::Connect(pipeline::Signal signal, pipeline::Passage& next) {
+  const bool is_traces = signal == pipeline::Signal::kTraces;
+  const OtlpReceiver::HttpConfig http = config_.http.value_or(HttpConfig());
+  const auto counter = [&](std::string_view outcome, std::string_view description) {
+    return meter_
+        .CreateUInt64Counter(
+            fmt::format("otelcol_receiver_{}_{}", outcome, pipeline::ItemsOf(signal)), description,
+            "{items}")
+        ->Bind({{"receiver", name_}, {"transport", ""}});
+  };
+  ways_.emplace(signal,
+                Way{.next = next,
+                    .http_path = is_traces ? http.traces_path : http.logs_path,
+                    .grpc_method = std::string(is_traces ? kTracesMethod : kLogsMethod),
+                    .accepted = counter("accepted", "Items that were passed on."),
+                    .refused = counter("refused", "Items that could not be passed on for now."),
+                    .failed = counter("failed", "Items that were refused for good.")});
+  return true;
+}
+
+void OtlpReceiver::Way::Count(size_t items, const base::Status& status) {
+  if (status.has_value()) {
+    accepted.Add(items);
+  } else if (otlp::IsRetryable(status.error().code)) {
+    refused.Add(items);
+  } else {
+    failed.Add(items);
+  }
+}
+
 base::Status OtlpReceiver::Start() {
   if (config_.grpc.has_value()) {
-    ASSIGN_OR_RETURN(grpc_, net::GrpcServer::Bind(
-                                {.listen_address = config_.grpc->endpoint,
-                                 .methods = {std::string(kExportMethod)},
-                                 .concurrent_streams_max = config_.grpc->concurrent_streams_max,
-                                 .message_bytes_max = config_.grpc->message_bytes_max}));
+    ASSIGN_OR_RETURN(net::GrpcServer::Config config,
+                     net::ServerConfigOf(config_.grpc->server, env_, logger_));
+    config.methods = {std::string(otlp::kExportMethod)};
+    for (const auto& [signal, way] : ways_) config.methods.push_back(way.grpc_method);
+    ASSIGN_OR_RETURN(grpc_, net::GrpcServer::Bind(std::move(config)));
     grpc_->Serve([this](net::GrpcRequest request, net::GrpcResponder responder) {
       HandleGrpc(std::move(request), std::move(responder));
     });
   }
   if (config_.http.has_value()) {
-    ASSIGN_OR_RETURN(http_,
-                     net::HttpServer::Bind({.listen_address = config_.http->endpoint,
-                                            .body_bytes_max = config_.http->body_bytes_max}));
-    http_->Serve([this](net::HttpRequest request, net::Responder responder) {
-      HandleHttp(std::move(request), std::move(responder));
-    });
+    ASSIGN_OR_RETURN(net::HttpServer::Config config,
+                     net::ServerConfigOf(config_.http->server, env_, logger_));
+    ASSIGN_OR_RETURN(http_, net::HttpServer::Bind(std::move(config)));
+    http_->Serve(net::WithCors(config_.http->server.cors,
+                               [this](net::HttpRequest request, net::Responder responder) {
+                                 HandleHttp(std::move(request), std::move(responder));
+                               }));
   }
   return {};
 }
@@ -174,6 +211,11 @@ void OtlpReceiver::Stop() {
 }
 
 void OtlpReceiver::HandleHttp(net::HttpRequest request, net::Responder responder) {
+  for (auto& [signal, way] : ways_) {
+    if (request.path == way.http_path) {
+      return PassHttp(signal, way, std::move(request), std::move(responder));
+    }
+  }
   if (request.path != config_.http->metrics_path) {
     return responder.Send(net::HttpResponse::Text(404, "404 page not found\n"));
   }
@@ -186,67 +228,137 @@ void OtlpReceiver::HandleHttp(net::HttpRequest request, net::Responder responder
     return responder.Send(net::HttpResponse::Text(
         415, "415 unsupported media type, supported: [application/json, application/x-protobuf]"));
   }
-  if (config_.http->auth != nullptr) {
-    const base::Status status = config_.http->auth->Authenticate(
-        [&](std::string_view name) { return std::string(request.headers.Get(name)); });
-    if (!status.has_value()) return responder.Send(Failure(401, status.error(), *encoding));
-  }
   http_->RunBlocking([this, encoding = *encoding, request = std::move(request),
                       responder = std::move(responder)]() mutable {
     responder.Send(Serve(std::move(request), encoding));
   });
 }
 
-net::HttpResponse OtlpReceiver::Serve(net::HttpRequest request, Encoding encoding) {
-  base::Result<std::string> body =
-      compress::Decode(request.headers.Get("Content-Encoding"), std::move(request.body),
-                       config_.http->body_bytes_max);
-  if (!body.has_value()) {
-    const bool is_too_large = body.error().code == Code::kResourceExhausted;
-    return Failure(is_too_large ? 413 : 400, {Code::kInvalidArgument, body.error().message},
-                   encoding);
+bool OtlpReceiver::TakesCompression(std::string_view name) const {
+  const auto& allowed = config_.http->server.compression_algorithms;
+  return !allowed.has_value() || std::ranges::find(*allowed, name) != allowed->end();
+}
+
+std::optional<net::HttpResponse> OtlpReceiver::RefuseHttp(const net::HttpRequest& request,
+                                                          Encoding encoding) const {
+  if (config_.http->auth == nullptr) return std::nullopt;
+  const base::Status status = config_.http->auth->Authenticate(
+      [&](std::string_view name) { return std::string(request.headers.Get(name)); });
+  if (status.has_value()) return std::nullopt;
+  return Failure(401, status.error(), encoding);
+}
+
+base::Result<std::string> OtlpReceiver::Decompress(net::HttpRequest& request) const {
+  const std::string_view compression = request.headers.Get("Content-Encoding");
+  if (!TakesCompression(compression)) {
+    return base::Fail(Code::kInvalidArgument, "unsupported Content-Encoding: {}", compression);
   }
+  return compress::Decode(compression, std::move(request.body),
+                          config_.http->server.max_request_body_size);
+}
+
+void OtlpReceiver::PassHttp(pipeline::Signal signal, Way& way, net::HttpRequest request,
+                            net::Responder responder) {
+  if (request.method != "POST") {
+    return responder.Send(
+        net::HttpResponse::Text(405, "405 method not allowed, supported: [POST]"));
+  }
+  if (EncodingOf(request) != Encoding::kProtobuf) {
+    return responder.Send(net::HttpResponse::Text(
+        415, fmt::format("415 {} are passed on as application/x-protobuf only",
+                         pipeline::NameOf(signal))));
+  }
+  http_->RunBlocking([this, signal, &way, request = std::move(request),
+                      responder = std::move(responder)]() mutable {
+    constexpr Encoding kEncoding = Encoding::kProtobuf;
+    if (auto refusal = RefuseHttp(request, kEncoding)) {
+      return responder.Send(*std::move(refusal));
+    }
+    base::Result<std::string> body = Decompress(request);
+    if (!body.has_value()) return responder.Send(BadBody(body.error(), kEncoding));
+    const base::Result<size_t> items = otlp::CountItems(*body);
+    if (!items.has_value()) return responder.Send(Failure(400, items.error(), kEncoding));
+    way.next.Pass(
+        {.signal = signal, .bytes = *std::move(body), .items = *items},
+        [&way, items = *items,
+         responder = std::move(responder)](pipeline::PassedAnswer answer) mutable {
+          way.Count(items, answer.status);
+          if (!answer.status.has_value()) {
+            const Error error = Outward(answer.status.error());
+            return responder.Send(Failure(otlp::HttpStatusFromCode(error.code), error, kEncoding));
+          }
+          net::HttpResponse response{.status = 200};
+          response.headers.Set("Content-Type", otlp::MediaTypeOf(kEncoding));
+          response.body = std::move(answer.response);
+          responder.Send(std::move(response));
+        });
+  });
+}
+
+void OtlpReceiver::PassGrpc(pipeline::Signal signal, Way& way, net::GrpcRequest request,
+                            net::GrpcResponder responder) {
+  const base::Result<size_t> items = otlp::CountItems(request.message);
+  if (!items.has_value()) return responder.Fail(items.error());
+  way.next.Pass({.signal = signal, .bytes = std::move(request.message), .items = *items},
+                [&way, items = *items,
+                 responder = std::move(responder)](pipeline::PassedAnswer answer) mutable {
+                  way.Count(items, answer.status);
+                  if (answer.status.has_value()) return responder.Send(std::move(answer.response));
+                  Fail(responder, answer.status.error());
+                });
+}
+
+net::HttpResponse OtlpReceiver::Serve(net::HttpRequest request, Encoding encoding) {
+  if (auto refusal = RefuseHttp(request, encoding)) return *std::move(refusal);
+  base::Result<std::string> body = Decompress(request);
+  if (!body.has_value()) return BadBody(body.error(), encoding);
   base::Result<otlp::Batch> batch = encoding == Encoding::kJson
                                         ? otlp::DecodeMetricsJson(*body)
                                         : otlp::DecodeMetrics(*std::move(body));
   if (!batch.has_value()) return Failure(400, batch.error(), encoding);
-  if (const base::Status status = Pass(*std::move(batch), *http_probe_); !status.has_value()) {
-    const Error error = Outward(status.error());
+  const base::Result<otlp::PartialSuccess> taken = Pass(*std::move(batch), *http_probe_);
+  if (!taken.has_value()) {
+    const Error error = Outward(taken.error());
     return Failure(otlp::HttpStatusFromCode(error.code), error, encoding);
   }
   net::HttpResponse response{.status = 200};
   response.headers.Set("Content-Type", otlp::MediaTypeOf(encoding));
-  response.body = otlp::EncodeExportResponse({}, encoding);
+  response.body = otlp::EncodeExportResponse(*taken, encoding);
   return response;
 }
 
 void OtlpReceiver::HandleGrpc(net::GrpcRequest request, net::GrpcResponder responder) {
-  if (config_.grpc->auth != nullptr) {
-    const base::Status status = config_.grpc->auth->Authenticate(
-        [&](std::string_view name) { return std::string(request.metadata.Get(name)); });
-    if (!status.has_value()) return responder.Fail(status.error());
-  }
   grpc_->RunBlocking(
       [this, request = std::move(request), responder = std::move(responder)]() mutable {
+        if (config_.grpc->auth != nullptr) {
+          const base::Status status = config_.grpc->auth->Authenticate(
+              [&](std::string_view name) { return std::string(request.metadata.Get(name)); });
+          if (!status.has_value()) return responder.Fail(status.error());
+        }
+        for (auto& [signal, way] : ways_) {
+          if (request.method == way.grpc_method) {
+            return PassGrpc(signal, way, std::move(request), std::move(responder));
+          }
+        }
         base::Result<otlp::Batch> batch = otlp::DecodeMetrics(std::move(request.message));
         if (!batch.has_value()) return responder.Fail(std::move(batch).error());
-        const base::Status status = Pass(*std::move(batch), *grpc_probe_);
-        if (status.has_value()) {
-          return responder.Send(otlp::EncodeExportResponse({}, Encoding::kProtobuf));
+        const base::Result<otlp::PartialSuccess> taken = Pass(*std::move(batch), *grpc_probe_);
+        if (taken.has_value()) {
+          return responder.Send(otlp::EncodeExportResponse(*taken, Encoding::kProtobuf));
         }
-        const Error error = Outward(status.error());
-        std::string details;
-        if (error.code == Code::kUnavailable) {
-          details = otlp::EncodeStatus(error, Encoding::kProtobuf, kRetryAfter);
-        }
-        responder.Fail(error, std::move(details));
+        Fail(responder, taken.error());
       });
 }
 
-base::Status OtlpReceiver::Pass(otlp::Batch batch, Probe& probe) {
+base::Result<otlp::PartialSuccess> OtlpReceiver::Pass(otlp::Batch batch, Probe& probe) {
+  flow_.In(batch.point_count());
+  otlp::PartialSuccess partial = DropInvalid(batch);
+  if (const auto rejected = static_cast<size_t>(partial.rejected_points); rejected > 0) {
+    probe.failed.Add(rejected);
+    flow_.Lost("invalid", rejected);
+  }
   const size_t points = batch.point_count();
-  if (points == 0) return {};
-  flow_.In(points);
+  if (points == 0) return partial;
   base::Status status = next_.Consume(std::move(batch));
   if (status.has_value()) {
     probe.accepted.Add(points);
@@ -258,7 +370,8 @@ base::Status OtlpReceiver::Pass(otlp::Batch batch, Probe& probe) {
     probe.failed.Add(points);
     flow_.Lost("failed_downstream", points);
   }
-  return status;
+  if (!status.has_value()) return std::unexpected(std::move(status).error());
+  return partial;
 }
 
 }  // namespace narthex::receivers

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 
+#include "config/server.h"
 #include "net/grpc_server.h"
 #include "net/http_server.h"
 #include "otlp/response.h"
@@ -13,20 +15,19 @@ namespace narthex::receivers {
 
 // Takes metrics over OTLP/gRPC and OTLP/HTTP and answers as the official receiver does, but for a
 // body over the limit, which is 413 as the specification has it. Senders that are refused for now
-// always learn when to come again. Thread-safe.
+// always learn when to come again; data points that contradict themselves are refused one by one,
+// in a partial success. Thread-safe.
 // Source: OTLP specification 1.11.
 class OtlpReceiver final : public pipeline::Receiver {
  public:
   struct GrpcConfig {
-    std::string endpoint = "localhost:4317";
-    size_t message_bytes_max = 4 << 20;
-    size_t concurrent_streams_max = 100;
+    config::GrpcServerConfig server{.endpoint = "localhost:4317"};
     const pipeline::AuthExtension* auth = nullptr;
   };
   struct HttpConfig {
-    std::string endpoint = "localhost:4318";
+    config::HttpServerConfig server{.endpoint = "localhost:4318"};
     std::string metrics_path = "/v1/metrics";
-    size_t body_bytes_max = 20 << 20;  // Before and after decompression.
+    std::string traces_path = "/v1/traces", logs_path = "/v1/logs";
     const pipeline::AuthExtension* auth = nullptr;
   };
   struct Config {
@@ -40,6 +41,8 @@ class OtlpReceiver final : public pipeline::Receiver {
                pipeline::Consumer& next);
   ~OtlpReceiver() override;
 
+  // Traces and logs are taken in protobuf and passed on as they are.
+  bool Connect(pipeline::Signal signal, pipeline::Passage& next) override;
   base::Status Start() override;
   // Refuses new requests and waits for those that are being served.
   void Stop() override;
@@ -52,13 +55,36 @@ class OtlpReceiver final : public pipeline::Receiver {
   // The counters of one protocol.
   struct Probe;
 
+  // Traces or logs: where they go, and the counters.
+  struct Way {
+    pipeline::Passage& next;
+    std::string http_path, grpc_method;
+    sdk::BoundCounter<uint64_t> accepted, refused, failed;
+    void Count(size_t items, const base::Status& status);
+  };
+
   void HandleHttp(net::HttpRequest request, net::Responder responder);
+  void PassHttp(pipeline::Signal signal, Way& way, net::HttpRequest request,
+                net::Responder responder);
+  void PassGrpc(pipeline::Signal signal, Way& way, net::GrpcRequest request,
+                net::GrpcResponder responder);
+  // Who may not come in, in the request's encoding; nullopt for those who may.
+  std::optional<net::HttpResponse> RefuseHttp(const net::HttpRequest& request,
+                                              otlp::Encoding encoding) const;
+  base::Result<std::string> Decompress(net::HttpRequest& request) const;
   net::HttpResponse Serve(net::HttpRequest request, otlp::Encoding encoding);
   void HandleGrpc(net::GrpcRequest request, net::GrpcResponder responder);
-  base::Status Pass(otlp::Batch batch, Probe& probe);
+  // What was taken of a batch, and what was refused for good.
+  base::Result<otlp::PartialSuccess> Pass(otlp::Batch batch, Probe& probe);
+  bool TakesCompression(std::string_view name) const;
 
   const Config config_;
+  const base::Env env_;
+  base::Logger& logger_;
+  const std::string name_;
+  sdk::Meter& meter_;
   pipeline::Consumer& next_;
+  std::map<pipeline::Signal, Way> ways_;
   pipeline::Flow flow_;
   const std::unique_ptr<Probe> grpc_probe_;
   const std::unique_ptr<Probe> http_probe_;

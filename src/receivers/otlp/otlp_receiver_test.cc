@@ -4,10 +4,14 @@
 #include <gtest/gtest.h>
 
 #include <future>
+#include <optional>
+#include <vector>
 
 #include "compress/compress.h"
 #include "net/grpc_client.h"
 #include "net/http_client.h"
+#include "net/testing/certificates.h"
+#include "otlp/writer.h"
 #include "pipeline/testing/contract.h"
 #include "pipeline/testing/fake_consumer.h"
 #include "pipeline/testing/test_host.h"
@@ -30,9 +34,9 @@ constexpr const char* kExport = "/opentelemetry.proto.collector.metrics.v1.Metri
 class OtlpReceiverTest : public testing::Test {
  protected:
   OtlpReceiverTest()
-      : receiver_({.grpc = OtlpReceiver::GrpcConfig{.endpoint = "127.0.0.1:0"},
-                   .http = OtlpReceiver::HttpConfig{.endpoint = "127.0.0.1:0",
-                                                    .body_bytes_max = 100'000}},
+      : receiver_({.grpc = OtlpReceiver::GrpcConfig{.server = {.endpoint = "127.0.0.1:0"}},
+                   .http = OtlpReceiver::HttpConfig{.server = {.endpoint = "127.0.0.1:0",
+                                                               .max_request_body_size = 100'000}}},
                   "otlp", host_.host(), next_) {
     EXPECT_TRUE(receiver_.Start().has_value());
   }
@@ -186,7 +190,182 @@ TEST(OtlpReceiverConfig, ReadsProtocols) {
                                     "receiver"));
   EXPECT_THAT(errors("protocols:\n  htpp:"), HasSubstr("did you mean"));
   EXPECT_THAT(errors("protocols: {grpc: {tls: {cert_file: x}}}"),
-              HasSubstr("tls is not supported"));
+              HasSubstr("both certificate and key"));
+}
+
+// A histogram with two counts for two bounds, and a gauge whose metric has no name.
+std::string ContradictoryRequest() {
+  otlp::Writer writer;
+  const auto resource = writer.Begin(1);
+  const auto scope = writer.Begin(2);
+  const auto metric = writer.Begin(2);
+  writer.Bytes(1, "h");
+  const auto histogram = writer.Begin(9);
+  const auto point = writer.Begin(1);
+  writer.Fixed64(3, 1);
+  const auto counts = writer.Begin(6);
+  writer.PutWord(1);
+  writer.PutWord(2);
+  writer.End(counts);
+  const auto bounds = writer.Begin(7);
+  writer.PutWord(std::bit_cast<uint64_t>(1.0));
+  writer.PutWord(std::bit_cast<uint64_t>(2.0));
+  writer.End(bounds);
+  writer.End(point);
+  writer.Varint(2, 2);
+  writer.End(histogram);
+  writer.End(metric);
+  const auto nameless = writer.Begin(2);
+  const auto gauge = writer.Begin(5);
+  const auto number = writer.Begin(1);
+  writer.Fixed64(3, 1);
+  writer.Fixed64(6, 1);
+  writer.End(number);
+  writer.End(gauge);
+  writer.End(nameless);
+  writer.End(scope);
+  writer.End(resource);
+  return writer.Take();
+}
+
+TEST_F(OtlpReceiverTest, ContradictionsAreRefusedOneByOne) {
+  const auto response = Post(kProtobuf, ContradictoryRequest() + GaugeRequest(3));
+  EXPECT_EQ(response.status, 200);
+  const auto partial = otlp::DecodeExportResponse(response.body, Encoding::kProtobuf).value();
+  EXPECT_EQ(partial.rejected_points, 2);
+  EXPECT_EQ(partial.message,
+            "1 data points of metrics without a name; 1 histograms whose bucket counts do not fit "
+            "their bounds");
+  EXPECT_EQ(next_.point_count(), 3u);
+  const net::GrpcAnswer answer = Call(ContradictoryRequest());
+  EXPECT_EQ(
+      otlp::DecodeExportResponse(*answer.message, Encoding::kProtobuf).value().rejected_points, 2);
+  EXPECT_EQ(host_.Count("narthex_points_lost", "invalid"), 4);
+  EXPECT_EQ(host_.Count("otelcol_receiver_failed_metric_points"), 4);
+  EXPECT_EQ(host_.Imbalance(), 0);
+}
+
+// Answers traces as told, and keeps what came.
+class FakePassage final : public pipeline::Passage {
+ public:
+  void Pass(pipeline::PassedRequest request, Done done) override {
+    pipeline::PassedAnswer answer{.response = "response"};
+    {
+      base::MutexLock lock(mutex_);
+      if (error_.has_value()) answer = {.status = std::unexpected(*error_)};
+      requests_.push_back(std::move(request));
+    }
+    done(std::move(answer));
+  }
+  void FailWith(base::Error error) {
+    base::MutexLock lock(mutex_);
+    error_ = std::move(error);
+  }
+  pipeline::PassedRequest last() {
+    base::MutexLock lock(mutex_);
+    return requests_.at(requests_.size() - 1);
+  }
+
+ private:
+  base::Mutex mutex_;
+  std::optional<base::Error> error_ GUARDED_BY(mutex_);
+  std::vector<pipeline::PassedRequest> requests_ GUARDED_BY(mutex_);
+};
+
+TEST(OtlpReceiver, PassesTracesOnAsTheyAre) {
+  pipeline::TestHost host;
+  pipeline::FakeConsumer next;
+  FakePassage passage;
+  OtlpReceiver receiver({.grpc = OtlpReceiver::GrpcConfig{.server = {.endpoint = "127.0.0.1:0"}},
+                         .http = OtlpReceiver::HttpConfig{.server = {.endpoint = "127.0.0.1:0"}}},
+                        "otlp", host.host(), next);
+  ASSERT_TRUE(receiver.Connect(pipeline::Signal::kTraces, passage));
+  ASSERT_TRUE(receiver.Start().has_value());
+  // Of the same shape as metrics: two spans.
+  const std::string spans("\x0a\x06\x12\x04\x12\x00\x12\x00", 8);
+  net::HttpClient client;
+  const auto post = [&](const std::string& path, const std::string& type, std::string body) {
+    net::HttpClientRequest request{
+        .method = "POST",
+        .url = fmt::format("http://127.0.0.1:{}{}", receiver.http_port(), path),
+        .body = std::move(body)};
+    request.headers.Set("Content-Type", type);
+    return client.FetchAndWait(std::move(request)).value();
+  };
+  const auto call = [&](std::string_view service, std::string message) {
+    std::promise<net::GrpcAnswer> promise;
+    net::CallGrpc(client,
+                  {.target = fmt::format("http://127.0.0.1:{}", receiver.grpc_port()),
+                   .method = fmt::format("/opentelemetry.proto.collector.{}/Export", service),
+                   .message = std::move(message)},
+                  [&](net::GrpcAnswer answer) { promise.set_value(std::move(answer)); });
+    return promise.get_future().get();
+  };
+  const auto response = post("/v1/traces", kProtobuf, spans);
+  EXPECT_EQ(response.status, 200);
+  EXPECT_EQ(response.body, "response");
+  EXPECT_EQ(passage.last().bytes, spans);
+  EXPECT_EQ(passage.last().items, 2u);
+  EXPECT_EQ(call("trace.v1.TraceService", spans).message.value(), "response");
+  EXPECT_EQ(host.Count("otelcol_receiver_accepted_spans"), 4);
+
+  EXPECT_EQ(post("/v1/traces", kProtobuf, "\x0a\x05").status, 400);
+  EXPECT_EQ(post("/v1/traces", kJson, "{}").status, 415);
+  EXPECT_EQ(post("/v1/logs", kProtobuf, spans).status, 404);
+  EXPECT_EQ(call("logs.v1.LogsService", spans).message.error().code, Code::kUnimplemented);
+  passage.FailWith({Code::kUnavailable, "away"});
+  const auto refused = post("/v1/traces", kProtobuf, spans);
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_EQ(refused.headers.Get("Retry-After"), "1");
+  EXPECT_THAT(call("trace.v1.TraceService", spans).status_details,
+              HasSubstr("google.rpc.RetryInfo"));
+  EXPECT_EQ(host.Count("otelcol_receiver_refused_spans"), 4);
+}
+
+TEST(OtlpReceiver, SpeaksTlsToBrowsersAndOthers) {
+  const net::CertificateAuthority ca;
+  const net::Identity identity = ca.Issue("collector.test");
+  config::TlsServerConfig tls;
+  tls.cert.text = identity.cert;
+  tls.key.text = identity.key;
+  OtlpReceiver::Config config{.grpc = OtlpReceiver::GrpcConfig(),
+                              .http = OtlpReceiver::HttpConfig()};
+  config.grpc->server.endpoint = config.http->server.endpoint = "127.0.0.1:0";
+  config.grpc->server.tls = config.http->server.tls = tls;
+  config.http->server.cors.allowed_origins = {"https://shop.test"};
+  config.http->server.compression_algorithms = {"", "gzip"};
+  pipeline::TestHost host;
+  pipeline::FakeConsumer next;
+  OtlpReceiver receiver(config, "otlp", host.host(), next);
+  ASSERT_TRUE(receiver.Start().has_value());
+  net::HttpClient client;
+  const auto send = [&](std::string method, std::string compression) {
+    net::HttpClientRequest request{
+        .method = std::move(method),
+        .url = fmt::format("https://127.0.0.1:{}/v1/metrics", receiver.http_port()),
+        .body = GaugeRequest(1),
+        .tls = net::ClientTls(ca.cert())};
+    if (compression == "gzip") request.body = compress::GzipEncode(request.body);
+    if (compression == "zstd") request.body = compress::ZstdEncode(request.body);
+    request.headers.Set("Origin", "https://shop.test");
+    request.headers.Set("Content-Type", kProtobuf);
+    if (!compression.empty()) request.headers.Set("Content-Encoding", compression);
+    if (request.method == "OPTIONS") request.headers.Set("Access-Control-Request-Method", "POST");
+    return client.FetchAndWait(std::move(request)).value();
+  };
+  EXPECT_EQ(send("POST", "").status, 200);
+  EXPECT_EQ(send("POST", "gzip").headers.Get("Access-Control-Allow-Origin"), "https://shop.test");
+  EXPECT_EQ(send("POST", "zstd").status, 400);
+  EXPECT_EQ(send("OPTIONS", "").status, 204);
+  std::promise<net::GrpcAnswer> promise;
+  net::CallGrpc(client,
+                {.target = fmt::format("https://127.0.0.1:{}", receiver.grpc_port()),
+                 .method = kExport,
+                 .message = GaugeRequest(1),
+                 .tls = net::ClientTls(ca.cert())},
+                [&](net::GrpcAnswer answer) { promise.set_value(std::move(answer)); });
+  EXPECT_TRUE(promise.get_future().get().message.has_value());
+  EXPECT_EQ(next.point_count(), 3u);
 }
 
 TEST(OtlpReceiver, KeepsTheContract) {
@@ -215,8 +394,8 @@ TEST(OtlpReceiver, LetsInWhoAuthenticates) {
   pipeline::FakeConsumer next;
   const FakeAuth auth;
   OtlpReceiver receiver(
-      {.grpc = OtlpReceiver::GrpcConfig{.endpoint = "127.0.0.1:0", .auth = &auth},
-       .http = OtlpReceiver::HttpConfig{.endpoint = "127.0.0.1:0", .auth = &auth}},
+      {.grpc = OtlpReceiver::GrpcConfig{.server = {.endpoint = "127.0.0.1:0"}, .auth = &auth},
+       .http = OtlpReceiver::HttpConfig{.server = {.endpoint = "127.0.0.1:0"}, .auth = &auth}},
       "otlp", host.host(), next);
   ASSERT_TRUE(receiver.Start().has_value());
   net::HttpClient client;

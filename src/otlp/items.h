@@ -1,0 +1,16 @@
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace narthex::otlp {
+
+// The spans or log records in an ExportTraceServiceRequest or ExportLogsServiceRequest: in both
+// they are field 2 of field 2 of field 1. Nothing else is looked at. Error: kInvalidArgument for
+// bytes that are no such message.
+// Source: opentelemetry-proto 1.11, trace_service.proto and logs_service.proto.
+base::Result<size_t> CountItems(std::string_view request);
+
+}  // namespace narthex::otlp

@@ -1,0 +1,64 @@
+#include "pipeline/passage.h"
+
+#include "base/mutex.h"
+
+namespace narthex::pipeline {
+namespace {
+
+// What the ways that a request took came to.
+struct Gathering {
+  base::Mutex mutex;
+  size_t left GUARDED_BY(mutex);
+  PassedAnswer answer GUARDED_BY(mutex);
+  Passage::Done done GUARDED_BY(mutex);
+
+  Gathering(size_t ways, Passage::Done when_done) : left(ways), done(std::move(when_done)) {}
+
+  void Add(PassedAnswer one) {
+    PassedAnswer all;
+    Passage::Done tell;
+    {
+      base::MutexLock lock(mutex);
+      if (answer.status.has_value()) answer = std::move(one);
+      if (--left > 0) return;
+      all = std::move(answer);
+      tell = std::move(done);
+    }
+    tell(std::move(all));
+  }
+};
+
+}  // namespace
+
+std::string_view NameOf(Signal signal) {
+  switch (signal) {
+    case Signal::kMetrics:
+      return "metrics";
+    case Signal::kTraces:
+      return "traces";
+    case Signal::kLogs:
+      return "logs";
+  }
+  return "";
+}
+
+std::string_view ItemsOf(Signal signal) {
+  switch (signal) {
+    case Signal::kMetrics:
+      return "metric_points";
+    case Signal::kTraces:
+      return "spans";
+    case Signal::kLogs:
+      return "log_records";
+  }
+  return "";
+}
+
+void PassageFanOut::Pass(PassedRequest request, Done done) {
+  const auto gathering = std::make_shared<Gathering>(next_.size(), std::move(done));
+  for (Passage* next : next_) {
+    next->Pass(request, [gathering](PassedAnswer answer) { gathering->Add(std::move(answer)); });
+  }
+}
+
+}  // namespace narthex::pipeline

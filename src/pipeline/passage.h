@@ -1,0 +1,56 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace narthex::pipeline {
+
+// Traces and logs, which are passed on as they came: from a receiver of OTLP to exporters of it,
+// and the answer back to the sender.
+
+enum class Signal : uint8_t { kMetrics, kTraces, kLogs };
+
+// "metrics", "traces", "logs".
+std::string_view NameOf(Signal signal);
+// "metric_points", "spans", "log_records", as the names of counters end.
+std::string_view ItemsOf(Signal signal);
+
+// An Export…ServiceRequest in protobuf. A value.
+struct PassedRequest {
+  Signal signal = Signal::kTraces;
+  std::string bytes;
+  size_t items = 0;  // Spans or log records.
+};
+
+struct PassedAnswer {
+  base::Status status;  // Errors as Consumer::Consume's.
+  std::chrono::nanoseconds retry_after{0};
+  std::string response;  // Of a success: the server's Export…ServiceResponse.
+};
+
+// Where such requests go on. Thread-safe.
+class Passage {
+ public:
+  using Done = std::move_only_function<void(PassedAnswer)>;
+  virtual ~Passage() = default;
+  // Calls `done` once, from any thread, perhaps before it returns.
+  virtual void Pass(PassedRequest request, Done done) = 0;
+};
+
+// Gives every request to several; the answer is the first error, or the last response.
+class PassageFanOut final : public Passage {
+ public:
+  explicit PassageFanOut(std::vector<Passage*> next) : next_(std::move(next)) {}
+  void Pass(PassedRequest request, Done done) override;
+
+ private:
+  const std::vector<Passage*> next_;
+};
+
+}  // namespace narthex::pipeline

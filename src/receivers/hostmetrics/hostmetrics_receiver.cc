@@ -1,0 +1,227 @@
+#include "receivers/hostmetrics/hostmetrics_receiver.h"
+
+#include <algorithm>
+
+#include "receivers/hostmetrics/proc_text.h"
+
+namespace narthex::receivers {
+namespace {
+
+std::string KnownScrapers() {
+  std::string out;
+  for (const HostScraper& scraper : HostScrapers()) {
+    out += (out.empty() ? "" : ", ") + std::string(scraper.name);
+  }
+  return out;
+}
+
+// `metrics: {name: {enabled: …}}`.
+void ReadMetrics(config::MapReader& outer, config::Diagnostics& diagnostics,
+                 HostMetricsReceiver::Scrape& scrape) {
+  for (const HostMetric& metric : scrape.scraper->metrics) {
+    if (metric.is_on) scrape.on.emplace(metric.name);
+  }
+  const config::Node* node = outer.Take("metrics");
+  if (node == nullptr) return;
+  config::MapReader reader(*node, diagnostics);
+  for (const HostMetric& metric : scrape.scraper->metrics) {
+    const config::Node* settings = reader.Take(metric.name);
+    if (settings == nullptr) continue;
+    bool is_on = metric.is_on;
+    config::MapReader inner(*settings, diagnostics);
+    inner.Read("enabled", is_on);
+    inner.Finish();
+    if (is_on) {
+      scrape.on.emplace(metric.name);
+    } else {
+      scrape.on.erase(std::string(metric.name));
+    }
+  }
+  reader.Finish();
+}
+
+void ReadFilters(config::MapReader& reader, config::Diagnostics& diagnostics,
+                 std::string_view scraper, ScraperOptions& options) {
+  const auto both = [&](NameFilter& filter, std::string_view include, std::string_view exclude,
+                        std::string_view list) {
+    filter.Include(reader.Take(include), list, diagnostics);
+    filter.Exclude(reader.Take(exclude), list, diagnostics);
+  };
+  if (scraper == "disk") both(options.devices, "include", "exclude", "devices");
+  if (scraper == "network") both(options.interfaces, "include", "exclude", "interfaces");
+  if (scraper == "load") reader.Read("cpu_average", options.load_per_cpu);
+  if (scraper != "filesystem") return;
+  both(options.devices, "include_devices", "exclude_devices", "devices");
+  both(options.fs_types, "include_fs_types", "exclude_fs_types", "fs_types");
+  both(options.mount_points, "include_mount_points", "exclude_mount_points", "mount_points");
+  reader.Read("include_virtual_filesystems", options.virtual_filesystems);
+}
+
+void ReadScrapers(config::MapReader& outer, const pipeline::CreateContext& context,
+                  HostMetricsReceiver::Config& config) {
+  const config::Node* node = outer.Take("scrapers");
+  if (node != nullptr && node->is_map()) {
+    for (const auto& [key, body] : node->members) {
+      const auto known = std::ranges::find(HostScrapers(), key.scalar, &HostScraper::name);
+      if (known == HostScrapers().end()) {
+        context.diagnostics.Add(key.at, fmt::format("scrapers: \"{}\" is not known; there are {}",
+                                                    key.scalar, KnownScrapers()));
+        continue;
+      }
+      HostMetricsReceiver::Scrape& scrape = config.scrapes.emplace_back();
+      scrape.scraper = &*known;
+      config::MapReader reader(body, context.diagnostics);
+      ReadMetrics(reader, context.diagnostics, scrape);
+      ReadFilters(reader, context.diagnostics, key.scalar, scrape.options);
+      reader.Finish();
+    }
+  }
+  if (node == nullptr || node->members.empty()) {
+    outer.Report("scrapers", "must specify at least one scraper when using hostmetrics receiver");
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<pipeline::Receiver> HostMetricsReceiver::Create(
+    const pipeline::CreateContext& context, pipeline::Consumer& next) {
+  Config config;
+  int64_t interval_ns = config.interval.count(), delay_ns = config.initial_delay.count();
+  config::MapReader reader(context.config, context.diagnostics);
+  reader.ReadGoDuration("collection_interval", interval_ns);
+  reader.ReadGoDuration("initial_delay", delay_ns);
+  reader.Read("root_path", config.root_path);
+  ReadScrapers(reader, context, config);
+  for (const char* key : {"timeout", "metadata_collection_interval"}) {
+    if (reader.Take(key) == nullptr) continue;
+    context.host.logger.Warn("hostmetrics", "configuration key has no effect", {{"key", key}});
+  }
+  reader.Finish();
+  if (interval_ns <= 0) reader.Report("collection_interval", "requires positive value");
+  if (delay_ns < 0) reader.Report("initial_delay", "requires non-negative value");
+  while (config.root_path.ends_with('/')) config.root_path.pop_back();
+  config.interval = std::chrono::nanoseconds(interval_ns);
+  config.initial_delay = std::chrono::nanoseconds(delay_ns);
+  return std::make_unique<HostMetricsReceiver>(std::move(config), context.id.ToString(),
+                                               context.host, next);
+}
+
+HostMetricsReceiver::HostMetricsReceiver(Config config, const std::string& name,
+                                         pipeline::Host& host, pipeline::Consumer& next)
+    : config_(std::move(config)),
+      name_(name),
+      env_(host.env),
+      logger_(host.logger),
+      next_(next),
+      flow_(host.instruments, "receiver/" + name),
+      accepted_(host.instruments.receiver_accepted->Bind({{"receiver", name}, {"transport", ""}})),
+      refused_(host.instruments.receiver_refused->Bind({{"receiver", name}, {"transport", ""}})) {
+  const auto scraped = host.meter.CreateUInt64Counter(
+      "otelcol_scraper_scraped_metric_points", "Number of metric points successfully scraped.",
+      "{datapoints}");
+  const auto errored =
+      host.meter.CreateUInt64Counter("otelcol_scraper_errored_metric_points",
+                                     "Number of scrapes that came to nothing.", "{datapoints}");
+  for (const Scrape& scrape : config_.scrapes) {
+    parts_.push_back(
+        {.scrape = scrape,
+         .view = {.files = env_.files,
+                  .root = config_.root_path,
+                  .now_ns = 0,
+                  .options = scrape.options,
+                  .last_cpu_ticks = {}},
+         .scraped = scraped->Bind({{"receiver", name}, {"scraper", scrape.scraper->name}}),
+         .errored = errored->Bind({{"receiver", name}, {"scraper", scrape.scraper->name}})});
+  }
+}
+
+base::Status HostMetricsReceiver::Start() {
+  thread_ = std::thread(
+      [this, due_ns = env_.clock.MonotonicNs() + config_.initial_delay.count()] { Run(due_ns); });
+  return {};
+}
+
+void HostMetricsReceiver::Stop() {
+  {
+    base::MutexLock lock(mutex_);
+    stop_ = true;
+    stopping_.NotifyAll();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+void HostMetricsReceiver::Run(int64_t due_ns) {
+  for (;;) {
+    {
+      base::MutexLock lock(mutex_);
+      if (stop_) return;
+      const int64_t left_ns = due_ns - env_.clock.MonotonicNs();
+      if (left_ns > 0) {
+        stopping_.WaitFor(mutex_, std::chrono::nanoseconds(left_ns));
+        continue;
+      }
+    }
+    due_ns += config_.interval.count();
+    Collect();
+    // After a long scrape, or a machine asleep, the missed ones are not made up for.
+    due_ns = std::max(due_ns, env_.clock.MonotonicNs());
+  }
+}
+
+void HostMetricsReceiver::Collect() {
+  const auto now_ns = static_cast<uint64_t>(env_.clock.WallNs());
+  const uint64_t boot_ns = BootTime();
+  otlp::Tree tree;
+  for (Part& part : parts_) {
+    HostPage page(now_ns, boot_ns, part.scrape.on);
+    ScrapePart(part, page);
+    otlp::Tree scraped = page.Take();
+    for (otlp::TreeResource& resource : scraped.resources) {
+      if (tree.resources.empty()) tree.resources.emplace_back();
+      for (otlp::TreeScope& scope : resource.scopes) {
+        tree.resources.back().scopes.push_back(std::move(scope));
+      }
+    }
+  }
+  Pass(tree.ToBatch());
+}
+
+void HostMetricsReceiver::ScrapePart(Part& part, HostPage& page) {
+  page.BeginScope(part.scrape.scraper->name);
+  const base::Status status = part.scrape.scraper->scrape(part.view, page);
+  part.scraped.Add(page.point_count());
+  if (!status.has_value()) part.errored.Add(1);
+  if (part.is_failing == !status.has_value()) return;
+  part.is_failing = !status.has_value();
+  if (part.is_failing) {
+    logger_.Error("hostmetrics", "Error scraping metrics",
+                  {{"scraper", part.scrape.scraper->name}, {"error", status.error().message}});
+  } else {
+    logger_.Info("hostmetrics", "scraping works again", {{"scraper", part.scrape.scraper->name}});
+  }
+}
+
+uint64_t HostMetricsReceiver::BootTime() const {
+  const auto stat = base::ReadFile(env_.files, config_.root_path + "/proc/stat");
+  if (!stat.has_value()) return 0;
+  return ValueOf(*stat, "btime").value_or(0) * 1'000'000'000;
+}
+
+void HostMetricsReceiver::Pass(otlp::Batch batch) {
+  const size_t points = batch.point_count();
+  if (points == 0) return;
+  flow_.In(points);
+  const base::Status status = next_.Consume(std::move(batch));
+  if (status.has_value()) {
+    accepted_.Add(points);
+    flow_.Out(points);
+    return;
+  }
+  // The next scrape tells the same again, so nothing is kept.
+  refused_.Add(points);
+  flow_.Lost("refused_downstream", points);
+  logger_.Warn("hostmetrics", "metrics were refused",
+               {{"receiver", name_}, {"points", points}, {"error", status.error().message}});
+}
+
+}  // namespace narthex::receivers
