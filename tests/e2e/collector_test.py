@@ -263,6 +263,7 @@ receivers:
   statsd:
     endpoint: 127.0.0.1:{statsd}
     aggregation_interval: 500ms
+    is_monotonic_counter: true
     timer_histogram_mapping: [{{statsd_type: timing, observer_type: histogram, histogram: {{explicit_buckets: [{{matcher_pattern: ".*", buckets: [10, 100]}}]}}}}]
   prometheus:
     config:
@@ -284,7 +285,7 @@ service:
         for line in (b"orders:2|c|#shop:a", b"wait:7|ms\nwait:70|ms\nwait:700|ms"):
             s.sendto(line, ("127.0.0.1", statsd))
     wanted = ("system_cpu_time_seconds_total", "system_memory_usage_bytes", "system_network_io_bytes_total",
-              "system_filesystem_usage_bytes", "system_processes_count", "system_uptime_seconds", "orders{",
+              "system_filesystem_usage_bytes", "system_processes_count", "system_uptime_seconds", "orders_total{",
               "wait_milliseconds_bucket", 'up{instance="127.0.0.1:', "otelcol_process_uptime")
 
     def arrived():
@@ -317,7 +318,7 @@ def killed(world):
     exporter = EXPORTERS["otlp_http"].format(http=b_http, retry=RETRY + ", sending_queue: {storage: file_storage}")
     a_config = world.write("a.yaml", receiver(a_grpc, a_http) + f"exporters: {{otlp_http: {exporter}}}\n" +
                            service(a_health, "otlp_http").replace(
-                               "extensions: {", "extensions: {file_storage: {directory: queue, create_directory: true}, ", 1)
+                               "extensions: {", f"extensions: {{file_storage: {{directory: {world.folder}/queue, create_directory: true}}, ", 1)
                            .replace("extensions: [", "extensions: [file_storage, ", 1))
     b_config = world.write("b.yaml", receiver(b_grpc, b_http) +
                            f"exporters: {{prometheus: {{endpoint: \"127.0.0.1:{page}\"}}}}\n" +
@@ -369,6 +370,7 @@ def outage(world):
             names.append(f"point_{len(names)}")
             export(a_http, names[-1], len(names))
             rss_max = max(rss_max, a.rss_bytes())
+            time.sleep(OUTAGE_SECONDS / 20000)  # So that a long outage is not a large one.
         if half == 0:
             a.kill()
     b = world.run("b", NARTHEX, "collector", "--config", b_config)
