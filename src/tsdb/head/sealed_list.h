@@ -18,6 +18,8 @@ struct SealedChunk {
 // The finished chunks of one series, oldest first, in some 6 bytes each: what a chunk has in common
 // with the one before it is not said again. Bytes as a SlabPool keeps them, the length first.
 std::vector<SealedChunk> DecodeSealed(std::string_view bytes);
+// Only those that overlap `range`, in place of what `chunks` holds.
+void DecodeSealed(std::string_view bytes, model::TimeRange range, std::vector<SealedChunk>& chunks);
 // The list in a buffer; empty for kNone.
 std::string_view SealedBytes(const SlabPool& pool, SlabPool::Handle list);
 // The buffer of the list with one more at its end, which replaces `list`.
