@@ -1,18 +1,22 @@
 #!/usr/bin/env python3
-"""Queries over the same samples, asked of Narthex and of Debian's Prometheus in turn: CPU seconds of each server.
+"""Queries over the same samples, asked of Narthex and of Debian's Prometheus in turn: CPU, wall time and peak memory.
 
     bench/promql_side_by_side.py [--pods=2000] [--seconds=1.0]
 
-Both servers run alone on this machine, take the same remote writes and answer each query until `--seconds` of CPU are
-used. What a query costs is the CPU time of the whole process, so that work on other threads counts.
+The servers take the same remote writes and answer each query, over one connection, until `--seconds` of CPU are used.
+What a query costs is the CPU time of the whole process, so that work on other threads counts; peak memory is the
+largest resident set while it is asked. A third server is Narthex with --query.threads=1.
 """
 
 import argparse
+import http.client
 import os
 import pathlib
 import random
+import re
 import struct
 import sys
+import time
 import urllib.parse
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests/e2e"))
@@ -58,7 +62,9 @@ def send(ports, series):
     headers = {"Content-Type": "application/x-protobuf", "Content-Encoding": "snappy",
                "X-Prometheus-Remote-Write-Version": "0.1.0"}
     for port in ports:
-        status, text = fetch(f"http://127.0.0.1:{port}/api/v1/write", body, headers, 300)
+        status = 503
+        while status == 503:  # "Send again": an idle series went while the request was under way.
+            status, text = fetch(f"http://127.0.0.1:{port}/api/v1/write", body, headers, 300)
         if status not in (200, 204):
             sys.exit(f"remote write: {status} {text[:300]}")
 
@@ -89,27 +95,59 @@ def load(ports, pods):
         send(ports, series)
 
 
-def cpu_seconds(program):
-    parts = pathlib.Path(f"/proc/{program.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(parts[11]) + int(parts[12])) / os.sysconf("SC_CLK_TCK")
+class Server:
+    """A server that takes samples, and what it uses."""
+
+    def __init__(self, program, port):
+        self.port = port
+        self.proc = pathlib.Path(f"/proc/{program.process.pid}")
+        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
+
+    def ask(self, path):
+        self.connection.request("GET", path)
+        answer = self.connection.getresponse()
+        return answer.status, answer.read()
+
+    def cpu_seconds(self):
+        return sum(int(thread.joinpath("schedstat").read_text().split()[0])
+                   for thread in self.proc.joinpath("task").iterdir()) / 1e9
+
+    def forget_peak(self):
+        self.proc.joinpath("clear_refs").write_text("5")
+
+    def peak_megabytes(self):
+        return int(re.search(r"VmHWM:\s+(\d+)", self.proc.joinpath("status").read_text())[1]) / 1024
+
+    def settle(self):
+        """Waits until what the load has left to do is done."""
+        quiet = 0
+        while quiet < 3:
+            before = self.cpu_seconds()
+            time.sleep(1)
+            quiet = quiet + 1 if self.cpu_seconds() - before < 0.02 else 0
 
 
-def cost(program, port, query, window, seconds):
-    """CPU milliseconds of one answer."""
-    params = {"query": query, "time": END_MS // 1000}
-    path = "query"
-    if window is not None:
-        path = "query_range"
-        params = {"query": query, "start": window[0], "end": window[1], "step": window[2]}
-    url = f"http://127.0.0.1:{port}/api/v1/{path}?{urllib.parse.urlencode(params)}"
-    status, body = fetch(url, timeout=300)
-    if status != 200:
-        return None, body[:200]
-    began, runs = cpu_seconds(program), 0
-    while cpu_seconds(program) - began < seconds and runs < 2000:
-        fetch(url, timeout=300)
-        runs += 1
-    return (cpu_seconds(program) - began) / runs * 1000, len(body)
+class Cost:
+    """Of one answer, CPU and wall in milliseconds, the peak in megabytes."""
+
+    def __init__(self, server, query, window, seconds):
+        params = {"query": query, "time": END_MS // 1000}
+        path = "query"
+        if window is not None:
+            path = "query_range"
+            params = {"query": query, "start": window[0], "end": window[1], "step": window[2]}
+        path = f"/api/v1/{path}?{urllib.parse.urlencode(params)}"
+        server.forget_peak()
+        status, body = server.ask(path)
+        if status != 200:
+            sys.exit(f"{query}: {status} {body[:300]}")
+        self.peak = server.peak_megabytes()
+        began, clock, runs = server.cpu_seconds(), time.monotonic(), 0
+        while server.cpu_seconds() - began < seconds and runs < 2000:
+            server.ask(path)
+            runs += 1
+        self.cpu = (server.cpu_seconds() - began) / runs * 1000
+        self.wall = (time.monotonic() - clock) / runs * 1000
 
 
 def main():
@@ -117,24 +155,27 @@ def main():
     parser.add_argument("--pods", type=int, default=2000, help="36 bucket series each")
     parser.add_argument("--seconds", type=float, default=1.0, help="CPU per query and server")
     options = parser.parse_args()
+    receive = "--web.enable-remote-write-receiver"
     with World() as world:
         config = world.write("p.yml", "global: {scrape_interval: 1h}\n")
-        ours, theirs = free_ports(2)
-        narthex = world.narthex_server(ours, config, "data", "--web.enable-remote-write-receiver")
-        prometheus = world.prometheus(theirs, config, "prometheus", "--web.enable-remote-write-receiver")
-        load((ours, theirs), options.pods)
-        print("| query | Narthex, CPU ms | Prometheus, CPU ms | ratio |\n|---|---|---|---|")
-        total = [0.0, 0.0]
+        ports = free_ports(3)
+        servers = [Server(world.narthex_server(ports[0], config, "data", receive), ports[0]),
+                   Server(world.prometheus(ports[1], config, "prometheus", receive), ports[1]),
+                   Server(world.narthex_server(ports[2], config, "one", receive, "--query.threads=1"), ports[2])]
+        load(ports, options.pods)
+        for server in servers:
+            server.settle()
+        print("CPU and wall time in ms, peak memory in MB, of Narthex and Prometheus; 1: Narthex on one thread.\n")
+        print("| query | CPU | | ratio | peak | | ratio | wall | | CPU 1 | wall 1 |")
+        print("|---|---|---|---|---|---|---|---|---|---|---|")
+        cpu = [0.0, 0.0]
         for name, query, window in QUERIES:
-            a, a_size = cost(narthex, ours, query, window, options.seconds)
-            b, b_size = cost(prometheus, theirs, query, window, options.seconds)
-            if a is None or b is None:
-                print(f"| {name} | {a_size} | {b_size} | |")
-                continue
-            total[0] += a
-            total[1] += b
-            print(f"| {name} | {a:.2f} | {b:.2f} | {a / b:.3f} |", flush=True)
-        print(f"| all | {total[0]:.0f} | {total[1]:.0f} | {total[0] / total[1]:.3f} |")
+            ours, theirs, one = (Cost(server, query, window, options.seconds) for server in servers)
+            cpu = [cpu[0] + ours.cpu, cpu[1] + theirs.cpu]
+            print(f"| {name} | {ours.cpu:.2f} | {theirs.cpu:.2f} | {ours.cpu / theirs.cpu:.3f} | {ours.peak:.0f} | "
+                  f"{theirs.peak:.0f} | {ours.peak / theirs.peak:.2f} | {ours.wall:.2f} | {theirs.wall:.2f} | "
+                  f"{one.cpu:.2f} | {one.wall:.2f} |", flush=True)
+        print(f"| all | {cpu[0]:.0f} | {cpu[1]:.0f} | {cpu[0] / cpu[1]:.3f} | | | | | | | |")
 
 
 if __name__ == "__main__":

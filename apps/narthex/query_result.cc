@@ -123,7 +123,7 @@ std::string FormatResult(const QueryResult& result, ResultFormat format) {
       return Promql(result);
     case ResultFormat::kJson: {
       std::string out;
-      api::AppendQueryResult(out, result, 0, false);
+      (void)api::AppendQueryResult(out, result, 0, false, [](size_t) { return base::Status{}; });
       return out + "\n";
     }
   }

@@ -6,6 +6,7 @@
 
 #include "commands.h"
 #include "flags.h"
+#include "model/matcher.h"
 #include "promql_tool.h"
 #include "server/server.h"
 #include "server_flags.h"
@@ -110,6 +111,10 @@ base::Result<server::Server::Options> ServerOptions(const Flags& flags) {
   options.enable_lifecycle = flags.Bool("web.enable-lifecycle");
   options.enable_admin_api = flags.Bool("web.enable-admin-api");
   options.enable_remote_write = flags.Bool("web.enable-remote-write-receiver");
+  options.cors_origin = flags.String("web.cors.origin");
+  if (const auto regex = model::AnchoredRegex::Compile(options.cors_origin); !regex) {
+    return base::Fail(base::Code::kInvalidArgument, "--web.cors.origin: {}", regex.error().message);
+  }
   ASSIGN_OR_RETURN(options.db, StorageOptions(flags));
   options.engine.lookback_ms = flags.DurationMs("query.lookback-delta");
   options.engine.timeout_ms = flags.DurationMs("query.timeout");

@@ -39,7 +39,7 @@ constexpr FlagSpec kFlags[] = {
      kShown, kNoEffect},
     {"web.page-title", K::kString, "Narthex", "Title of the pages.", kShown, kNoEffect},
     {"web.cors.origin", K::kString, ".*", "Origins allowed by CORS, as an anchored expression.",
-     kShown, kNoEffect},
+     kShown},
     {"web.search.max-limit", K::kInt, "10000", "Most results of the search API.", kShown,
      kNoEffect},
     {"storage.tsdb.path", K::kString, "data/", "Data directory."},

@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+#include <set>
+
 #include "base/testing/manual_clock.h"
 #include "json/reader.h"
 #include "storage/testing/memory_storage.h"
@@ -63,6 +66,56 @@ class ApiTest : public testing::Test {
   FakeTargets targets_;
   const promql::Engine engine_;
 };
+
+TEST_F(ApiTest, TextOfAnAnswerCountsAsMemoryOfItsQuery) {
+  for (int series = 0; series < 200; ++series) {
+    const auto labels = LabelsOf({{"__name__", "m"}, {"i", std::to_string(series)}});
+    for (int64_t t = 0; t <= 600'000; t += 60'000) storage_.Put(labels, t, 1.0 / 3);
+  }
+  promql::Engine::Options options;
+  options.threads = 1;
+  net::HttpRequest request;
+  request.method = "GET";
+  request.path = "/api/v1/query_range";
+  request.query = "query=m&start=0&end=600&step=60";
+  const auto ask = [&](uint64_t bytes) {
+    options.memory_bytes_max = bytes;
+    const promql::Engine engine(options, base::SystemClock());
+    const ApiV1 api({.engine = engine, .storage = storage_, .clock = base::SystemClock()});
+    const net::HttpResponse response = api.Handle(request, {});
+    const auto evaluated =
+        engine.OverRange(storage_, "m", {.start = 0, .end = 600'000, .step_ms = 60'000}, {});
+    if (response.status == 200) return "answered";
+    EXPECT_EQ(response.status, 422);
+    EXPECT_THAT(response.body, AllOf(HasSubstr("execution"), HasSubstr("bytes in memory")));
+    EXPECT_GE(engine.statistics().over_memory, 1u);
+    return evaluated ? "evaluated" : "refused";
+  };
+  // The samples are 35 kB and their text some 80.
+  EXPECT_STREQ(ask(1 << 20), "answered");
+  std::set<std::string> fates;
+  for (uint64_t bytes = 1 << 10; bytes < 1 << 20; bytes += 4 << 10) fates.insert(ask(bytes));
+  EXPECT_EQ(fates, (std::set<std::string>{"answered", "evaluated", "refused"}));
+}
+
+TEST_F(ApiTest, LetsBrowsersInFromWhereItIsTold) {
+  const ApiV1 api({.engine = engine_,
+                   .storage = storage_,
+                   .clock = base::SystemClock(),
+                   .cors_origin = "https?://(a|b)\\.example"});
+  net::HttpRequest request;
+  request.method = "GET";
+  request.path = "/api/v1/labels";
+  for (const auto& [origin, allowed] :
+       std::map<std::string, std::string>{{"http://a.example", "http://a.example"},
+                                          {"http://c.example", ""},
+                                          {"http://a.example.org", ""}}) {
+    request.headers.Set("Origin", origin);
+    const net::HttpResponse response = api.Handle(request, {});
+    EXPECT_EQ(response.headers.Get("Access-Control-Allow-Origin"), allowed);
+    EXPECT_EQ(response.headers.Get("Vary"), "Origin");
+  }
+}
 
 TEST_F(ApiTest, AnswersInstantQueries) {
   const net::HttpResponse response = Get("query", "query=up&time=120.5");

@@ -20,8 +20,8 @@ base::Result<promql::Engine::QueryOptions> ParseQueryOptions(const Request& requ
 }
 
 // What is wrong with a query's text is wrong with the parameter.
-base::Result<Answer> Finish(base::Result<promql::QueryResult> result, size_t limit,
-                            const Request& request) {
+base::Result<Answer> Finish(const promql::Engine& engine, base::Result<promql::QueryResult> result,
+                            size_t limit, const Request& request) {
   if (!result) {
     base::Error error = std::move(result).error();
     if (error.code == base::Code::kInvalidArgument) error = InvalidParam("query", std::move(error));
@@ -29,7 +29,14 @@ base::Result<Answer> Finish(base::Result<promql::QueryResult> result, size_t lim
   }
   Answer answer;
   const bool with_stats = !request.params.Get("stats").empty();
-  const bool truncated = AppendQueryResult(answer.data, *result, limit, with_stats);
+  const auto admit = [&](size_t bytes) -> base::Status {
+    if (request.stop.stop_requested()) {
+      return base::Fail(base::Code::kCancelled, "query was canceled in query response");
+    }
+    return engine.AdmitAnswer(*result, bytes);
+  };
+  ASSIGN_OR_RETURN(const bool truncated,
+                   AppendQueryResult(answer.data, *result, limit, with_stats, admit));
   answer.warnings = std::move(result->warnings);
   answer.infos = std::move(result->infos);
   if (truncated) answer.warnings.emplace_back(kTruncated);
@@ -43,6 +50,7 @@ base::Result<Answer> Query(const ApiV1::Options& options, const Request& request
   ASSIGN_OR_RETURN(const model::Timestamp time, TimeParam(request, "time", options.clock.WallMs()));
   ASSIGN_OR_RETURN(const auto query_options, ParseQueryOptions(request));
   return Finish(
+      options.engine,
       options.engine.Instant(options.storage, request.params.Get("query"), time, query_options),
       limit, request);
 }
@@ -74,6 +82,7 @@ base::Result<Answer> QueryRange(const ApiV1::Options& options, const Request& re
   }
   ASSIGN_OR_RETURN(const auto query_options, ParseQueryOptions(request));
   return Finish(
+      options.engine,
       options.engine.OverRange(options.storage, request.params.Get("query"), range, query_options),
       limit, request);
 }

@@ -156,8 +156,9 @@ void AppendLabels(std::string& out, const model::Labels& labels) {
   out += separator == '{' ? "{}" : "}";
 }
 
-bool AppendQueryResult(std::string& out, const promql::QueryResult& result, size_t limit,
-                       bool with_stats) {
+base::Result<bool> AppendQueryResult(std::string& out, const promql::QueryResult& result,
+                                     size_t limit, bool with_stats,
+                                     const std::function<base::Status(size_t bytes)>& admit) {
   out += "{\"resultType\":\"";
   out += promql::ValueTypeName(result.type);
   out += "\",\"result\":";
@@ -179,6 +180,7 @@ bool AppendQueryResult(std::string& out, const promql::QueryResult& result, size
     out += '[';
     for (size_t i = 0; i < count; ++i) {
       if (i > 0) out += ',';
+      RETURN_IF_ERROR(admit(out.capacity()));
       AppendRow(out, result.rows[i], result.type == promql::ValueType::kMatrix);
     }
     out += ']';

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "model/labels.h"
@@ -16,8 +17,10 @@ void AppendTimestamp(std::string& out, model::Timestamp t);
 // {"a":"b"}
 void AppendLabels(std::string& out, const model::Labels& labels);
 // {"resultType":"vector","result":[…]} and, if asked for, "stats". At most `limit` series where it
-// is not 0; true when it cut some off.
-bool AppendQueryResult(std::string& out, const promql::QueryResult& result, size_t limit,
-                       bool with_stats);
+// is not 0; true when it cut some off. `admit` is asked before each series whether `out` may hold
+// so many bytes; its error ends the writing.
+base::Result<bool> AppendQueryResult(std::string& out, const promql::QueryResult& result,
+                                     size_t limit, bool with_stats,
+                                     const std::function<base::Status(size_t bytes)>& admit);
 
 }  // namespace narthex::api

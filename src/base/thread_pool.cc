@@ -1,5 +1,6 @@
 #include "base/thread_pool.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace narthex::base {
@@ -22,9 +23,38 @@ void ThreadPool::Stop() {
     stopped_ = true;
     dropped.swap(queue_);
     threads.swap(threads_);
+    if (left_.joinable()) threads.push_back(std::move(left_));
     wake_.NotifyAll();
   }
+  dropped.clear();
   for (std::thread& thread : threads) thread.join();
+}
+
+size_t ThreadPool::threads() const {
+  SharedLock lock(mutex_);
+  return threads_.size();
+}
+
+// False when the thread is to end.
+bool ThreadPool::AwaitWork() {
+  while (queue_.empty() && !stopped_) {
+    if (idle_max_ == std::chrono::milliseconds::max()) {
+      wake_.Wait(mutex_);
+    } else if (!wake_.WaitFor(mutex_, idle_max_) && queue_.empty()) {
+      return false;
+    }
+  }
+  return !stopped_;
+}
+
+void ThreadPool::Leave() {
+  // After Stop took the list it joins this thread itself.
+  const auto own = std::ranges::find(threads_, std::this_thread::get_id(), &std::thread::get_id);
+  if (own == threads_.end()) return;
+  // The one that left before has nothing to do any more: joining it takes no time.
+  if (left_.joinable()) left_.join();
+  left_ = std::move(*own);
+  threads_.erase(own);
 }
 
 void ThreadPool::Work() {
@@ -33,9 +63,9 @@ void ThreadPool::Work() {
     {
       MutexLock lock(mutex_);
       ++free_;
-      while (queue_.empty() && !stopped_) wake_.Wait(mutex_);
+      const bool more = AwaitWork();
       --free_;
-      if (stopped_) return;
+      if (!more) return Leave();
       function = std::move(queue_.front());
       queue_.pop_front();
     }

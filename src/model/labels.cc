@@ -65,10 +65,14 @@ Labels Labels::FromSorted(const std::vector<LabelView>& labels) {
   for (const LabelView& label : labels) {
     DCHECK(previous < label.name && !label.value.empty());
     previous = label.name;
-    base::PutUvarintString(result.bytes_, label.name);
-    base::PutUvarintString(result.bytes_, label.value);
+    AppendLabel(result.bytes_, label);
   }
   return result;
+}
+
+void Labels::AppendLabel(std::string& bytes, const LabelView& label) {
+  base::PutUvarintString(bytes, label.name);
+  base::PutUvarintString(bytes, label.value);
 }
 
 std::string_view Labels::Get(std::string_view name) const {

@@ -56,6 +56,10 @@ class Labels {
   static base::Result<Labels> From(std::vector<Label> labels);
   // REQUIRES: sorted by name, names unique and not empty, no empty values.
   static Labels FromSorted(const std::vector<LabelView>& labels);
+  // Becomes the labels whose encoded form this is; memory is used again.
+  void AssignBytes(std::string_view bytes) { bytes_.assign(bytes); }
+  // Adds one label to an encoded form. REQUIRES: what FromSorted asks of all of them.
+  static void AppendLabel(std::string& bytes, const LabelView& label);
 
   std::string_view Get(std::string_view name) const;  // Empty when absent.
   bool Has(std::string_view name) const { return !Get(name).empty(); }

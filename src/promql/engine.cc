@@ -179,6 +179,7 @@ class Engine::Counters {
     if (budget.memory().exceeded()) ++over_memory_;
     if (budget.samples_peak() > budget.samples_max()) ++over_samples_;
   }
+  void CountOverMemory() { ++over_memory_; }
   void CountGivenUp(const base::Error& error) {
     ++(error.code == base::Code::kCancelled ? cancelled_ : timed_out_);
   }
@@ -301,8 +302,15 @@ base::Result<QueryResult> Engine::Run(storage::Queryable& storage, std::string_v
                   .eval_seconds = Seconds(clock_.MonotonicNs() - entered_ns),
                   .samples_read = context.budget.samples_read(),
                   .samples_peak = context.budget.samples_peak(),
-                  .memory_peak_bytes = context.budget.memory().peak()};
+                  .memory_peak_bytes = context.budget.memory().peak(),
+                  .memory_held_bytes = context.budget.memory().held()};
   return result;
+}
+
+base::Status Engine::AdmitAnswer(const QueryResult& result, size_t bytes) const {
+  if (result.stats.memory_held_bytes + bytes <= options_.memory_bytes_max) return {};
+  counters_->CountOverMemory();
+  return TooMuchMemory(options_.memory_bytes_max);
 }
 
 base::Result<QueryResult> Engine::Instant(storage::Queryable& storage, std::string_view text,

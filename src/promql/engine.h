@@ -39,6 +39,7 @@ struct QueryStats {
   uint64_t samples_read = 0;  // From storage.
   uint64_t samples_peak = 0;  // Held at once.
   uint64_t memory_peak_bytes = 0;
+  uint64_t memory_held_bytes = 0;  // By the result.
 };
 
 // The answer to a query. A value.
@@ -104,6 +105,10 @@ class Engine {
   // REQUIRES: step_ms > 0 and start <= end.
   base::Result<QueryResult> OverRange(storage::Queryable& storage, std::string_view text,
                                       const Range& range, const QueryOptions& options) const;
+
+  // Whether whoever writes down `result` may hold so many bytes beside it: they count as the
+  // query's. Error: that of a query that would hold too much.
+  base::Status AdmitAnswer(const QueryResult& result, size_t bytes) const;
 
   const Options& options() const { return options_; }
 

@@ -252,6 +252,33 @@ TEST_F(EngineTest, WaitsForItsTurnAndGivesUpInTime) {
   EXPECT_TRUE(engine.Instant(storage_, "m_total", 0, {}).has_value());
 }
 
+TEST_F(EngineTest, LeavesNothingToHelpersThatComeLate) {
+  for (int series = 0; series < 100; ++series) {
+    storage_.Put(*model::Labels::From({{"__name__", "many"}, {"i", std::to_string(series)}}), 0, 1);
+  }
+  std::promise<void> blocked;
+  std::promise<void> release;
+  std::atomic<bool> first = true;
+  Engine::Options options;
+  options.threads = 2;
+  const Engine engine(options, base::SystemClock());
+  std::jthread busy([&] {
+    // Keeps the only helper there is from any other query.
+    WatchedStorage slow(storage_, [&, own = std::this_thread::get_id()](size_t) {
+      if (std::this_thread::get_id() == own || !first.exchange(false)) return;
+      blocked.set_value();
+      release.get_future().wait();
+    });
+    EXPECT_TRUE(engine.Instant(slow, "sum(many)", 0, {}).has_value());
+  });
+  blocked.get_future().wait();
+  // Calls the helper, makes all parts without it, and is gone when it comes.
+  std::jthread([&] {
+    EXPECT_TRUE(engine.Instant(storage_, "sum(many)", 0, {}).has_value());
+  }).join();
+  release.set_value();
+}
+
 TEST_F(EngineTest, AnswersManyThreadsAtOnce) {
   Engine::Options options;
   options.concurrent_max = 2;

@@ -4,6 +4,7 @@
 
 #include "api/api.h"
 #include "base/process.h"
+#include "base/thread_pool.h"
 #include "exposition/writer.h"
 #include "net/http_server.h"
 #include "net/router.h"
@@ -26,6 +27,8 @@ using net::Responder;
 
 constexpr int64_t kRetentionDefaultMs = int64_t{15} * 24 * 3600 * 1000;
 constexpr std::chrono::milliseconds kDrain{10'000};
+// A thread that no query has needed for so long ends.
+constexpr std::chrono::milliseconds kQueryThreadIdle{10'000};
 
 // "/x" from "x/", "/x/"; empty for none.
 std::string CleanPrefix(std::string prefix) {
@@ -89,11 +92,13 @@ class Server::State {
         opening_(open_db_),
         scrape_source_(scrape_),
         admin_(open_db_),
-        start_ms_(env.clock.WallMs()) {}
+        start_ms_(env.clock.WallMs()),
+        api_threads_(options_.connections_max, kQueryThreadIdle) {}
 
   ~State() {
     stopping_ = true;
     for (const auto& server : servers_) server->Stop(kDrain);
+    api_threads_.Stop();
     scrape_.Set(nullptr);
     receiver_.reset();
     open_db_ = nullptr;
@@ -157,7 +162,8 @@ class Server::State {
                             .targets = &scrape_source_,
                             .metadata = &scrape_source_,
                             .status = status_.get(),
-                            .admin = options_.enable_admin_api ? &admin_ : nullptr});
+                            .admin = options_.enable_admin_api ? &admin_ : nullptr,
+                            .cors_origin = options_.cors_origin});
   }
 
   base::Status Listen() {
@@ -272,9 +278,13 @@ class Server::State {
          blocking([this](const HttpRequest& request) { return HandleMetrics(request); })},
         {"POST", "/api/v1/write",
          blocking([this](const HttpRequest& request) { return HandleWrite(request); })},
-        {"*", "/api/v1/*", blocking([this](const HttpRequest& request) {
-           return ready_ ? api_->Handle(request, request.stop) : NotReady();
-         })},
+        {"*", "/api/v1/*",
+         [this](HttpRequest request, Responder responder) {
+           api_threads_.Run(
+               [this, request = std::move(request), responder = std::move(responder)]() mutable {
+                 responder.Send(ready_ ? api_->Handle(request, request.stop) : NotReady());
+               });
+         }},
         {"GET", "/", now([this](const HttpRequest&) { return Redirect(prefix_ + "/query"); })},
         {"GET", "/graph", now([this](const HttpRequest& request) {
            return Redirect(prefix_ + "/query" + (request.query.empty() ? "" : "?" + request.query));
@@ -372,6 +382,9 @@ class Server::State {
   base::Mutex reload_mutex_;  // One reload at a time.
   std::vector<std::unique_ptr<net::Router>> routers_;
   std::vector<std::unique_ptr<net::HttpServer>> servers_;
+  // For what waits for its turn and then computes; each request that waits has a thread of its own,
+  // so that the engine decides how many queries run and which have waited too long.
+  base::ThreadPool api_threads_;
 };
 
 base::Result<std::unique_ptr<Server>> Server::Start(base::Env env, base::Logger& log,

@@ -29,6 +29,7 @@ class Server {
     size_t connections_max = 512;
     std::chrono::milliseconds read_timeout{5 * 60'000};
     size_t body_bytes_max = 32 << 20;
+    std::string cors_origin = ".*";  // Origins of browsers; an anchored expression that compiles.
     bool enable_lifecycle = false;
     bool enable_admin_api = false;
     bool enable_remote_write = false;

@@ -54,6 +54,11 @@ class MergedSeriesSet final : public SeriesSet {
     return sets_[part.set]->labels(part.index);
   }
 
+  void ReadLabels(size_t i, Labels& out) const override {
+    const Part& part = parts_[starts_[i]];
+    sets_[part.set]->ReadLabels(part.index, out);
+  }
+
   base::Status Read(size_t i, model::TimeRange range, model::SampleColumns& out) const override {
     const Part& first = parts_[starts_[i]];
     RETURN_IF_ERROR(sets_[first.set]->Read(first.index, range, out));

@@ -68,6 +68,8 @@ class SeriesSet {
   virtual size_t size() const = 0;
   // REQUIRES: i < size().
   virtual model::Labels labels(size_t i) const = 0;
+  // Replaces `out` by them, for those who go through many and use its memory again.
+  virtual void ReadLabels(size_t i, model::Labels& out) const { out = labels(i); }
   // Replaces `out` by the samples of series `i` within `range`, in time order, stale markers
   // included. Error: kDataLoss for damaged data.
   virtual base::Status Read(size_t i, model::TimeRange range, model::SampleColumns& out) const = 0;

@@ -12,17 +12,32 @@ def same_value(a, b):
     return x == y or abs(x - y) <= TOLERANCE * max(abs(x), abs(y))
 
 
+def same_histogram(a, b):
+    if len(a.get("buckets", [])) != len(b.get("buckets", [])):
+        return False
+    return all(map(same_value, (a["count"], a["sum"]), (b["count"], b["sum"]))) and \
+        all(x[0] == y[0] and all(map(same_value, x[1:], y[1:])) for x, y in zip(a.get("buckets", []), b.get("buckets", [])))
+
+
+def same_sample(a, b):
+    if a[0] != b[0] or isinstance(a[1], dict) != isinstance(b[1], dict):
+        return False
+    return same_histogram(a[1], b[1]) if isinstance(a[1], dict) else same_value(a[1], b[1])
+
+
 def same_samples(a, b):
-    return len(a) == len(b) and all(x[0] == y[0] and same_value(x[1], y[1]) for x, y in zip(a, b))
+    return len(a) == len(b) and all(map(same_sample, a, b))
 
 
 def rows(data):
-    """Labels to samples."""
+    """Labels to samples, numbers and histograms in order of time."""
     found = {}
     for row in data["result"]:
         labels = tuple(sorted(row["metric"].items()))
         assert labels not in found, f"labels twice: {labels}"
-        found[labels] = row["values"] if "values" in row else [row["value"]]
+        samples = row.get("values", []) + row.get("histograms", [])
+        samples += [row[kind] for kind in ("value", "histogram") if kind in row]
+        found[labels] = sorted(samples, key=lambda sample: sample[0])
     return found
 
 
@@ -49,7 +64,7 @@ def difference(query, ours, theirs):
         return f"only ours {sorted(found.keys() - wanted.keys())[:3]}, only theirs {sorted(wanted.keys() - found.keys())[:3]}"
     for labels in found:
         if not same_samples(found[labels], wanted[labels]):
-            pairs = [(x, y) for x, y in zip(found[labels], wanted[labels]) if x[0] != y[0] or not same_value(x[1], y[1])]
+            pairs = [(x, y) for x, y in zip(found[labels], wanted[labels]) if not same_sample(x, y)]
             return f"{dict(labels)}: {len(found[labels])} and {len(wanted[labels])} samples, {pairs[:3]}"
     if a["resultType"] == "vector" and ordered(query):
         values = [[float(row["value"][1]) for row in answer["result"]] for answer in (a, b)]

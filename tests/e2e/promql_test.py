@@ -10,11 +10,13 @@ import socket
 import subprocess
 import time
 import urllib.parse
+import urllib.request
 
 import remote_write
 from harness import Api, Failure, NARTHEX, ROOT, check, eventually, fetch, free_ports, main, wait_ready
+from histograms_test import write_histograms
 from promql_compare import difference
-from promql_world import Generator, series
+from promql_world import Generator, HistogramGenerator, series
 
 NO_TARGETS = "global: {scrape_interval: 1h}\n"
 BEGIN_MS = 1_700_000_000_000
@@ -117,6 +119,56 @@ def queries_end_with_their_clients(world):
     check(server.alive() and api.value("count(m)", BEGIN_MS // 1000 + 60) == 2000, "the server is not well")
 
 
+def queries_wait_for_their_turn(world):
+    """So many run at once; the others wait, give up in time, and leave when their clients do. Nothing else waits."""
+    (port,) = free_ports(1)
+    server = world.narthex_server(port, world.write("p.yml", NO_TARGETS), "data", "--web.enable-remote-write-receiver",
+                                  "--query.max-concurrency=3", "--query.threads=1", "--web.cors.origin=http://(a|b)")
+    for part in range(20):
+        remote_write.write(port, [({"__name__": "m", "i": f"{part}-{i}"},
+                                   [(BEGIN_MS + 15_000 * s, (i * s % 7) / 3) for s in range(240)]) for i in range(100)])
+    url = f"http://127.0.0.1:{port}"
+
+    def metric(name):
+        page = fetch(f"{url}/metrics")[1]
+        return float(next(line for line in page.splitlines() if line.startswith(name + " ")).split()[-1])
+
+    def threads():
+        return len(os.listdir(f"/proc/{server.process.pid}/task"))
+
+    before = threads(), server.rss_bytes()
+    slow = {"query": "sum(sum_over_time(quantile_over_time(0.5, m[1h])[1h:1s]))", "time": BEGIN_MS // 1000 + 3600}
+    request = f"GET /api/v1/query?{urllib.parse.urlencode(slow)} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+    clients = [socket.create_connection(("127.0.0.1", port)) for _ in range(40)]
+    for client in clients:
+        client.sendall(request)
+    eventually(lambda: metric("prometheus_engine_queries") == 40, "40 queries run or wait")
+    check(metric("prometheus_engine_queries_concurrent_max") == 3, "the limit is shown")
+    status, body = fetch(f"{url}/api/v1/query?query=1&timeout=100ms")
+    check(status == 503 and '"errorType":"timeout"' in body and "query queue" in body, f"{status} {body}")
+    began = time.monotonic()
+    status, body = fetch(f"{url}/api/v1/label/i/values")
+    check(status == 200 and time.monotonic() - began < 5, f"others are served meanwhile: {status} {body[:100]}")
+    began = time.monotonic()
+    for client in clients:
+        client.close()
+    while metric("prometheus_engine_queries") > 0:
+        check(time.monotonic() - began < 5, "the queries go on")
+    took = time.monotonic() - began
+    check(took < 0.2, f"the queries went on for {took:.3f} s")
+    check(metric('narthex_engine_queries_ended_total{reason="cancelled"}') == 40, "not counted as cancelled")
+    eventually(lambda: threads() <= before[0] + 3, "threads end when nobody needs them", 30)
+    grown = server.rss_bytes() - before[1]
+    print(f"cancelled within {took * 1000:.0f} ms; resident memory grew by {grown >> 10} KiB after 40 queries at once")
+    check(grown < 48 << 20, f"resident memory grew by {grown}")
+    request = urllib.request.Request(f"{url}/api/v1/labels", headers={"Origin": "http://a"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        check(answer.headers["Access-Control-Allow-Origin"] == "http://a", str(answer.headers))
+    request = urllib.request.Request(f"{url}/api/v1/labels", headers={"Origin": "http://ax"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        check(answer.headers["Access-Control-Allow-Origin"] is None, str(answer.headers))
+
+
 def metrics_guide_answers(world):
     """Every query of docs/metrics-guide.md finds something in the data of a demo."""
     guide = (ROOT / "docs/metrics-guide.md").read_text()
@@ -156,19 +208,8 @@ class Client:
         return answer.status, json.loads(answer.read())
 
 
-def answers_are_those_of_prometheus(world):
-    """Seeded queries, instant and over ranges, give the same values, labels, order and kind of error."""
-    seed = int(os.environ.get("NARTHEX_SEED", "1"))
-    queries = int(os.environ.get("NARTHEX_QUERIES", "4000"))
-    print(f"NARTHEX_SEED={seed} NARTHEX_QUERIES={queries}")
-    ours, theirs = free_ports(2)
-    config = world.write("p.yml", NO_TARGETS)
-    world.narthex_server(ours, config, "data", "--web.enable-remote-write-receiver")
-    world.prometheus(theirs, config, "prometheus", "--web.enable-remote-write-receiver")
-    samples = series(random.Random(seed))
-    for port in (ours, theirs):
-        remote_write.write(port, samples)
-    generator = Generator(random.Random(seed + 1))
+def compare(ours, theirs, generator, queries):
+    """Asks both servers the same; fails where answers differ, or where there is little to compare."""
     clients = Client(ours), Client(theirs)
     failures, succeeded, full = [], 0, 0
     for i in range(queries):
@@ -184,6 +225,40 @@ def answers_are_those_of_prometheus(world):
     check(succeeded > queries / 2 and full > queries / 3, f"only {succeeded} answers, {full} of them not empty")
 
 
+def seed_and_queries(queries):
+    seed = int(os.environ.get("NARTHEX_SEED", "1"))
+    queries = int(os.environ.get("NARTHEX_QUERIES", queries))
+    print(f"NARTHEX_SEED={seed} NARTHEX_QUERIES={queries}")
+    return seed, queries
+
+
+def answers_are_those_of_prometheus(world):
+    """Seeded queries, instant and over ranges, give the same values, labels, order and kind of error."""
+    seed, queries = seed_and_queries(4000)
+    ours, theirs = free_ports(2)
+    config = world.write("p.yml", NO_TARGETS)
+    world.narthex_server(ours, config, "data", "--web.enable-remote-write-receiver")
+    world.prometheus(theirs, config, "prometheus", "--web.enable-remote-write-receiver")
+    samples = series(random.Random(seed))
+    for port in (ours, theirs):
+        remote_write.write(port, samples)
+    compare(ours, theirs, Generator(random.Random(seed + 1)), queries)
+
+
+def histogram_answers_are_those_of_prometheus(world):
+    """The same over native histograms."""
+    seed, queries = seed_and_queries(1500)
+    ours, theirs = free_ports(2)
+    config = world.write("p.yml", NO_TARGETS)
+    world.narthex_server(ours, config, "data", "--web.enable-remote-write-receiver")
+    world.prometheus(theirs, config, "prometheus", "--web.enable-remote-write-receiver",
+                     "--enable-feature=native-histograms")
+    for port in (ours, theirs):
+        write_histograms(port, BEGIN_MS // 1000 + 3600, gauges=False, minutes=60)
+    compare(ours, theirs, HistogramGenerator(random.Random(seed + 1)), queries)
+
+
 if __name__ == "__main__":
-    main({f.__name__: f for f in (scripts_are_run, directories_are_asked, queries_end_with_their_clients, metrics_guide_answers,
-                                answers_are_those_of_prometheus)})
+    main({f.__name__: f for f in (scripts_are_run, directories_are_asked, queries_end_with_their_clients,
+                                queries_wait_for_their_turn, metrics_guide_answers,
+                                answers_are_those_of_prometheus, histogram_answers_are_those_of_prometheus)})

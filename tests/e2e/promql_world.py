@@ -324,3 +324,51 @@ class Generator:
         if re.search(r"\[\w+:", query):
             length -= length % seconds
         return {"query": query, "start": f"{start}.5", "end": f"{start + length}.5", "step": step}
+
+
+class HistogramGenerator(Generator):
+    """Queries over native histograms. What changed after 2.42 besides what is listed above:
+
+    * Rates: 2.42 can have the newest histogram of a window in the place of the others (2.47, prometheus#12717), and
+      extrapolates otherwise (3.0). None is asked for.
+    * Quantiles and fractions interpolate exponentially within a bucket (3.0, prometheus#14677): not asked for.
+    * The histograms of a range vector share memory in 2.42, so that their bytes can be those of another one: counted, but
+      not shown. scalar() takes a histogram for a zero there: not asked for.
+    * label_replace, label_join and last_over_time make numbers of histograms in 2.42: not asked for.
+    * Histograms can be multiplied, compared and averaged (2.47 and later): only added here.
+    * Aggregations of numbers and histograms together have no result where 2.42 took the one or the other: series of one
+      form are added only.
+    """
+
+    METRICS = ["h", "h", "nothing"]
+    LABELS = ["i", "none", "le"]
+    MATCHERS = ['i="1"', 'i!="1"', 'i=~"0|2"', 'i!~"0|2"', 'none=""', 'i=~".+"']
+
+    def histograms(self, depth):
+        kind = self.random.randrange(8) if depth > 0 else 0
+        if kind < 3:
+            return self.selector("h") + self.modifiers()
+        if kind < 6:
+            return f"({self.histograms(depth - 1)} {self.pick(['and', 'unless', 'or'])} {self.histograms(depth - 1)})"
+        if kind == 6:
+            return f"({self.histograms(depth - 1)})"
+        return f"sum{self.grouping()}({self.selector('h')}{self.modifiers()})"
+
+    def vector(self, depth, exact=False):
+        kind = self.random.randrange(8)
+        if kind < 3:
+            return self.histograms(depth)
+        if kind < 5:
+            return f"{self.pick(['histogram_count', 'histogram_sum'])}({self.histograms(depth)})"
+        if kind == 5:
+            return f"{self.pick(['count', 'group'])}{self.grouping()}({self.histograms(depth)})"
+        if kind == 6:
+            name = self.pick(["count_over_time", "present_over_time", "absent_over_time"])
+            return f"{name}({self.selector('h')}[{self.duration()}]{self.modifiers()})"
+        return f"{self.pick(['timestamp', 'absent'])}({self.selector('h')})"
+
+    def query(self):
+        return self.mistake() if self.chance(0.03) else self.vector(self.pick([1, 2, 2, 3]))
+
+    def instant(self):
+        return {"query": self.query(), "time": f"{BEGIN_MS // 1000 + self.random.randrange(-300, 4000)}.5"}

@@ -7,6 +7,7 @@
 #include "promql/exec/group_key.h"
 #include "promql/functions/histogram_window.h"
 #include "promql/functions/kernels.h"
+#include "promql/functions/wide.h"
 
 namespace narthex::promql {
 namespace {
@@ -28,7 +29,7 @@ bool UsesCount(AggregateOp op) {
 
 // One addition of CompensatedSum over columns: lanes are steps, so that each step adds its members
 // in series order whatever the vector width.
-void AddCompensated(const double* x, size_t steps, double* sum, double* lost) {
+NARTHEX_WIDE void AddCompensated(const double* x, size_t steps, double* sum, double* lost) {
   for (size_t step = 0; step < steps; ++step) {
     const double total = sum[step] + x[step];
     const bool sum_is_larger = std::fabs(sum[step]) >= std::fabs(x[step]);

@@ -11,7 +11,7 @@ base::Status Budget::Check() {
   if (options_.stop.stop_requested()) {
     return base::Fail(base::Code::kCancelled, "query was canceled in expression evaluation");
   }
-  if (memory_.exceeded()) return TooMuchMemory();
+  if (memory_.exceeded()) return TooMuchMemory(memory_.bytes_max());
   if (calls_.fetch_add(1, std::memory_order_relaxed) % kCallsPerClockReading != 0) return {};
   if (options_.clock->MonotonicNs() > options_.deadline_ns) {
     return base::Fail(base::Code::kDeadlineExceeded, "query timed out in expression evaluation");
@@ -24,20 +24,19 @@ base::Status Budget::Charge(size_t samples) {
   uint64_t peak = peak_.load(std::memory_order_relaxed);
   while (held > peak && !peak_.compare_exchange_weak(peak, held, std::memory_order_relaxed)) {
   }
-  if (memory_.exceeded()) return TooMuchMemory();
+  if (memory_.exceeded()) return TooMuchMemory(memory_.bytes_max());
   if (held <= options_.samples_max) return {};
   return base::Fail(base::Code::kFailedPrecondition,
                     "query processing would load too many samples into memory in query execution");
 }
 
 base::Status Budget::AdmitBytes(size_t bytes) const {
-  return memory_.WouldExceed(bytes) ? TooMuchMemory() : base::Status{};
+  return memory_.WouldExceed(bytes) ? TooMuchMemory(memory_.bytes_max()) : base::Status{};
 }
 
-base::Status Budget::TooMuchMemory() const {
+base::Status TooMuchMemory(uint64_t bytes_max) {
   return base::Fail(base::Code::kFailedPrecondition,
-                    "query processing would hold more than {} bytes in memory",
-                    memory_.bytes_max());
+                    "query processing would hold more than {} bytes in memory", bytes_max);
 }
 
 void Annotations::Add(std::vector<std::string>& list, std::string_view level, Position at,

@@ -23,6 +23,9 @@ class ThreadPool;
 
 namespace narthex::promql {
 
+// The error of a query past its limit of memory.
+base::Status TooMuchMemory(uint64_t bytes_max);
+
 // What a query still may: time, samples, memory, and whether anybody waits for it. Thread-safe.
 class Budget {
  public:
@@ -54,8 +57,6 @@ class Budget {
   uint64_t samples_read() const { return read_.load(std::memory_order_relaxed); }
 
  private:
-  base::Status TooMuchMemory() const;
-
   const Options options_;
   MemoryAccount memory_;
   std::atomic<uint64_t> calls_{0};

@@ -30,6 +30,7 @@ class MemoryAccount {
     return bytes > bytes_max_ || held_.load(std::memory_order_relaxed) > bytes_max_ - bytes;
   }
   uint64_t bytes_max() const { return bytes_max_; }
+  uint64_t held() const { return held_.load(std::memory_order_relaxed); }
   uint64_t peak() const { return peak_.load(std::memory_order_relaxed); }
 
  private:

@@ -63,6 +63,8 @@ class PartReader::Ahead : public std::enable_shared_from_this<Ahead> {
     base::MutexLock lock(mutex_);
     abandoned_ = true;
     while (working_ > 0) changed_.Wait(mutex_);
+    // A helper that is called later keeps this alive, but not what belongs to the query.
+    slots_.clear();
   }
 
  private:

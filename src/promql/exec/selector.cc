@@ -137,7 +137,8 @@ class InstantSelector final : public VectorOperator, private PartSource {
       context_.budget.Read(samples.size());
       if (samples.size() == 0) continue;
       if (detect_resets_) DetectResets(samples);
-      Row& row = out.tile.Add(series_->labels(i), false);
+      Row& row = out.tile.Add(false);
+      series_->ReadLabels(i, row.labels);
       if (smoothed_) {
         SelectSmoothed(samples, windows_, out.annotations, at_, row);
       } else {
@@ -203,7 +204,7 @@ class RangeSelector final : public MatrixOperator {
     const base::Status charged = context_.budget.Charge(count);
     context_.budget.Release(count);
     RETURN_IF_ERROR(charged);
-    series.labels = series_->labels(i);
+    series_->ReadLabels(i, series.labels);
     series.drop_name = false;
     return true;
   }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "base/check.h"
@@ -31,6 +32,10 @@ struct Row {
   void Set(size_t step, double value) {
     values[step] = value;
     present[step / 64] |= uint64_t{1} << (step % 64);
+  }
+  // Of values that have been written: which steps have one. Steps that had one keep it.
+  void SetPresent(std::span<const uint64_t> words) {
+    for (size_t i = 0; i < words.size(); ++i) present[i] |= words[i];
   }
   void Clear(size_t step) { present[step / 64] &= ~(uint64_t{1} << (step % 64)); }
 
@@ -98,10 +103,15 @@ class Tile {
 
   // A row without values. REQUIRES: !full(). References to rows live as long as the tile.
   Row& Add(model::Labels labels, bool drop_name) {
+    Row& row = Add(drop_name);
+    row.labels = std::move(labels);
+    return row;
+  }
+  // One whose labels are anything: the caller sets them, and may use their memory again.
+  Row& Add(bool drop_name) {
     DCHECK(!full());
     if (values_ == nullptr) Allocate();
     Row& row = rows_[size_++];
-    row.labels = std::move(labels);
     row.drop_name = drop_name;
     row.histograms.clear();
     std::memset(row.values, 0, steps_ * sizeof(double));

@@ -45,9 +45,11 @@ class WindowOperator final : public VectorOperator, private PartSource {
         input_(std::move(input)),
         fn_(fn),
         call_(std::move(call)),
+        bounds_(call_.windows),
         drop_at_once_(!keep_name && !context.delayed_name_removal),
         drop_later_(!keep_name && context.delayed_name_removal) {
     one_name = input_->one_name;
+    call_.bounds = &bounds_;
     if (input_->readable() == 0) return;
     reader_.emplace(context, static_cast<const PartSource&>(*this), call_.windows.steps);
     part_.emplace(reader_->MakeOutput());
@@ -79,6 +81,8 @@ class WindowOperator final : public VectorOperator, private PartSource {
 
   base::Status Fill(size_t begin, size_t end, PartOutput& out) const override {
     WindowCall call = call_;
+    WindowBounds bounds(call.windows);
+    call.bounds = &bounds;
     call.annotations = &out.annotations;
     RangeSeries series;
     for (size_t i = begin; i < end; ++i) {
@@ -102,7 +106,10 @@ class WindowOperator final : public VectorOperator, private PartSource {
   }
 
   void AddRow(const WindowCall& call, RangeSeries& series, Tile& tile) const {
-    Row& row = tile.Add(std::move(series.labels), drop_later_ || series.drop_name);
+    if (series.samples.size() == 0) return;
+    Row& row = tile.Add(drop_later_ || series.drop_name);
+    // The series takes the memory of labels that are gone.
+    std::swap(row.labels, series.labels);
     if (series.samples.HasHistograms()) [[unlikely]] {
       ApplyToMixed(call, fn_, series.samples, row);
     } else {
@@ -134,7 +141,8 @@ class WindowOperator final : public VectorOperator, private PartSource {
   QueryContext& context_;
   const MatrixOperatorPtr input_;
   const WindowFn fn_;
-  const WindowCall call_;
+  WindowCall call_;
+  WindowBounds bounds_;  // For what is not read in parts.
   bool drop_at_once_;
   const bool drop_later_;
   bool first_noted_ = false;

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "promql/exec/operator.h"
+#include "promql/exec/window_bounds.h"
 
 namespace narthex::promql {
 
@@ -18,7 +19,14 @@ using WindowFn = void (*)(const WindowCall& call, const model::SampleColumns& sa
 struct WindowCall {
   enum class Extension { kNone, kAnchored, kSmoothed };
 
+  // Of the windows of a series with these times. One thread at a time.
+  WindowBounds& BoundsOf(std::span<const model::Timestamp> times) const {
+    bounds->MoveTo(times);
+    return *bounds;
+  }
+
   Windows windows;
+  WindowBounds* bounds = nullptr;            // Of `windows`; each thread has its own.
   Grid grid;                                 // Evaluation times, one per window.
   std::vector<std::vector<double>> scalars;  // Scalar arguments in order, per step.
   int64_t lookback_ms = 0;                   // How far anchored and smoothed windows look.
@@ -28,20 +36,6 @@ struct WindowCall {
   Position at;                 // Of the range vector, for remarks about it.
   bool check_counter = false;  // Remarks on a series that does not look like a counter.
 };
-
-// Calls visit(step, begin, end) for each window that holds samples [begin, end). Both ends only
-// move forward: O(samples + steps).
-template <class Visit>
-void ForEachWindow(const Windows& windows, std::span<const model::Timestamp> times, Visit&& visit) {
-  size_t begin = 0;
-  size_t end = 0;
-  for (size_t step = 0; step < windows.steps; ++step) {
-    const model::Timestamp last = windows.End(step);
-    while (end < times.size() && times[end] <= last) ++end;
-    while (begin < end && times[begin] <= last - windows.range) ++begin;
-    if (begin < end) visit(step, begin, end);
-  }
-}
 
 // Applies a function to each series of a range vector.
 VectorOperatorPtr MakeWindowOperator(QueryContext& context, MatrixOperatorPtr input, WindowFn fn,

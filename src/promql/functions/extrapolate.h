@@ -22,4 +22,12 @@ struct ExtrapolationInput {
 };
 double ExtrapolationFactor(const ExtrapolationInput& input);
 
+// Seconds, where values do not matter and no start is known.
+struct ExtrapolationReach {
+  double to_start;  // From the first sample backwards.
+  double to_end;    // From the last sample onwards.
+  double sampled;   // Between them.
+};
+ExtrapolationReach ReachOf(const ExtrapolationInput& input);
+
 }  // namespace narthex::promql

@@ -237,7 +237,7 @@ void NumbersOnly(const WindowCall& call, WindowFn fn, const SampleColumns& sampl
   for (size_t i = 0; i < samples.size(); ++i) {
     if (!samples.IsHistogram(i)) numbers.Add(samples.t[i], samples.v[i]);
   }
-  fn(call, numbers, row);
+  if (numbers.size() > 0) fn(call, numbers, row);
   ForEachWindow(call.windows, samples.t, [&](size_t, size_t begin, size_t end) {
     const MixedWindow window(call, samples, row, begin, end);
     if (!window.Mixed()) return;

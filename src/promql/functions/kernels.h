@@ -1,6 +1,5 @@
 #pragma once
 
-#include <cmath>
 #include <cstdint>
 #include <string_view>
 #include <vector>
@@ -9,6 +8,7 @@
 #include "promql/exec/grid.h"
 #include "promql/exec/operator.h"
 #include "promql/exec/window.h"
+#include "promql/functions/compensated.h"
 
 namespace narthex::promql {
 
@@ -25,55 +25,6 @@ using ElementFn = void (*)(const ScalarArgs& args, size_t steps, Row& row);
 using VectorFn = base::Result<VectorOperatorPtr> (*)(Planner&, const Call&, const Grid&);
 // One value per step.
 using ScalarFn = base::Result<std::vector<double>> (*)(Planner&, const Call&, const Grid&);
-
-// Compensated summation. Source: Neumaier 1974; infinities reset the compensation as upstream does.
-struct CompensatedSum {
-  double sum = 0;
-  double lost = 0;
-
-  void Add(double x) {
-    const double total = sum + x;
-    if (std::isinf(total)) {
-      lost = 0;
-    } else if (std::fabs(sum) >= std::fabs(x)) {
-      lost += (sum - total) + x;
-    } else {
-      lost += (x - total) + sum;
-    }
-    sum = total;
-  }
-  double Total() const { return std::isinf(sum) ? sum : sum + lost; }
-};
-
-// Mean that survives sums beyond the largest double. Source: upstream's avg().
-struct CompensatedMean {
-  CompensatedSum sum;  // Holds the mean itself once `incremental`.
-  double count = 0;
-  bool incremental = false;
-
-  void Add(double x) {
-    ++count;
-    if (!incremental) {
-      CompensatedSum next = sum;
-      next.Add(x);
-      if (count == 1 || !std::isinf(next.sum)) {
-        sum = next;
-        return;
-      }
-      incremental = true;
-      sum.sum /= count - 1;
-      sum.lost /= count - 1;
-    }
-    const double weight = (count - 1) / count;
-    sum.sum *= weight;
-    sum.lost *= weight;
-    sum.Add(x / count);
-  }
-  double Mean() const {
-    if (incremental) return sum.sum + sum.lost;
-    return sum.sum / count + sum.lost / count;
-  }
-};
 
 // Sorts as upstream does, NaN first, and interpolates. NaN for no values or a NaN quantile,
 // infinite for quantiles outside 0…1.

@@ -4,7 +4,7 @@
 #include <span>
 
 #include "promql/functions/kernels.h"
-#include "promql/functions/lanes.h"
+#include "promql/functions/window_sums.h"
 
 namespace narthex::promql {
 namespace {
@@ -14,7 +14,7 @@ using model::SampleColumns;
 // Applies `of(values)` to the values of each window.
 template <class Of>
 void PerWindow(const WindowCall& call, const SampleColumns& samples, Row& row, Of&& of) {
-  ForEachWindow(call.windows, samples.t, [&](size_t step, size_t begin, size_t end) {
+  call.BoundsOf(samples.t).ForEach([&](size_t step, size_t begin, size_t end) {
     row.Set(step, of(std::span(samples.v).subspan(begin, end - begin)));
   });
 }
@@ -42,7 +42,7 @@ bool SumExactly(const WindowCall& call, const SampleColumns& samples, Row& row, 
   if (call.windows.steps < 2) return false;
   const std::vector<double> sums = ExactPrefixSums(samples.v);
   if (sums.empty()) return false;
-  ForEachWindow(call.windows, samples.t, [&](size_t step, size_t begin, size_t end) {
+  call.BoundsOf(samples.t).ForEach([&](size_t step, size_t begin, size_t end) {
     const double sum = sums[end] - sums[begin];
     row.Set(step, mean ? sum / static_cast<double>(end - begin) : sum);
   });
@@ -57,7 +57,7 @@ void SlidingExtreme(const WindowCall& call, const SampleColumns& samples, Beats&
   std::vector<size_t> candidates;  // Positions from `front` on; each beats those behind it.
   size_t front = 0;
   size_t taken = 0;
-  ForEachWindow(call.windows, samples.t, [&](size_t step, size_t begin, size_t end) {
+  call.BoundsOf(samples.t).ForEach([&](size_t step, size_t begin, size_t end) {
     for (taken = std::max(taken, begin); taken < end; ++taken) {
       const double value = samples.v[taken];
       while (candidates.size() > front && beats(value, samples.v[candidates.back()])) {
@@ -77,47 +77,35 @@ bool GreaterOrNan(double later, double earlier) {
   return later > earlier || (std::isnan(earlier) && !std::isnan(later));
 }
 
-constexpr size_t kLanes = 8;
-
-// Welford's update with compensated sums, as upstream has it.
-template <class Emit>
-void Variances(const WindowCall& call, const SampleColumns& samples, Emit&& emit) {
-  ForEachBlock<kLanes>(call, samples, [&](const WindowBlock<kLanes>& block, size_t used) {
-    SumLanes<kLanes> mean;
-    SumLanes<kLanes> squares;
-    ForEachSample(block, used, [&](size_t lane, size_t at, size_t ordinal) {
-      const double value = samples.v[at];
-      const double delta = value - mean.Both(lane);
-      mean.Add(lane, delta / static_cast<double>(ordinal + 1));
-      squares.Add(lane, delta * (value - mean.Both(lane)));
-    });
-    for (size_t lane = 0; lane < used; ++lane) {
-      emit(block[lane].step, squares.Both(lane) / static_cast<double>(block[lane].size()));
-    }
-  });
+// The variance of every window, or its root.
+void Variances(const WindowCall& call, const SampleColumns& samples, Row& row, bool root) {
+  const WindowBounds& bounds = call.BoundsOf(samples.t);
+  WindowVariances(samples.v, bounds, row.values);
+  for (size_t step = 0; step < bounds.steps() && root; ++step) {
+    row.values[step] = std::sqrt(row.values[step]);
+  }
+  row.SetPresent(bounds.present());
 }
 
 // Sums of all windows, or their means.
 void SumInLanes(const WindowCall& call, const SampleColumns& samples, Row& row, bool mean) {
-  ForEachBlock<kLanes>(call, samples, [&](const WindowBlock<kLanes>& block, size_t used) {
-    SumLanes<kLanes> sums;
-    ForEachSample(block, used,
-                  [&](size_t lane, size_t at, size_t) { sums.Add(lane, samples.v[at]); });
-    for (size_t lane = 0; lane < used; ++lane) {
-      const Window& window = block[lane];
-      const CompensatedSum sum{sums.sum[lane], sums.lost[lane]};
-      if (!mean) {
-        row.Set(window.step, sum.Total());
-      } else if (std::isfinite(sum.sum)) {
-        row.Set(window.step, CompensatedMean{sum, static_cast<double>(window.size())}.Mean());
-      } else {
-        // Beyond the largest double: the mean goes on without the sum.
-        CompensatedMean running;
-        for (size_t i = window.begin; i < window.end; ++i) running.Add(samples.v[i]);
-        row.Set(window.step, running.Mean());
-      }
+  const WindowBounds& bounds = call.BoundsOf(samples.t);
+  std::vector<CompensatedSum> sums(bounds.steps());
+  SumWindows(samples.v, bounds, sums.data());
+  bounds.ForEach([&](size_t step, size_t begin, size_t end) {
+    const CompensatedSum& sum = sums[step];
+    if (!mean) {
+      row.values[step] = sum.Total();
+    } else if (std::isfinite(sum.sum)) {
+      row.values[step] = CompensatedMean{sum, static_cast<double>(end - begin)}.Mean();
+    } else {
+      // Beyond the largest double: the mean goes on without the sum.
+      CompensatedMean running;
+      for (size_t i = begin; i < end; ++i) running.Add(samples.v[i]);
+      row.values[step] = running.Mean();
     }
   });
+  row.SetPresent(bounds.present());
 }
 
 // A total order, so that what is sorted is the same however it came about: NaN first, minus zero
@@ -217,48 +205,46 @@ void TsOfMaxOverTime(const WindowCall& call, const SampleColumns& samples, Row& 
 }
 
 void CountOverTime(const WindowCall& call, const SampleColumns& samples, Row& row) {
-  ForEachWindow(call.windows, samples.t, [&](size_t step, size_t begin, size_t end) {
+  call.BoundsOf(samples.t).ForEach([&](size_t step, size_t begin, size_t end) {
     row.Set(step, static_cast<double>(end - begin));
   });
 }
 
 void PresentOverTime(const WindowCall& call, const SampleColumns& samples, Row& row) {
-  ForEachWindow(call.windows, samples.t, [&](size_t step, size_t, size_t) { row.Set(step, 1); });
+  call.BoundsOf(samples.t).ForEach([&](size_t step, size_t, size_t) { row.Set(step, 1); });
 }
 
 void FirstOverTime(const WindowCall& call, const SampleColumns& samples, Row& row) {
-  ForEachWindow(call.windows, samples.t,
-                [&](size_t step, size_t begin, size_t) { row.Set(step, samples.v[begin]); });
+  call.BoundsOf(samples.t).ForEach(
+      [&](size_t step, size_t begin, size_t) { row.Set(step, samples.v[begin]); });
 }
 
 void LastOverTime(const WindowCall& call, const SampleColumns& samples, Row& row) {
-  ForEachWindow(call.windows, samples.t,
-                [&](size_t step, size_t, size_t end) { row.Set(step, samples.v[end - 1]); });
+  call.BoundsOf(samples.t).ForEach(
+      [&](size_t step, size_t, size_t end) { row.Set(step, samples.v[end - 1]); });
 }
 
 void TsOfFirstOverTime(const WindowCall& call, const SampleColumns& samples, Row& row) {
-  ForEachWindow(call.windows, samples.t, [&](size_t step, size_t begin, size_t) {
-    row.Set(step, Seconds(samples.t[begin]));
-  });
+  call.BoundsOf(samples.t).ForEach(
+      [&](size_t step, size_t begin, size_t) { row.Set(step, Seconds(samples.t[begin])); });
 }
 
 void TsOfLastOverTime(const WindowCall& call, const SampleColumns& samples, Row& row) {
-  ForEachWindow(call.windows, samples.t, [&](size_t step, size_t, size_t end) {
-    row.Set(step, Seconds(samples.t[end - 1]));
-  });
+  call.BoundsOf(samples.t).ForEach(
+      [&](size_t step, size_t, size_t end) { row.Set(step, Seconds(samples.t[end - 1])); });
 }
 
 void StddevOverTime(const WindowCall& call, const SampleColumns& samples, Row& row) {
-  Variances(call, samples, [&](size_t step, double value) { row.Set(step, std::sqrt(value)); });
+  Variances(call, samples, row, true);
 }
 
 void StdvarOverTime(const WindowCall& call, const SampleColumns& samples, Row& row) {
-  Variances(call, samples, [&](size_t step, double value) { row.Set(step, value); });
+  Variances(call, samples, row, false);
 }
 
 void QuantileOverTime(const WindowCall& call, const SampleColumns& samples, Row& row) {
   SortedWindow window(samples.v);
-  ForEachWindow(call.windows, samples.t, [&](size_t step, size_t begin, size_t end) {
+  call.BoundsOf(samples.t).ForEach([&](size_t step, size_t begin, size_t end) {
     row.Set(step, QuantileOfSorted(call.scalars[0][step], window.MoveTo(begin, end)));
   });
 }

@@ -1,9 +1,8 @@
-#include <array>
 #include <cmath>
 #include <limits>
 
 #include "promql/functions/kernels.h"
-#include "promql/functions/lanes.h"
+#include "promql/functions/window_sums.h"
 
 namespace narthex::promql {
 namespace {
@@ -32,43 +31,36 @@ Line LineOfConstant(double value) {
 }
 
 // Least squares over each window of two samples at least, times in seconds relative to
-// origin_of(window). Calls emit(step, line).
+// origin_of(step, window's first sample). Calls emit(step, line).
 // Source: upstream's linearRegression, with its compensated sums and its answer for constants.
 template <class Origin, class Emit>
 void FitWindows(const WindowCall& call, const SampleColumns& samples, Origin&& origin_of,
                 Emit&& emit) {
-  constexpr size_t kLanes = 4;
+  WindowBounds& bounds = call.BoundsOf(samples.t);
+  const size_t steps = bounds.steps();
+  std::vector<model::Timestamp> origins(steps);
+  for (size_t step = 0; step < steps; ++step) {
+    origins[step] = bounds.Has(step) ? origin_of(step, bounds.begins()[step]) : 0;
+  }
+  const RelativeTimes times{samples.t, origins.data()};
+  const double* const sum_x =
+      bounds.Column(0, [&](double* sums) { SumTimes(times, bounds, sums); });
+  const double* const sum_xx =
+      bounds.Column(1, [&](double* sums) { SumSquaredTimes(times, bounds, sums); });
+  std::vector<double> sum_y(steps);
+  std::vector<double> sum_xy(steps);
+  SumProducts(times, samples.v, bounds, sum_y.data(), sum_xy.data());
   const std::vector<size_t> run_ends = RunEnds(samples.v);
-  ForEachBlock<kLanes>(call, samples, [&](const WindowBlock<kLanes>& block, size_t used) {
-    std::array<model::Timestamp, kLanes> origins;
-    for (size_t lane = 0; lane < kLanes; ++lane) origins[lane] = origin_of(block[lane]);
-    SumLanes<kLanes> x;
-    SumLanes<kLanes> y;
-    SumLanes<kLanes> xy;
-    SumLanes<kLanes> xx;
-    ForEachSample(block, used, [&](size_t lane, size_t at, size_t) {
-      const double value = samples.v[at];
-      const double t = static_cast<double>(samples.t[at] - origins[lane]) / 1e3;
-      x.Add(lane, t);
-      y.Add(lane, value);
-      xy.Add(lane, t * value);
-      xx.Add(lane, t * t);
-    });
-    for (size_t lane = 0; lane < used; ++lane) {
-      const Window& window = block[lane];
-      if (window.size() < 2) continue;
-      if (run_ends[window.begin] >= window.end) {
-        emit(window.step, LineOfConstant(samples.v[window.begin]));
-        continue;
-      }
-      const auto count = static_cast<double>(window.size());
-      const double sum_x = x.Both(lane);
-      const double sum_y = y.Both(lane);
-      const double covariance = xy.Both(lane) - sum_x * sum_y / count;
-      const double variance = xx.Both(lane) - sum_x * sum_x / count;
-      const double slope = covariance / variance;
-      emit(window.step, Line{slope, sum_y / count - slope * sum_x / count});
-    }
+  bounds.ForEach([&](size_t step, size_t begin, size_t end) {
+    if (end - begin < 2) return;
+    if (run_ends[begin] >= end) return emit(step, LineOfConstant(samples.v[begin]));
+    const auto count = static_cast<double>(end - begin);
+    const double x = sum_x[step];
+    const double y = sum_y[step];
+    const double covariance = sum_xy[step] - x * y / count;
+    const double variance = sum_xx[step] - x * x / count;
+    const double slope = covariance / variance;
+    emit(step, Line{slope, y / count - slope * x / count});
   });
 }
 
@@ -77,13 +69,13 @@ void FitWindows(const WindowCall& call, const SampleColumns& samples, Origin&& o
 void Deriv(const WindowCall& call, const SampleColumns& samples, Row& row) {
   // The first time as origin keeps precision where timestamps are large.
   FitWindows(
-      call, samples, [&](const Window& window) { return samples.t[window.begin]; },
+      call, samples, [&](size_t, size_t first) { return samples.t[first]; },
       [&](size_t step, const Line& line) { row.Set(step, line.slope); });
 }
 
 void PredictLinear(const WindowCall& call, const SampleColumns& samples, Row& row) {
   FitWindows(
-      call, samples, [&](const Window& window) { return call.grid.At(window.step); },
+      call, samples, [&](size_t step, size_t) { return call.grid.At(step); },
       [&](size_t step, const Line& line) {
         row.Set(step, line.slope * call.scalars[0][step] + line.intercept);
       });
@@ -91,7 +83,7 @@ void PredictLinear(const WindowCall& call, const SampleColumns& samples, Row& ro
 
 // Source: Holt's linear method as upstream's double_exponential_smoothing().
 void DoubleExponentialSmoothing(const WindowCall& call, const SampleColumns& samples, Row& row) {
-  ForEachWindow(call.windows, samples.t, [&](size_t step, size_t begin, size_t end) {
+  call.BoundsOf(samples.t).ForEach([&](size_t step, size_t begin, size_t end) {
     if (end - begin < 2) return;
     const double smoothing = call.scalars[0][step];
     const double trend_factor = call.scalars[1][step];

@@ -11,11 +11,15 @@ namespace {
 
 using Wrong = std::optional<SyntaxError>;
 
-std::optional<SyntaxError> Expected(const Expr& arg, ValueType type, std::string_view where) {
-  if (arg.type == type) return std::nullopt;
+[[gnu::noinline]] SyntaxError WrongType(const Expr& arg, ValueType type, std::string_view where) {
   return SyntaxError{arg.position,
                      fmt::format("expected type {} in {}, got {}", ValueTypeText(type), where,
                                  ValueTypeText(arg.type))};
+}
+
+Wrong Expected(const Expr& arg, ValueType type, std::string_view where) {
+  if (arg.type == type) return std::nullopt;
+  return WrongType(arg, type, where);
 }
 
 bool IsNumeric(ValueType type) { return type == ValueType::kScalar || type == ValueType::kVector; }
@@ -84,9 +88,10 @@ Wrong CheckCall(Call& node) {
                        fmt::format("expected {}{} argument(s) in call to \"{}\", got {}", bound,
                                    wanted, function.name, count)};
   }
-  const std::string where = fmt::format("call to function \"{}\"", function.name);
   for (size_t i = 0; i < count; ++i) {
-    if (auto wrong = Expected(*node.args[i], function.arg(i), where)) return wrong;
+    if (node.args[i]->type == function.arg(i)) continue;
+    return WrongType(*node.args[i], function.arg(i),
+                     fmt::format("call to function \"{}\"", function.name));
   }
   // The second argument of info() only looks like a selector: it names labels.
   if (function.name == "info" && count == 2 &&

@@ -112,7 +112,8 @@ DurationExprPtr DurationParser::ParseDurationPrimary() {
 
 DurationExprPtr DurationParser::ParseDurationCall() {
   const Token& name = Take();
-  const std::string lower = Lower(Text(name));
+  const Keyword keyword(Text(name));
+  const std::string_view lower = keyword;
   Take();
   if (lower == "step" || lower == "range") {
     if (!Expect(TokenKind::kRightParen, "duration expression", "\")\"")) return nullptr;

@@ -17,6 +17,9 @@ class Lexer {
   explicit Lexer(std::string_view text) : text_(text) {}
 
   std::expected<std::vector<Token>, SyntaxError> Run() {
+    // Growing would copy many times what a usual query has.
+    constexpr size_t kBytesPerToken = 3;
+    tokens_.reserve(text_.size() / kBytesPerToken + 1);
     while (SkipBlanks()) {
       if (!Next()) return std::unexpected(std::move(error_));
     }

@@ -169,7 +169,8 @@ class Parser : public SelectorParser {
 
   [[gnu::noinline]] ExprPtr ParseWord() {
     const Token& token = Peek();
-    const std::string lower = Lower(Text(token));
+    const Keyword keyword(Text(token));
+    const std::string_view lower = keyword;
     if (lower == "inf" || lower == "nan") return ParseNumberLiteral();
     const Token& next = Peek(1);
     if (const auto op = AggregateOpFromText(lower)) {
@@ -290,7 +291,8 @@ class Parser : public SelectorParser {
     while (IsWord(Peek(), "fill") || IsWord(Peek(), "fill_left") || IsWord(Peek(), "fill_right")) {
       if (Peek(1).kind != TokenKind::kLeftParen) return true;  // A metric of that name.
       const Token& word = Take();
-      const std::string which = Lower(Text(word));
+      const Keyword keyword(Text(word));
+      const std::string_view which = keyword;
       if (!options().fill_modifiers) {
         Fail(word.position, "binop fill modifiers are experimental and not enabled");
         return false;

@@ -61,6 +61,7 @@ std::unique_ptr<VectorSelector> SelectorParser::ParseVectorSelector(bool labels_
   const uint32_t begin = Peek().position.begin;
   if (Peek().kind == TokenKind::kIdentifier) {
     node->name = Text(Take());
+    node->matchers.reserve(Peek().kind == TokenKind::kLeftBrace ? 2 : 1);
   } else if (Peek().kind != TokenKind::kLeftBrace) {
     return Unexpected("");
   }

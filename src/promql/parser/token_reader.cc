@@ -1,7 +1,5 @@
 #include "promql/parser/token_reader.h"
 
-#include <algorithm>
-
 namespace narthex::promql {
 namespace {
 
@@ -18,34 +16,12 @@ constexpr OperatorRow kOperators[] = {
 
 }  // namespace
 
-std::string Lower(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c | 0x20);
-  }
-  return lower;
-}
-
-bool TokenReader::IsWord(const Token& token, std::string_view keyword) const {
-  return token.kind == TokenKind::kIdentifier &&
-         token.position.end - token.position.begin == keyword.size() &&
-         Lower(Text(token)) == keyword;
-}
-
 const OperatorRow* TokenReader::PeekBinaryOperator() const {
-  constexpr size_t kLongest = 6;
   const Token& token = Peek();
   if (token.kind != TokenKind::kOperator && token.kind != TokenKind::kIdentifier) return nullptr;
-  if (Text(token).size() > kLongest) return nullptr;
-  const std::string lower = Lower(Text(token));
-  const auto found = std::ranges::find(kOperators, lower, &OperatorRow::text);
+  const Keyword keyword(Text(token));
+  const auto found = std::ranges::find(kOperators, std::string_view(keyword), &OperatorRow::text);
   return found == std::end(kOperators) ? nullptr : found;
-}
-
-bool TokenReader::Accept(TokenKind kind) {
-  if (Peek().kind != kind) return false;
-  Take();
-  return true;
 }
 
 bool TokenReader::AcceptWord(std::string_view keyword) {

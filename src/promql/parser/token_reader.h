@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -13,8 +14,21 @@
 
 namespace narthex::promql {
 
-// ASCII only.
-std::string Lower(std::string_view text);
+// In small letters where it is as short as a keyword can be, else empty. ASCII only.
+class Keyword {
+ public:
+  explicit Keyword(std::string_view word) {
+    if (word.size() > sizeof(letters_)) return;
+    for (const char c : word) {
+      letters_[size_++] = c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
+    }
+  }
+  operator std::string_view() const { return {letters_, size_}; }  // NOLINT: a text like others
+
+ private:
+  char letters_[12];  // count_values, group_right
+  size_t size_ = 0;
+};
 
 struct OperatorRow {
   std::string_view text;
@@ -42,13 +56,21 @@ class TokenReader {
   std::string_view Text(const Token& token) const {
     return text_.substr(token.position.begin, token.position.end - token.position.begin);
   }
-  bool IsWord(const Token& token, std::string_view keyword) const;
+  bool IsWord(const Token& token, std::string_view keyword) const {
+    return token.kind == TokenKind::kIdentifier &&
+           token.position.end - token.position.begin == keyword.size() &&
+           std::string_view(Keyword(Text(token))) == keyword;
+  }
   bool IsOperator(const Token& token, std::string_view op) const {
     return token.kind == TokenKind::kOperator && Text(token) == op;
   }
   // nullptr when the next token is no binary operator.
   const OperatorRow* PeekBinaryOperator() const;
-  bool Accept(TokenKind kind);
+  bool Accept(TokenKind kind) {
+    if (Peek().kind != kind) return false;
+    Take();
+    return true;
+  }
   bool AcceptWord(std::string_view keyword);
   // False, with the error set, when the next token is another one.
   bool Expect(TokenKind kind, std::string_view context, std::string_view expected);

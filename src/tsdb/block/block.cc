@@ -50,6 +50,7 @@ class BlockSeriesSet final : public storage::SeriesSet {
 
   size_t size() const override { return entries_.size(); }
   model::Labels labels(size_t i) const override { return entries_[i].series.labels; }
+  void ReadLabels(size_t i, model::Labels& out) const override { out = entries_[i].series.labels; }
 
   base::Status Read(size_t i, TimeRange range, model::SampleColumns& out) const override {
     out.clear();

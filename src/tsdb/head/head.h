@@ -279,6 +279,8 @@ class Head {
   void Seal(HotSeries& series) REQUIRES_LOCK(mutex_);
   void AttachOne(HotSeries& series, const SealedChunk& chunk) REQUIRES_LOCK(mutex_);
   void AttachWaiting(Slot slot, model::Timestamp before) REQUIRES_LOCK(mutex_);
+  // Has the processor fetch the chunks of slots[i] that are in memory, if there is such a slot.
+  void PrefetchChunks(const std::vector<Slot>& slots, size_t i) const REQUIRES_SHARED_LOCK(mutex_);
   // The growing chunk as a whole one.
   void AppendOpen(const HotSeries& series, std::string& out) const REQUIRES_SHARED_LOCK(mutex_);
   std::vector<SealedChunk> SealedOf(const HotSeries& series) const REQUIRES_SHARED_LOCK(mutex_);

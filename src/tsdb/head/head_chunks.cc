@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <mutex>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -22,6 +23,8 @@ constexpr uint8_t kOutOfOrder = 0x80;  // In the encoding byte.
 // Source: Prometheus, tsdb/chunks, MaxHeadChunkFileSize.
 constexpr uint64_t kFileBytesMax = 128 << 20;
 constexpr uint32_t kFilesMax = 99999999;
+// Most of a usual chunk.
+constexpr uint64_t kPrefetchBytes = 256;
 // No chunk of ours or of upstream comes near it; a longer one is damage.
 constexpr uint64_t kChunkBytesMax = 16 << 20;
 
@@ -139,12 +142,13 @@ struct HeadChunks::File {
     return written + writing.size() + waiting.size();
   }
 
-  base::Result<std::string> Read(uint64_t offset) const {
-    const auto damaged_at = [&](std::string_view cause) {
-      damaged = true;
-      return base::Fail(base::Code::kDataLoss, "{}: chunk at offset {}: {}", path, offset, cause);
-    };
-    std::string bytes;
+  auto Damaged(uint64_t offset, std::string_view cause) const {
+    damaged = true;
+    return base::Fail(base::Code::kDataLoss, "{}: chunk at offset {}: {}", path, offset, cause);
+  }
+
+  // The bytes of a chunk, in `scratch`.
+  base::Result<std::string_view> Read(uint64_t offset, std::string& scratch) const {
     std::shared_ptr<base::File> on_disk;
     {
       base::MutexLock lock(mutex);
@@ -153,23 +157,28 @@ struct HeadChunks::File {
         const bool newer = at >= writing.size();
         const std::string& from = newer ? waiting : writing;
         const uint64_t begin = newer ? at - writing.size() : at;
-        if (begin >= from.size()) return damaged_at("beyond the end");
+        if (begin >= from.size()) return Damaged(offset, "beyond the end");
         size_t size = 0;
         const auto parsed = ParseChunk(std::string_view(from).substr(begin), &size);
-        if (!parsed) return damaged_at(parsed.error().message);
-        return std::string(parsed->chunk.bytes);
+        if (!parsed) return Damaged(offset, parsed.error().message);
+        return scratch.assign(parsed->chunk.bytes);
       }
       on_disk = file;
     }
     // Most chunks are read whole by the first call.
     for (size_t ask = 512;;) {
-      ASSIGN_OR_RETURN(bytes, on_disk->ReadAt(offset, ask));
+      ASSIGN_OR_RETURN(scratch, on_disk->ReadAt(offset, ask));
       size_t size = 0;
-      const auto parsed = ParseChunk(bytes, &size);
-      if (parsed) return std::string(parsed->chunk.bytes);
-      if (size <= ask || bytes.size() < ask) return damaged_at(parsed.error().message);
+      const auto parsed = ParseChunk(scratch, &size);
+      if (parsed) return parsed->chunk.bytes;
+      if (size <= ask || scratch.size() < ask) return Damaged(offset, parsed.error().message);
       ask = size;
     }
+  }
+
+  uint64_t written_bytes() const {
+    base::MutexLock lock(mutex);
+    return written;
   }
 
   base::Status Flush(base::FileSystem& files, std::atomic<uint64_t>& pending) {
@@ -204,6 +213,27 @@ struct HeadChunks::File {
 
 struct HeadChunkFiles {
   std::map<uint32_t, std::shared_ptr<HeadChunks::File>> files;
+};
+
+// One file of a view.
+struct HeadChunks::View::Mapping {
+  explicit Mapping(std::shared_ptr<const File> of) : file(std::move(of)) {}
+
+  const std::shared_ptr<const File> file;
+  std::atomic<uint32_t> reads{0};
+  std::once_flag once;
+  std::atomic<bool> mapped{false};        // `bytes` may be read without asking `once`.
+  std::unique_ptr<base::MappedFile> map;  // Null as well where it has been removed meanwhile.
+  std::string_view bytes;                 // Of it, what is sure to stay.
+
+  void Map(base::FileSystem& disk) {
+    const uint64_t written = file->written_bytes();
+    auto whole = disk.Map(file->path);
+    if (!whole) return;
+    map = *std::move(whole);
+    bytes = map->bytes().substr(0, written);
+    mapped.store(true, std::memory_order_release);
+  }
 };
 
 HeadChunks::HeadChunks(base::FileSystem* files, std::string directory, uint32_t next)
@@ -386,18 +416,54 @@ base::Status HeadChunks::Flush() {
 }
 
 HeadChunks::View HeadChunks::view() const {
-  base::MutexLock lock(mutex_);
+  std::shared_ptr<const HeadChunkFiles> current;
+  {
+    base::MutexLock lock(mutex_);
+    current = current_;
+  }
   View view;
-  view.files_ = current_;
+  view.disk_ = files_;
+  view.files_ = std::make_shared<std::map<uint32_t, View::Mapping>>();
+  for (const auto& [number, file] : current->files) view.files_->try_emplace(number, file);
   return view;
 }
 
-base::Result<std::string> HeadChunks::View::Read(Location location) const {
-  const auto found = files_->files.find(static_cast<uint32_t>(location >> 32));
-  if (found == files_->files.end()) {
+base::Result<std::string_view> HeadChunks::View::Read(Location location,
+                                                      std::string& scratch) const {
+  // A call costs less than the first touch of a mapped page, but not less than the next ones.
+  constexpr uint32_t kCallsMax = 64;
+  const auto found = files_->find(static_cast<uint32_t>(location >> 32));
+  if (found == files_->end()) {
     return base::Fail(base::Code::kDataLoss, "chunks_head: no file {}", location >> 32);
   }
-  return found->second->Read(location & 0xffffffff);
+  Mapping& mapping = found->second;
+  const uint64_t offset = location & 0xffffffff;
+  if (disk_ != nullptr && mapping.reads.fetch_add(1, std::memory_order_relaxed) >= kCallsMax) {
+    std::call_once(mapping.once, [&] { mapping.Map(*disk_); });
+    if (offset < mapping.bytes.size()) {
+      size_t size = 0;
+      const auto parsed = ParseChunk(mapping.bytes.substr(offset), &size);
+      if (!parsed) return mapping.file->Damaged(offset, parsed.error().message);
+      return parsed->chunk.bytes;
+    }
+  }
+  return mapping.file->Read(offset, scratch);
+}
+
+void HeadChunks::View::Prefetch(Location location) const {
+  const auto found = files_->find(static_cast<uint32_t>(location >> 32));
+  if (found == files_->end() || !found->second.mapped.load(std::memory_order_acquire)) return;
+  const std::string_view bytes = found->second.bytes;
+  const uint64_t offset = location & 0xffffffff;
+  for (uint64_t ahead = 0; ahead < kPrefetchBytes && offset + ahead < bytes.size(); ahead += 64) {
+    __builtin_prefetch(bytes.data() + offset + ahead);
+  }
+}
+
+base::Result<std::string> HeadChunks::View::Read(Location location) const {
+  std::string scratch;
+  ASSIGN_OR_RETURN(const std::string_view bytes, Read(location, scratch));
+  return std::string(bytes);
 }
 
 base::Status HeadChunks::Truncate(model::Timestamp mint) {

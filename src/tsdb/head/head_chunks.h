@@ -19,6 +19,8 @@
 
 namespace narthex::tsdb {
 
+struct HeadChunkFiles;
+
 // Finished chunks of the head in files, so that they need no memory. Upstream's `chunks_head`
 // (docs/format/head-chunks.md). The log has every sample that is in them: a file that is lost or
 // damaged costs time at the next start, no data. Thread-safe.
@@ -75,15 +77,22 @@ class HeadChunks {
   // Writes what waits. On an error it stays in memory, readable, for the next try.
   base::Status Flush() EXCLUDES_LOCK(flush_mutex_, mutex_);
 
-  // The files as they are now: what is in them stays readable for as long as this is held.
+  // The files as they are now: what is in them stays readable for as long as this is held. Few
+  // reads of a file ask the disk each for itself; for more it is mapped. Thread-safe.
   class View {
    public:
-    // The bytes of a chunk. Error: kDataLoss with file and offset, and those of the disk.
+    // The bytes of a chunk; valid as long as the view is, and until `scratch` changes. Error:
+    // kDataLoss with file and offset, and those of the disk.
+    base::Result<std::string_view> Read(Location location, std::string& scratch) const;
     base::Result<std::string> Read(Location location) const;
+    // Has the processor fetch a chunk that will be read soon; does nothing where it is not mapped.
+    void Prefetch(Location location) const;
 
    private:
     friend class HeadChunks;
-    std::shared_ptr<const struct HeadChunkFiles> files_;
+    struct Mapping;
+    std::shared_ptr<std::map<uint32_t, Mapping>> files_;  // By number.
+    base::FileSystem* disk_ = nullptr;                    // Null: nothing can be mapped.
   };
   View view() const EXCLUDES_LOCK(mutex_);
 

@@ -192,5 +192,32 @@ TEST_F(HeadChunksTest, TruncationDropsOldFilesButNotUnderReaders) {
   EXPECT_EQ(found.chunks.begin()->first, young);
 }
 
+// From some number of reads on a view maps the file.
+TEST_F(HeadChunksTest, AViewOfManyReadsSeesTheSameBytes) {
+  const auto chunks = Open().open;
+  std::map<HeadChunks::Location, std::string> written;
+  const auto write = [&](int count) {
+    for (int i = 0; i < count; ++i) {
+      const std::string bytes(static_cast<size_t>(i % 700), static_cast<char>('a' + i % 26));
+      written[Write(*chunks, bytes)] = bytes;
+    }
+  };
+  write(300);
+  ASSERT_TRUE(chunks->Flush().has_value());
+  const HeadChunks::View view = chunks->view();
+  std::string scratch;
+  for (int round = 0; round < 2; ++round) {
+    for (const auto& [location, bytes] : written) EXPECT_EQ(*view.Read(location, scratch), bytes);
+    // What is written to the file after it was mapped, and what waits.
+    write(100);
+    const bool flush = round == 0;
+    ASSERT_TRUE(!flush || chunks->Flush().has_value());
+  }
+  for (const auto& [location, bytes] : written) EXPECT_EQ(*view.Read(location, scratch), bytes);
+  ASSERT_TRUE(chunks->Truncate(16).has_value());
+  for (const auto& [location, bytes] : written) EXPECT_EQ(*view.Read(location, scratch), bytes);
+  EXPECT_FALSE(view.Read(written.begin()->first + 1, scratch).has_value());
+}
+
 }  // namespace
 }  // namespace narthex::tsdb

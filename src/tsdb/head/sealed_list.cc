@@ -63,12 +63,19 @@ std::string_view SealedBytes(const SlabPool& pool, SlabPool::Handle list) {
   return {buffer + kLengthBytes, length};
 }
 
-std::vector<SealedChunk> DecodeSealed(std::string_view bytes) {
-  std::vector<SealedChunk> chunks;
+void DecodeSealed(std::string_view bytes, model::TimeRange range,
+                  std::vector<SealedChunk>& chunks) {
+  chunks.clear();
   Previous previous;
   for (const char* at = bytes.data(); at != bytes.data() + bytes.size();) {
-    chunks.push_back(TakeEntry(at, previous));
+    const SealedChunk chunk = TakeEntry(at, previous);
+    if (chunk.range.max >= range.min && chunk.range.min <= range.max) chunks.push_back(chunk);
   }
+}
+
+std::vector<SealedChunk> DecodeSealed(std::string_view bytes) {
+  std::vector<SealedChunk> chunks;
+  DecodeSealed(bytes, {}, chunks);
   return chunks;
 }
 

@@ -24,6 +24,8 @@ std::vector<SealedChunk> DecodeSealed(std::string_view bytes);
 std::optional<uint64_t> CheckSealed(std::string_view bytes);
 // The buffer of a list in bytes that CheckSealed has passed, kNone for an empty one.
 SlabPool::Handle CopySealed(SlabPool& pool, std::string_view bytes);
+// Only those that overlap `range`, in place of what `chunks` holds.
+void DecodeSealed(std::string_view bytes, model::TimeRange range, std::vector<SealedChunk>& chunks);
 // The list in a buffer; empty for kNone.
 std::string_view SealedBytes(const SlabPool& pool, SlabPool::Handle list);
 // The buffer of the list with one more at its end, which replaces `list`.

@@ -41,6 +41,8 @@ class SeriesIndex {
   // Series in the index, removed ones not counted.
   size_t size() const { return size_; }
   model::Labels LabelsOf(Slot slot) const;
+  // The same in encoded form, as Labels::bytes gives it.
+  void AppendLabelBytes(Slot slot, std::string& out) const;
   // Slots of the series that match all, ascending. Every series when there is no matcher.
   std::vector<Slot> Select(std::span<const model::Matcher> matchers) const;
   // Puts slots into label order.
@@ -105,6 +107,9 @@ class SeriesIndex {
   // Calls visit(name, value) for each label in order until it returns false.
   template <class Visit>
   void VisitLabels(Slot slot, Visit visit) const;
+  // Puts many slots whose series have the same label names into label order. False, with nothing
+  // done, where they are of another kind.
+  bool SortByRanks(std::vector<Slot>& slots) const;
   // The value of `name` in a series; nullopt when absent.
   std::optional<SymbolId> ValueOf(Slot slot, SymbolId name) const;
 

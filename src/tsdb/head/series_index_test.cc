@@ -75,6 +75,26 @@ TEST(SeriesIndex, SelectsWhatTheMatchersSay) {
   }
 }
 
+// Many series are put in order by the ranks of their values where all have the same names.
+TEST(SeriesIndex, PutsManySeriesInLabelOrder) {
+  for (const bool same_names : {true, false}) {
+    base::Random random(7);
+    SeriesIndex index;
+    std::vector<Slot> slots;
+    for (int i = 0; i < 1000; ++i) {
+      const Labels labels = Make({{"__name__", "m"},
+                                  {"a", std::to_string(random.Below(40))},
+                                  {same_names || i % 3 > 0 ? "b" : "c", std::to_string(i)},
+                                  {"d", random.Below(2) == 0 ? "x" : "xx"}});
+      slots.push_back(index.Add(labels));
+    }
+    std::ranges::reverse(slots);
+    index.SortByLabels(slots);
+    ASSERT_EQ(slots.size(), 1000u);
+    EXPECT_TRUE(std::ranges::is_sorted(slots, {}, [&](Slot slot) { return index.LabelsOf(slot); }));
+  }
+}
+
 TEST(SeriesIndex, ForgetsRemovedSeriesAndGivesTheirMemoryBack) {
   SeriesIndex index;
   const auto series = [](int i) {
