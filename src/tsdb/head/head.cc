@@ -35,6 +35,12 @@ uint64_t Distance(Timestamp from, Timestamp to) {
   return static_cast<uint64_t>(to) - static_cast<uint64_t>(from);
 }
 
+// See Head::FullLength.
+uint32_t FirstLength(Slot slot, uint32_t full) {
+  const uint32_t least = full / 4;
+  return least + (((slot * 2654435761u) >> 16) * (full - least + 1) >> 16);
+}
+
 }  // namespace
 
 // Copies of the open chunks and of the lists of finished ones.
@@ -57,9 +63,10 @@ class Head::Snapshot final : public storage::SeriesSet {
     out.clear();
     const Row& row = rows_[i];
     const std::string_view bytes = bytes_;
+    std::string scratch;
     for (const SealedChunk& chunk : DecodeSealed(bytes.substr(row.begin, row.sealed_size))) {
       if (chunk.range.max < range.min || chunk.range.min > range.max) continue;
-      ASSIGN_OR_RETURN(const std::string read, files_.Read(chunk.location));
+      ASSIGN_OR_RETURN(const std::string_view read, files_.ReadInto(chunk.location, scratch));
       RETURN_IF_ERROR(chunk::DecodeXor(read, range, out));
     }
     if (row.open_size > 0) {
@@ -337,6 +344,24 @@ void Head::AppendMixed(Slot slot, Timestamp t, const chunk::Value& value) {
   series.last_bits.store(bits, std::memory_order_relaxed);
 }
 
+// Were all series to finish their chunks at once, after all being at their largest, memory would
+// peak: the first chunk of a range ends sooner, at a length of its own. Those behind it share what
+// is left of the range evenly, so that none is short: each costs a header, its first sample in full
+// and an entry of the index. At the pace of its newest samples a series fills the range.
+uint32_t Head::FullLength(Slot slot, const HotSeries& series) const {
+  const uint32_t full = options_.samples_per_chunk;
+  constexpr uint32_t kSpreadFrom = 16;
+  if (full < kSpreadFrom || series.last_delta == 0) return full;
+  const uint64_t left = Distance(series.open_min(), chunk_range_.max) / series.last_delta + 1;
+  if ((series.flags & HotSeries::kFirstInRange) != 0) {
+    return left >= full + full / 4 ? FirstLength(slot, full) : 2 * full;
+  }
+  // A little of slack, for a pace that is not quite even.
+  const uint64_t chunks = std::max<uint64_t>((left + left / 32) / full, 1);
+  return static_cast<uint32_t>(
+      std::clamp<uint64_t>((left + chunks - 1) / chunks + 1, full, 2 * uint64_t{full}));
+}
+
 bool Head::MustSeal(Slot slot, const HotSeries& series, Timestamp t) {
   if (!chunk_range_.Contains(t)) {
     chunk_range_ = RangeAround(t, options_.chunk_range_ms);
@@ -346,15 +371,10 @@ bool Head::MustSeal(Slot slot, const HotSeries& series, Timestamp t) {
   // What a cursor can count.
   constexpr uint32_t kOpenBitsMax = 30'000;
   if (series.open_bits > kOpenBitsMax || Distance(open_min, t) > UINT32_MAX) return true;
-  // Were all series as long, all would finish their chunks at once, after all being at their
-  // largest: the first of a range ends sooner, at its own length.
-  uint32_t full = options_.samples_per_chunk;
-  constexpr uint32_t kSpreadFrom = 16;
-  if ((series.flags & HotSeries::kFirstInRange) != 0 && full >= kSpreadFrom) {
-    const uint32_t least = full / 4;
-    full = least + ((slot * 2654435761u) >> 16) % (full - least + 1);
-  }
-  return series.open_count >= full;
+  const uint32_t full = options_.samples_per_chunk;
+  const bool is_first = (series.flags & HotSeries::kFirstInRange) != 0;
+  if (series.open_count < (is_first ? FirstLength(slot, full) : full)) return false;
+  return series.open_count >= FullLength(slot, series);
 }
 
 void Head::Append(Slot slot, Timestamp t, double v) {
@@ -485,7 +505,9 @@ base::Status Head::FinishRestore() {
   std::vector<Slot> slots;
   for (const auto& [slot, chunks] : waiting_) slots.push_back(slot);
   for (const Slot slot : slots) AttachWaiting(slot, model::kTimestampMax);
-  const HeadChunks::View files = chunk_files_->view();
+  HeadChunks::View files = chunk_files_->view();
+  files.Map();
+  std::string scratch;
   for (Slot slot = first_hot_; slot < hot_.size(); ++slot) {
     HotSeries& series = hot_[slot];
     if (series.open_count > 0 || series.sealed == SlabPool::kNone ||
@@ -493,7 +515,8 @@ base::Status Head::FinishRestore() {
       continue;
     }
     // The newest value, which tells a repeated sample from another one at its time.
-    ASSIGN_OR_RETURN(const std::string bytes, files.Read(SealedOf(series).back().location));
+    ASSIGN_OR_RETURN(const std::string_view bytes,
+                     files.ReadInto(SealedOf(series).back().location, scratch));
     model::SampleColumns samples;
     RETURN_IF_ERROR(chunk::DecodeXor(bytes, {}, samples));
     if (samples.size() > 0) series.last_bits = std::bit_cast<uint64_t>(samples.v.back());
@@ -517,6 +540,9 @@ std::unique_ptr<storage::SeriesSet> Head::Select(const std::vector<Matcher>& mat
     if (has_late || in_order) slots.push_back(slot);
   }
   index_.SortByLabels(slots);
+  // A few chunks are read by calls.
+  constexpr size_t kMapFrom = 64;
+  if (slots.size() >= kMapFrom) snapshot->files_.Map();
   snapshot->rows_.reserve(slots.size());
   for (const Slot slot : slots) {
     const HotSeries& series = hot_[slot];
@@ -658,6 +684,8 @@ std::vector<wal::Ref> Head::LiveRefs() const {
 Head::BlockSource Head::SourceFor(TimeRange range) const {
   BlockSource source(*this, range);
   base::SharedLock lock(mutex_);
+  source.files_ = chunk_files_->view();
+  source.files_.Map();
   for (Slot slot = first_hot_; slot < hot_.size(); ++slot) {
     const HotSeries& series = hot_[slot];
     if (series.removed() || series.empty()) continue;
@@ -699,19 +727,21 @@ base::Status Head::BlockSource::Chunks(size_t i, std::vector<ChunkView>& chunks)
     open_range = {series.open_min(), series.last_time};
     if (series.open_count > 0 && range_.Contains(open_range.min)) head_.AppendOpen(series, open);
   }
-  const HeadChunks::View files = head_.chunk_files_->view();
-  const auto add = [&](std::string bytes, TimeRange range) {
-    copies_.push_back(std::move(bytes));
-    chunks.push_back({range.min, range.max, base::LoadBigEndian<uint16_t>(copies_.back().data()),
-                      copies_.back()});
+  const auto add = [&](std::string_view bytes, TimeRange range) {
+    chunks.push_back({range.min, range.max, base::LoadBigEndian<uint16_t>(bytes.data()), bytes});
   };
   for (const SealedChunk& chunk : sealed) {
     if (!range_.Contains(chunk.range.min)) continue;
-    ASSIGN_OR_RETURN(std::string bytes, files.Read(chunk.location));
+    // Where the mapping does not have it, its bytes need a place.
+    copies_.emplace_back();
+    ASSIGN_OR_RETURN(const std::string_view bytes, files_.ReadInto(chunk.location, copies_.back()));
     if (bytes.size() < 2) return base::Fail(base::Code::kDataLoss, "head chunk: no header");
-    add(std::move(bytes), chunk.range);
+    add(bytes, chunk.range);
   }
-  if (!open.empty()) add(std::move(open), open_range);
+  if (!open.empty()) {
+    copies_.push_back(std::move(open));
+    add(copies_.back(), open_range);
+  }
   for (const HistogramTable::ChunkPtr& chunk : held_) {
     chunks.push_back({chunk->min, chunk->max, chunk->samples, chunk->bytes, chunk->encoding});
   }

@@ -195,6 +195,7 @@ class Head {
     const Head& head_;
     const model::TimeRange range_;
     std::vector<Slot> slots_;
+    HeadChunks::View files_;
     std::deque<std::string> copies_;  // Of open chunks, and of chunks without what was deleted.
     std::vector<HistogramTable::ChunkPtr> held_;
   };
@@ -275,6 +276,7 @@ class Head {
   // Of a series with histograms, or that gets its first.
   void AppendMixed(Slot slot, model::Timestamp t, const chunk::Value& value) REQUIRES_LOCK(mutex_);
   bool MustSeal(Slot slot, const HotSeries& series, model::Timestamp t) REQUIRES_LOCK(mutex_);
+  uint32_t FullLength(Slot slot, const HotSeries& series) const REQUIRES_SHARED_LOCK(mutex_);
   void WriteOpen(HotSeries& series, model::Timestamp t, double v) REQUIRES_LOCK(mutex_);
   void Seal(HotSeries& series) REQUIRES_LOCK(mutex_);
   void AttachOne(HotSeries& series, const SealedChunk& chunk) REQUIRES_LOCK(mutex_);

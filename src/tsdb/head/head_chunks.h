@@ -80,10 +80,16 @@ class HeadChunks {
    public:
     // The bytes of a chunk. Error: kDataLoss with file and offset, and those of the disk.
     base::Result<std::string> Read(Location location) const;
+    // The same, valid until `scratch` changes or the view goes.
+    base::Result<std::string_view> ReadInto(Location location, std::string& scratch) const;
+    // Has the files mapped until the view goes, for one who is about to read many chunks: else each
+    // costs a system call. The pages that are read count as resident meanwhile.
+    void Map();
 
    private:
     friend class HeadChunks;
     std::shared_ptr<const struct HeadChunkFiles> files_;
+    std::map<uint32_t, std::shared_ptr<const struct MappedHeadChunks>> mapped_;
   };
   View view() const EXCLUDES_LOCK(mutex_);
 
@@ -96,11 +102,12 @@ class HeadChunks {
  private:
   struct File;
   friend struct HeadChunkFiles;
-  HeadChunks(base::FileSystem* files, std::string directory, uint32_t next);
+  HeadChunks(base::FileSystem* disk, bool read_only, std::string directory, uint32_t next);
 
   void AddFile(std::shared_ptr<File> file) REQUIRES_LOCK(mutex_);
 
-  base::FileSystem* const files_;  // nullptr: memory only.
+  base::FileSystem* const disk_;   // nullptr: memory only.
+  base::FileSystem* const files_;  // To write to; nullptr: nothing is written.
   const std::string directory_;
   mutable base::Mutex mutex_;
   base::Mutex flush_mutex_;  // Taken first.
