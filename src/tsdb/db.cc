@@ -299,6 +299,10 @@ base::Status Db::OpenBlocks() {
                  {{"block", directory}, {"err", block.error().message}});
       continue;
     }
+    for (const std::string& doubt : (*block)->doubts()) {
+      log_.Warn("tsdb", "the parts of a block do not agree; it is read all the same",
+                {{"block", directory}, {"why", doubt}});
+    }
     blocks->push_back(*std::move(block));
   }
   DropReplaced(*blocks);

@@ -85,6 +85,7 @@ class MemoryMapping final : public MappedFile {
  public:
   explicit MemoryMapping(std::string content) : content_(std::move(content)) {}
   std::string_view bytes() const override { return content_; }
+  bool intact() const override { return true; }
 
  private:
   std::string content_;

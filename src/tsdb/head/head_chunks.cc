@@ -254,6 +254,11 @@ base::Result<std::unique_ptr<HeadChunks>> HeadChunks::Open(base::FileSystem& fil
             damage = Damage{file->path, offset, std::move(cause), false};
           });
       if (damage) damage->torn_tail = newest && damage->offset == good;
+      if (!mapping->intact()) {
+        report();
+        damage =
+            Damage{file->path, good, "the file was cut off, or cannot be read any more", false};
+      }
       report();
     }
     const bool empty = good <= kFileHeaderBytes && max_time == model::kTimestampMin;
