@@ -121,9 +121,9 @@ base::Status DecodeSamplesV2(ByteReader& reader, std::vector<SampleEntry>& out) 
     ref += static_cast<uint64_t>(reader.ReadVarint());
     const uint64_t t = first_time + static_cast<uint64_t>(reader.ReadVarint());
     const uint8_t start_time = reader.ReadByte();
-    if (start_time == 2) reader.ReadVarint();
+    if (start_time == kExplicitStart) reader.ReadVarint();
     v = std::bit_cast<double>(reader.ReadBigEndian<uint64_t>());
-    if (!reader.ok() || start_time > 2) return Damaged("samples", reader);
+    if (!reader.ok() || start_time > kExplicitStart) return Damaged("samples", reader);
     out.push_back({ref, static_cast<model::Timestamp>(t), v});
   }
   return {};
