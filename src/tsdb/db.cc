@@ -66,7 +66,7 @@ class DbAppender final : public storage::Appender {
       return verdict;
     }
     if (db_.TakesLate(verdict, t)) {
-      late_.push_back({slot, t, v});
+      late_.numbers.push_back({slot, t, v});
       return Appended::kYes;
     }
     db_.Count(verdict);
@@ -110,7 +110,7 @@ class DbAppender final : public storage::Appender {
 
   void Rollback() override {
     batch_.Clear();
-    late_.clear();
+    late_.Clear();
   }
 
  private:
@@ -130,16 +130,20 @@ class DbAppender final : public storage::Appender {
     }
     if (verdict == Appended::kYes) {
       batch_.AddHistogram({slot, t, std::move(value)});
-    } else {
-      db_.Count(verdict);
+      return verdict;
     }
+    if (db_.TakesLate(verdict, t)) {
+      late_.histograms.push_back({slot, t, std::move(value)});
+      return Appended::kYes;
+    }
+    db_.Count(verdict);
     return verdict;
   }
 
   Db& db_;
   const Epochs::Guard guard_;
   Batch batch_;
-  std::vector<Head::Entry> late_;  // Older than the newest of their series.
+  Head::LateBatch late_;
   uint64_t judged_at_ = 0;
 };
 
@@ -401,8 +405,7 @@ void Db::FlushHeadChunks(bool all) {
   }
 }
 
-base::Status Db::Replay() {
-  const int64_t began = env_.clock.MonotonicNs();
+base::Result<std::vector<wal::SegmentFile>> Db::LogSegments() const {
   const std::string directory = WalDirectory();
   std::vector<wal::SegmentFile> segments;
   ASSIGN_OR_RETURN(const std::optional<wal::Checkpoint> checkpoint,
@@ -415,7 +418,12 @@ base::Status Db::Replay() {
   for (const wal::SegmentFile& segment : written) {
     if (!checkpoint || segment.index > checkpoint->index) segments.push_back(segment);
   }
+  return segments;
+}
 
+base::Status Db::Replay() {
+  const int64_t began = env_.clock.MonotonicNs();
+  ASSIGN_OR_RETURN(std::vector<wal::SegmentFile> segments, LogSegments());
   const auto on_damage = [this](const wal::Damage& damage) { ReportDamage(damage); };
   wal::Reader reader(env_.files, std::move(segments), on_damage);
   SlotsByRef slots;
@@ -468,6 +476,8 @@ base::Status Db::Replay() {
       case wal::RecordType::kFloatHistograms:
       case wal::RecordType::kCustomHistograms:
       case wal::RecordType::kCustomFloatHistograms:
+      case wal::RecordType::kHistogramsV2:
+      case wal::RecordType::kFloatHistogramsV2:
         decoded = ReplayHistograms(reader.record(), slots);
         break;
       case wal::RecordType::kExemplars:
@@ -588,7 +598,7 @@ base::Status Db::ReplayHistograms(std::string_view record, const SlotsByRef& slo
   };
   const auto type = static_cast<wal::RecordType>(record[0]);
   base::Status decoded;
-  if (type == wal::RecordType::kHistograms || type == wal::RecordType::kCustomHistograms) {
+  if (wal::HasWholeCounts(type)) {
     std::vector<wal::HistogramEntry> entries;
     decoded = wal::DecodeHistograms(record, entries);
     take(entries);
@@ -625,14 +635,14 @@ base::Status Db::ReplayMetadata(std::string_view record, const SlotsByRef& slots
   return decoded;
 }
 
-base::Status Db::Commit(Batch& batch, std::vector<Head::Entry>& late, uint64_t judged_at) {
+base::Status Db::Commit(Batch& batch, Head::LateBatch& late, uint64_t judged_at) {
   if (options_.read_only) return ReadOnlyError();
   RETURN_IF_ERROR(CommitLocked(batch, late, judged_at));
   FlushHeadChunks(false);
   return {};
 }
 
-base::Status Db::CommitLocked(Batch& batch, std::vector<Head::Entry>& late, uint64_t judged_at) {
+base::Status Db::CommitLocked(Batch& batch, Head::LateBatch& late, uint64_t judged_at) {
   base::MutexLock lock(commit_mutex_);
   const std::vector<Slot> created = head_.TakeUnlogged();
   bool series_gone = false;
@@ -645,17 +655,22 @@ base::Status Db::CommitLocked(Batch& batch, std::vector<Head::Entry>& late, uint
     const auto number_refused = [&](const Head::Entry& entry) {
       Appended verdict = head_.Judge(entry.slot, entry.t, entry.v);
       if (!TakesLate(verdict, entry.t)) return refused(verdict);
-      late.push_back(entry);
+      late.numbers.push_back(entry);
       return true;
     };
-    for (const Head::Entry& entry : late) {
-      series_gone |= head_.Judge(entry.slot, entry.t, entry.v) == Appended::kUnknownSeries;
+    const auto histogram_refused = [&](const Head::HistogramEntry& entry) {
+      Appended verdict = head_.JudgeHistogram(entry.slot, entry.t, entry.value);
+      if (!TakesLate(verdict, entry.t)) return refused(verdict);
+      late.histograms.push_back(entry);
+      return true;
+    };
+    for (const Head::Entry& entry : late.numbers) series_gone |= !head_.Knows(entry.slot);
+    for (const Head::HistogramEntry& entry : late.histograms) {
+      series_gone |= !head_.Knows(entry.slot);
     }
     std::erase_if(batch.numbers(), number_refused);
     for (Head::BatchPart& part : batch.more()) {
-      std::erase_if(part.histograms, [&](const Head::HistogramEntry& entry) {
-        return refused(head_.JudgeHistogram(entry.slot, entry.t, entry.value));
-      });
+      std::erase_if(part.histograms, histogram_refused);
       std::erase_if(part.numbers, number_refused);
     }
   }
@@ -704,9 +719,13 @@ base::Status Db::CommitLocked(Batch& batch, std::vector<Head::Entry>& late, uint
   if (records.empty() && late.empty()) return {};
 
   base::Status logged = records.empty() ? base::Status() : wal_->Log(records);
-  if (logged && options_.fsync == FsyncPolicy::kCommit) logged = wal_->Sync();
-  // Behind the series that it may name.
-  if (logged && !late.empty()) logged = LogLate(late);
+  // Behind the series that it may name. Where it fails, nothing of the batch may come back.
+  if (logged && !late.empty()) {
+    SortByForm(late.histograms);
+    logged = LogLate(late);
+    if (!logged && !records.empty()) std::ignore = wal_->Undo();
+  }
+  if (logged && options_.fsync == FsyncPolicy::kCommit) logged = SyncLogs();
   if (!logged) {
     ++commits_failed_;
     head_.PutBackUnlogged(created);
@@ -720,6 +739,12 @@ base::Status Db::CommitLocked(Batch& batch, std::vector<Head::Entry>& late, uint
   for (const auto& [slot, series, exemplar] : batch.exemplars) exemplars_.Add(series, exemplar);
   NARTHEX_FAULT_POINT("head.after_publish");
   return {};
+}
+
+base::Status Db::SyncLogs() {
+  base::Status first = wal_->Sync();
+  base::Status second = wbl_ != nullptr ? wbl_->Sync() : base::Status();
+  return !first ? std::move(first) : std::move(second);
 }
 
 void Db::SyncEverySecond(std::stop_token stop) {
@@ -748,6 +773,7 @@ Db::Statistics Db::statistics() const {
   result.too_old = too_old_;
   result.commits_failed = commits_failed_;
   result.head_chunk_failures = head_chunk_failures_;
+  result.head_chunks_healed = head_chunks_healed_;
   result.compactions = compactions_;
   result.compactions_failed = compactions_failed_;
   result.time_retentions = time_retentions_;

@@ -66,7 +66,12 @@ base::Status Db::CutHead() {
     }
     // Before the head forgets deletions, which hide late samples too.
     RETURN_IF_ERROR(CutLate(maxt));
-    ASSIGN_OR_RETURN(const BlockMeta meta, WriteHeadBlock(options_.directory, mint, maxt));
+    auto written = WriteHeadBlock(options_.directory, mint, maxt);
+    if (!written && written.error().code == base::Code::kDataLoss) {
+      RETURN_IF_ERROR(HealHeadChunks({mint, maxt - 1}));
+      written = WriteHeadBlock(options_.directory, mint, maxt);
+    }
+    ASSIGN_OR_RETURN(const BlockMeta meta, std::move(written));
     if (meta.ulid != Ulid()) {
       ASSIGN_OR_RETURN(
           std::shared_ptr<Block> block,

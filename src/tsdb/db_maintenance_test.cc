@@ -279,6 +279,36 @@ TEST_F(MaintenanceTest, StartsWithoutADamagedBlock) {
   EXPECT_EQ(Read(*db).begin()->second.begin()->first, kStart + kRange);
 }
 
+// A finished chunk that its file has lost meanwhile comes back from the log when it is needed for a
+// block; before, it is an error of the queries that need it.
+TEST_F(MaintenanceTest, AHeadChunkDamagedWhileRunningComesBackFromTheLog) {
+  const auto db = Open();
+  Fill(*db, {1, 2, 3}, kStart, kStart + kRange + kRange / 4);
+  ASSERT_TRUE(db->Maintain().has_value());  // Finished chunks are written.
+  const std::string path = std::string(kDirectory) + "/chunks_head/000001";
+  const std::string content = disk_.Content(path);
+  ASSERT_GT(content.size(), 1000u);
+  disk_.Corrupt(path, content.size() / 2, static_cast<char>(~content[content.size() / 2]));
+  {
+    const auto querier = *db->OpenQuerier({});
+    const auto set = *querier->Select({});
+    int damaged = 0;
+    for (size_t i = 0; i < set->size(); ++i) {
+      model::SampleColumns samples;
+      const base::Status read = set->Read(i, {}, samples);
+      if (read) continue;
+      EXPECT_EQ(read.error().code, base::Code::kDataLoss);
+      ++damaged;
+    }
+    EXPECT_EQ(damaged, 1);
+  }
+  Fill(*db, {1, 2, 3}, kStart + kRange + kRange / 4, kStart + 3 * kRange);
+  ASSERT_TRUE(db->Maintain().has_value());
+  EXPECT_EQ(db->statistics().head_chunks_healed, 1u);
+  EXPECT_EQ(db->blocks()->size(), 2u);
+  EXPECT_EQ(Read(*db), model_);
+}
+
 // Everything acknowledged is there after a restart, whichever call of the disk fails meanwhile.
 TEST_F(MaintenanceTest, LosesNothingWhicheverCallFails) {
   for (int n = 0;; ++n) {

@@ -195,7 +195,7 @@ struct Head::Tally {
 };
 
 void Head::Publish(const std::vector<Entry>& batch, std::span<const BatchPart> more,
-                   const std::vector<Entry>& late) {
+                   const LateBatch& late) {
   Tally tally;
   {
     base::MutexLock lock(mutex_);
@@ -210,8 +210,11 @@ void Head::Publish(const std::vector<Entry>& batch, std::span<const BatchPart> m
       }
       PublishNumbers(part.numbers, tally);
     }
-    for (const Entry& entry : late) {
+    for (const Entry& entry : late.numbers) {
       late_samples_appended_ += late_.Insert(entry.slot, entry.t, entry.v) ? 1 : 0;
+    }
+    for (const HistogramEntry& entry : late.histograms) {
+      late_histograms_appended_ += late_.Insert(entry.slot, entry.t, entry.value) ? 1 : 0;
     }
     // Read by queries under the shared lock, so that they cover what they can see.
     if (tally.min < min_time_) min_time_ = tally.min;
@@ -394,6 +397,7 @@ Head::Statistics Head::statistics() const {
   result.chunk_bytes = chunk_files_->bytes() + histograms_.chunk_bytes();
   result.samples_appended = samples_appended_;
   result.late_samples_appended = late_samples_appended_;
+  result.late_histograms_appended = late_histograms_appended_;
   result.histograms_appended = histograms_appended_;
   result.min_time = min_time_;
   result.max_time = max_time_;

@@ -113,10 +113,22 @@ class Head {
     std::vector<Entry> numbers;
   };
 
+  // What of a batch is older than the newest of its series.
+  struct LateBatch {
+    std::vector<Entry> numbers;
+    std::vector<HistogramEntry> histograms;
+
+    bool empty() const { return numbers.empty() && histograms.empty(); }
+    void Clear() {
+      numbers.clear();
+      histograms.clear();
+    }
+  };
+
   // Makes a batch visible at once, with its `late` samples. Entries that Judge refuses are passed
   // over. One thread at a time.
   void Publish(const std::vector<Entry>& batch, std::span<const BatchPart> more = {},
-               const std::vector<Entry>& late = {}) EXCLUDES_LOCK(mutex_);
+               const LateBatch& late = {}) EXCLUDES_LOCK(mutex_);
 
   // Samples that Judge refuses as out of order or too old are taken as late ones where they are
   // less than `ms` older than the newest of all; 0: none is.
@@ -197,6 +209,17 @@ class Head {
   // Null: nothing.
   std::shared_ptr<const Intervals> DeletionsOf(Slot slot) const EXCLUDES_LOCK(mutex_);
 
+  // A finished chunk whose bytes cannot be read any more.
+  struct LostChunk {
+    Slot slot;
+    SealedChunk chunk;
+  };
+  // Those that begin in `range`; reads them all.
+  std::vector<LostChunk> FindLost(model::TimeRange range) const EXCLUDES_LOCK(mutex_);
+  // Puts a chunk of these samples in its place, none where there are none. Takes turns with Publish
+  // through the caller's commit lock.
+  void ReplaceLost(const LostChunk& lost, const model::SampleColumns& samples) EXCLUDES_LOCK(mutex_);
+
   // Moves open chunks together, so that memory that they have grown out of can be used again. Takes
   // the lock for short whiles.
   void Settle() EXCLUDES_LOCK(mutex_);
@@ -204,10 +227,11 @@ class Head {
   struct Statistics {
     uint64_t series = 0;
     uint64_t chunks = 0;
-    uint64_t chunk_bytes = 0;          // In files, or on the way there.
-    uint64_t samples_appended = 0;     // Numbers.
-    uint64_t histograms_appended = 0;  // Native ones.
-    uint64_t late_samples_appended = 0;
+    uint64_t chunk_bytes = 0;               // In files, or on the way there.
+    uint64_t samples_appended = 0;          // Numbers.
+    uint64_t histograms_appended = 0;       // Native ones.
+    uint64_t late_samples_appended = 0;     // Numbers.
+    uint64_t late_histograms_appended = 0;  // Native ones.
     uint64_t series_created = 0;
     uint64_t series_removed = 0;
     uint64_t truncations = 0;
@@ -299,6 +323,7 @@ class Head {
   LateSamples late_ GUARDED_BY(mutex_);
   std::atomic<int64_t> late_window_ms_{0};
   std::atomic<uint64_t> late_samples_appended_{0};
+  std::atomic<uint64_t> late_histograms_appended_{0};
   boost::unordered_flat_map<Slot, model::Metadata> metadata_ GUARDED_BY(mutex_);
   Slot first_hot_ GUARDED_BY(mutex_) = 0;  // Slots before it have been given back.
   std::vector<Slot> unlogged_ GUARDED_BY(mutex_);

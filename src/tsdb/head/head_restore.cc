@@ -1,4 +1,5 @@
-// How the head comes back at start: series from the log, finished chunks from their files.
+// How the head comes back at start: series from the log, finished chunks from their files; and how
+// a chunk comes back that is lost while it runs.
 
 #include <algorithm>
 #include <functional>
@@ -71,6 +72,51 @@ base::Status Head::FinishRestore() {
     if (samples.size() > 0) series.last_bits = std::bit_cast<uint64_t>(samples.v.back());
   }
   return {};
+}
+
+std::vector<Head::LostChunk> Head::FindLost(model::TimeRange range) const {
+  std::vector<LostChunk> candidates;
+  HeadChunks::View files;
+  {
+    base::SharedLock lock(mutex_);
+    files = chunk_files_->view();
+    for (Slot slot = first_hot_; slot < hot_.size(); ++slot) {
+      if (hot_[slot].removed() || hot_[slot].sealed == SlabPool::kNone) continue;
+      for (const SealedChunk& chunk : SealedOf(hot_[slot])) {
+        if (range.Contains(chunk.range.min)) candidates.push_back({slot, chunk});
+      }
+    }
+  }
+  std::erase_if(candidates, [&files](const LostChunk& candidate) {
+    const auto bytes = files.Read(candidate.chunk.location);
+    model::SampleColumns samples;
+    return bytes && chunk::DecodeXor(*bytes, {}, samples);
+  });
+  return candidates;
+}
+
+void Head::ReplaceLost(const LostChunk& lost, const model::SampleColumns& samples) {
+  base::MutexLock lock(mutex_);
+  HotSeries& series = hot_[lost.slot];
+  if (series.removed() || series.sealed == SlabPool::kNone) return;
+  std::vector<SealedChunk> chunks = SealedOf(series);
+  const auto found = std::ranges::find(chunks, lost.chunk.location, &SealedChunk::location);
+  if (found == chunks.end()) return;
+  if (samples.size() == 0) {
+    chunks.erase(found);
+    --chunks_;
+  } else {
+    chunk::XorChunk anew;
+    for (size_t i = 0; i < samples.size(); ++i) anew.Append(samples.t[i], samples.v[i]);
+    found->range = {samples.t.front(), samples.t.back()};
+    found->location = chunk_files_->Write({.ref = series.ref,
+                                           .range = found->range,
+                                           .encoding = chunk::Encoding::kXor,
+                                           .out_of_order = false,
+                                           .bytes = anew.bytes()});
+  }
+  pool_.Free(series.sealed);
+  series.sealed = EncodeSealed(pool_, chunks);
 }
 
 }  // namespace narthex::tsdb
