@@ -215,7 +215,8 @@ class Db final : public storage::Queryable,
   base::Status DropFromLog(const Block& deleted) REQUIRES_LOCK(maintenance_mutex_);
   void ReplaceBlocks(const Blocks& gone, std::shared_ptr<Block> added)
       REQUIRES_LOCK(maintenance_mutex_);
-  uint64_t WalBytes() const;  // Of both logs.
+  // On the disk: both logs with their checkpoint, and finished chunks.
+  uint64_t HeadBytes() const;
   bool HeadIsFull() const;
   std::string WalDirectory() const;
   std::string WblDirectory() const;

@@ -171,6 +171,37 @@ TEST_F(MaintenanceTest, DropsTheOldestBlocksOverTheSizeLimit) {
   EXPECT_FALSE(Read(*db).empty());  // The head stays.
 }
 
+// As upstream counts it: the logs, the checkpoint and the finished chunks of the head take room
+// too.
+TEST_F(MaintenanceTest, TheSizeLimitCountsTheHead) {
+  const auto db = Open();
+  Fill(*db, {1, 2}, kStart, kStart + 7 * kRange);
+  ASSERT_TRUE(db->Maintain().has_value());
+  uint64_t blocks = 0;
+  for (const auto& block : *db->blocks()) blocks += block->bytes();
+  uint64_t head = 0;
+  int checkpoints = 0;
+  for (const std::string name : {"wal", "chunks_head"}) {
+    const std::string directory = base::JoinPath(kDirectory, name);
+    const auto entries = *disk_.List(directory);
+    for (const base::DirectoryEntry& entry : entries) {
+      head += entry.size;
+      if (!entry.is_directory) continue;
+      ++checkpoints;
+      const auto segments = *disk_.List(base::JoinPath(directory, entry.name));
+      for (const base::DirectoryEntry& segment : segments) head += segment.size;
+    }
+  }
+  EXPECT_EQ(checkpoints, 1);
+  const size_t count = db->blocks()->size();
+  db->SetRetention({.bytes = blocks + head});
+  ASSERT_TRUE(db->Maintain().has_value());
+  EXPECT_EQ(db->blocks()->size(), count);
+  db->SetRetention({.bytes = blocks + head - 1});
+  ASSERT_TRUE(db->Maintain().has_value());
+  EXPECT_EQ(db->blocks()->size(), count - 1);
+}
+
 TEST_F(MaintenanceTest, ANewLimitHoldsFromTheNextRound) {
   const auto db = Open();
   Fill(*db, {1}, kStart, kStart + 4 * kRange);

@@ -291,6 +291,7 @@ void HeadChunks::AddFile(std::shared_ptr<File> file) {
 }
 
 HeadChunks::Location HeadChunks::Write(const Chunk& chunk) {
+  ++chunks_written_;
   base::MutexLock lock(mutex_);
   if (newest_ != nullptr) {
     base::MutexLock file_lock(newest_->mutex);
