@@ -94,6 +94,7 @@ class Server::State {
     stopping_ = true;
     for (const auto& server : servers_) server->Stop(kDrain);
     scrape_.Set(nullptr);
+    scrape_source_.ShowMetadataOf(nullptr);
     receiver_.reset();
     open_db_ = nullptr;
     db_.reset();
@@ -112,6 +113,7 @@ class Server::State {
       receiver_ = std::make_unique<remote::WriteReceiver>(
           *db_, env_.clock,
           remote::WriteReceiver::Options{.body_bytes_max = options_.body_bytes_max});
+      scrape_source_.ShowMetadataOf(receiver_.get());
     }
     open_db_ = db_.get();
     RETURN_IF_ERROR(Apply(std::move(config)));

@@ -36,7 +36,8 @@ class PeakMemory {
 
 void BM_CutBlock(benchmark::State& state) {
   const int64_t series = state.range(0);
-  constexpr int kScrapes = 724;  // Of 15 s: a little more than three hours.
+  const int64_t interval_ms = state.range(1) * 1000;
+  const int64_t scrapes = 3 * 3'600'000 / interval_ms + 4;  // A little more than three hours.
   TemporaryDirectory directory;
   base::ManualClock clock;
   for (auto _ : state) {
@@ -48,7 +49,7 @@ void BM_CutBlock(benchmark::State& state) {
     options.head_image = false;
     auto db = *Db::Open({base::PosixFileSystem(), clock}, base::NullLogger(), options);
     model::Timestamp t = 1'699'999'200'000;  // A multiple of two hours.
-    for (int scrape = 0; scrape < kScrapes; ++scrape, t += 15'000) {
+    for (int64_t scrape = 0; scrape < scrapes; ++scrape, t += interval_ms) {
       for (int64_t first = 0; first < series; first += kScrapedTarget) {
         const auto appender = db->OpenAppender();
         for (int64_t i = first; i < std::min(series, first + kScrapedTarget); ++i) {
@@ -74,13 +75,17 @@ void BM_CutBlock(benchmark::State& state) {
     state.counters["steady_MB"] = before / 1e6;
     state.counters["extra_MB"] = (peak.resident_bytes() - before) / 1e6;
     state.counters["chunks"] = static_cast<double>(meta.stats.chunks) / static_cast<double>(series);
+    state.counters["log"] = static_cast<double>(db->statistics().wal_bytes_written) /
+                            static_cast<double>(series * scrapes);
     state.counters["bytes"] = static_cast<double>(db->blocks()->front()->bytes()) / samples;
   }
 }
 BENCHMARK(BM_CutBlock)
-    ->ArgName("series")
-    ->Arg(100'000)
-    ->Arg(1'000'000)
+    ->ArgNames({"series", "interval"})
+    ->Args({100, 1})
+    ->Args({1'000, 1})
+    ->Args({10'000, 1})
+    ->Args({100'000, 15})
     ->Iterations(1)
     ->Unit(benchmark::kSecond);
 

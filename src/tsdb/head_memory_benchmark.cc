@@ -124,5 +124,61 @@ BENCHMARK(BM_Memory)
     ->Iterations(1)
     ->Unit(benchmark::kSecond);
 
+// A tenth of the series is replaced each minute, for hours of scrapes every 15 s: resident memory
+// per active series, hour by hour. The head keeps up to three hours, so that from the fourth on
+// nothing may grow.
+void BM_Churn(benchmark::State& state) {
+  const int64_t active = state.range(0);
+  TemporaryDirectory directory;
+  base::ManualClock clock;
+  for (auto _ : state) {
+    ScrapedValues values(static_cast<size_t>(active));
+    std::vector<storage::SeriesRef> refs(static_cast<size_t>(active));
+    std::vector<int64_t> names(static_cast<size_t>(active), -1);
+    malloc_trim(0);
+    const uint64_t before = base::ReadProcessUsage().resident_bytes;
+    Db::Options options{.directory = directory.path};
+    options.fsync = FsyncPolicy::kNone;
+    options.maintenance_ms = 0;
+    options.head_image = false;
+    auto db = *Db::Open({base::PosixFileSystem(), clock}, base::NullLogger(), options);
+    model::Timestamp t = 1'699'999'200'000;
+    int64_t next = 0;
+    for (int64_t minute = 0; minute < state.range(1) * 60; ++minute) {
+      // Whole targets come and go where there are that many.
+      const int64_t first = minute * (active / 10) % active;
+      for (int64_t i = 0; i < active; ++i) {
+        const bool replaced = i >= first && i < first + active / 10;
+        if (minute == 0 || replaced) names[static_cast<size_t>(i)] = -1;
+      }
+      for (int scrape = 0; scrape < 4; ++scrape, t += 15'000) {
+        const auto appender = db->OpenAppender();
+        for (int64_t i = 0; i < active; ++i) {
+          const auto at = static_cast<size_t>(i);
+          if (names[at] < 0) {
+            names[at] = next++;
+            refs[at] = *appender->Resolve(ScrapedSeries(names[at]));
+          }
+          appender->Append(refs[at], t, values.Next(at));
+        }
+        if (!appender->Commit()) state.SkipWithError("commit");
+      }
+      if (!db->Maintain()) state.SkipWithError("maintain");
+      if (minute % 60 == 59) {
+        malloc_trim(0);
+        const auto resident = static_cast<double>(base::ReadProcessUsage().resident_bytes - before);
+        state.counters["hour" + std::to_string(minute / 60 + 1)] =
+            resident / static_cast<double>(active);
+      }
+    }
+    state.counters["in_head"] = static_cast<double>(db->head().statistics().series);
+  }
+}
+BENCHMARK(BM_Churn)
+    ->ArgNames({"active", "hours"})
+    ->Args({10'000, 10})
+    ->Iterations(1)
+    ->Unit(benchmark::kSecond);
+
 }  // namespace
 }  // namespace narthex::tsdb

@@ -281,6 +281,11 @@ base::Result<std::unique_ptr<HeadChunks>> HeadChunks::Open(base::FileSystem& fil
             damage = Damage{file->path, offset, std::move(cause), false};
           });
       if (damage) damage->torn_tail = newest && damage->offset == good;
+      if (!mapping->intact()) {
+        report();
+        damage =
+            Damage{file->path, good, "the file was cut off, or cannot be read any more", false};
+      }
       report();
     }
     const bool empty = good <= kFileHeaderBytes && max_time == model::kTimestampMin;
@@ -356,6 +361,7 @@ void HeadChunks::AddFile(std::shared_ptr<File> file) {
 }
 
 HeadChunks::Location HeadChunks::Write(const Chunk& chunk) {
+  ++chunks_written_;
   base::MutexLock lock(mutex_);
   if (newest_ != nullptr) {
     base::MutexLock file_lock(newest_->mutex);

@@ -98,6 +98,7 @@ class HeadChunks {
   base::Status Truncate(model::Timestamp mint) EXCLUDES_LOCK(flush_mutex_, mutex_);
 
   uint64_t bytes() const EXCLUDES_LOCK(mutex_);  // Of all files.
+  uint64_t chunks_written() const { return chunks_written_; }
 
  private:
   struct File;
@@ -115,6 +116,7 @@ class HeadChunks {
   std::shared_ptr<File> newest_ GUARDED_BY(mutex_);  // Written to; null before the first chunk.
   uint32_t next_ GUARDED_BY(mutex_);
   std::atomic<uint64_t> pending_{0};
+  std::atomic<uint64_t> chunks_written_{0};
 };
 
 // Walks over the chunks of one file. Damage is passed over where the next chunk checks out behind
