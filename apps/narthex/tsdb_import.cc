@@ -121,6 +121,8 @@ base::Status Import(const Flags& flags) {
         begins.insert(BlockOf(t));
         return {};
       }));
+  // What was cut off reads as zeros, and would pass for a damaged line at best.
+  if (!file->intact()) return base::Fail(base::Code::kDataLoss, "{} was cut off", words[0]);
   RETURN_IF_ERROR(env.files.CreateDirectories(directory));
   base::Random random(base::RandomSeed());
   std::vector<std::shared_ptr<tsdb::Block>> blocks;

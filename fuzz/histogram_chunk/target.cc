@@ -36,7 +36,9 @@ void EncodeAnew(chunk::Encoding encoding, std::string_view bytes) {
     CHECK(chunk::Decode(part.encoding, part.bytes, {}, again));
   }
   CHECK(again.size() == values.size());
-  for (size_t i = 0; i < again.size(); ++i) CHECK(again[i].t == values[i].t);
+  for (size_t i = 0; i < again.size(); ++i) {
+    CHECK(again[i].t == values[i].t && again[i].start == values[i].start);
+  }
 }
 
 }  // namespace
@@ -49,6 +51,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   model::SampleColumns floats;
   std::ignore = chunk::DecodeFloatHistograms(bytes, {}, floats);
   Use(floats);
+  for (const chunk::Encoding encoding :
+       {chunk::Encoding::kHistogramStarts, chunk::Encoding::kFloatHistogramStarts}) {
+    model::SampleColumns samples;
+    std::ignore = chunk::Decode(encoding, bytes, {}, samples);
+    Use(samples);
+    EncodeAnew(encoding, bytes);
+  }
   EncodeAnew(chunk::Encoding::kHistogram, bytes);
   EncodeAnew(chunk::Encoding::kFloatHistogram, bytes);
   return 0;

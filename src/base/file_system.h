@@ -26,11 +26,15 @@ class File {
   virtual Result<uint64_t> Size() const = 0;
 };
 
-// A read-only mapping. The bytes live as long as the object.
+// A read-only mapping. The bytes live as long as the object. Where they cannot be had, because the
+// file was cut off meanwhile or its disk fails, they read as zeros.
 class MappedFile {
  public:
   virtual ~MappedFile() = default;
   virtual std::string_view bytes() const = 0;
+  // False once a read met bytes that could not be had. A file that was cut off within its last page
+  // reads as zeros from there on without that: who depends on it looks at its last bytes.
+  virtual bool intact() const = 0;
 };
 
 // Holds an advisory lock until it is destroyed.

@@ -47,6 +47,28 @@ TEST_P(FileSystemTest, AppendsReadsAndTruncates) {
   EXPECT_EQ(files().Open(Path("b"), FileSystem::Mode::kRead).error().code, Code::kNotFound);
 }
 
+TEST_P(FileSystemTest, AMappingOutlivesTheEndOfItsFile) {
+  if (!real()) return;  // A copy there.
+  const std::string content(100'000, 'x');
+  ASSERT_TRUE(WriteFileAtomically(files(), Path("m"), content).has_value());
+  // More than one table of guards; mappings of one file are cut off together.
+  std::vector<std::unique_ptr<MappedFile>> mappings;
+  for (int i = 0; i < 100; ++i) mappings.push_back(*files().Map(Path("m")));
+  EXPECT_EQ(mappings[0]->bytes(), content);
+  const auto file = *files().Open(Path("m"), FileSystem::Mode::kAppend);
+  ASSERT_TRUE(file->Truncate(5000).has_value());
+  for (const auto& mapping : mappings) {
+    EXPECT_EQ(mapping->bytes().substr(0, 5000), content.substr(0, 5000));
+    EXPECT_TRUE(mapping->intact());
+    EXPECT_EQ(mapping->bytes().substr(5000), std::string(95'000, '\0'));
+    EXPECT_FALSE(mapping->intact());
+  }
+  mappings.clear();
+  const auto again = *files().Map(Path("m"));
+  EXPECT_EQ(again->bytes().size(), 5000u);
+  EXPECT_TRUE(again->intact());
+}
+
 TEST_P(FileSystemTest, WritesAtomicallyAndLists) {
   ASSERT_TRUE(files().CreateDirectories(Path("x/y")).has_value());
   ASSERT_TRUE(WriteFileAtomically(files(), Path("x/f"), "one").has_value());

@@ -8,8 +8,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
 
 #include "base/file_system.h"
+#include "base/mapping_guard.h"
 
 namespace narthex::base {
 namespace {
@@ -91,14 +93,19 @@ class PosixFile final : public File {
 
 class PosixMapping final : public MappedFile {
  public:
-  explicit PosixMapping(std::string_view bytes) : bytes_(bytes) {}
+  explicit PosixMapping(std::string_view bytes) : bytes_(bytes) {
+    if (!bytes_.empty()) guard_.emplace(bytes_);
+  }
   ~PosixMapping() override {
+    guard_.reset();  // First: others may get these addresses.
     if (!bytes_.empty()) ::munmap(const_cast<char*>(bytes_.data()), bytes_.size());
   }
   std::string_view bytes() const override { return bytes_; }
+  bool intact() const override { return !guard_ || guard_->intact(); }
 
  private:
   std::string_view bytes_;
+  std::optional<MappingGuard> guard_;
 };
 
 class PosixLock final : public FileLock {

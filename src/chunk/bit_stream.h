@@ -43,6 +43,18 @@ class BitReader {
   }
   int64_t ReadVarint() { return base::UnZigZag(ReadUvarint()); }
 
+  // The same at any bit.
+  int64_t ReadVarintAnywhere() {
+    uint64_t value = 0;
+    for (unsigned shift = 0; shift < 70; shift += 7) {
+      const uint64_t byte = Read(8);
+      if (shift < 64) value |= (byte & 0x7f) << shift;
+      if (byte < 0x80) return base::UnZigZag(value);
+    }
+    position_ = bytes_.size() * 8 + 1;  // Longer than any.
+    return 0;
+  }
+
   bool overrun() const { return position_ > bytes_.size() * 8; }
 
  private:

@@ -6,64 +6,10 @@
 
 #include "base/bytes.h"
 #include "chunk/bit_stream.h"
+#include "chunk/varbit.h"
 
 namespace narthex::chunk {
 namespace {
-
-// Payload widths of varbit integers; a prefix of i ones and a zero stands for the i-th, eight ones
-// for the last.
-constexpr unsigned kWidths[] = {0, 3, 6, 9, 12, 18, 25, 56, 64};
-
-void PutPrefixed(BitString& out, unsigned which, uint64_t value) {
-  out.Put(which == 8 ? 0xff : (uint64_t{1} << (which + 1)) - 2, which == 8 ? 8 : which + 1);
-  const unsigned width = kWidths[which];
-  if (width == 64) {
-    out.Put(value, 64);
-  } else if (width > 0) {
-    out.Put(value & ((uint64_t{1} << width) - 1), width);
-  }
-}
-
-void PutVarbitInt(BitString& out, int64_t value) {
-  unsigned which = value == 0 ? 0 : 1;
-  // A field of n bits holds -(2^(n-1)-1) … 2^(n-1).
-  while (which > 0 && which < 8) {
-    const int64_t half = int64_t{1} << (kWidths[which] - 1);
-    if (-(half - 1) <= value && value <= half) break;
-    ++which;
-  }
-  PutPrefixed(out, which, static_cast<uint64_t>(value));
-}
-
-void PutVarbitUint(BitString& out, uint64_t value) {
-  unsigned which = 0;
-  while (which < 8 && (value >> kWidths[which]) != 0) ++which;
-  PutPrefixed(out, which, value);
-}
-
-unsigned ReadPrefix(BitReader& reader) {
-  const auto ones = static_cast<unsigned>(std::countl_one(reader.Peek()));
-  if (ones >= 8) {
-    reader.Skip(8);
-    return 8;
-  }
-  reader.Skip(ones + 1);
-  return ones;
-}
-
-uint64_t ReadVarbitUint(BitReader& reader) {
-  const unsigned width = kWidths[ReadPrefix(reader)];
-  if (width == 64) return reader.Read64();
-  return width == 0 ? 0 : reader.Read(width);
-}
-
-int64_t ReadVarbitInt(BitReader& reader) {
-  const unsigned width = kWidths[ReadPrefix(reader)];
-  if (width == 0) return 0;
-  if (width == 64) return static_cast<int64_t>(reader.Read64());
-  const auto value = static_cast<int64_t>(reader.Read(width));
-  return value > int64_t{1} << (width - 1) ? value - (int64_t{1} << width) : value;
-}
 
 void PutXor(BitString& out, XorState& state, double value) {
   const auto bits = std::bit_cast<uint64_t>(value);
@@ -251,13 +197,18 @@ void Spread(const std::vector<double>& counts, const Layout& layout, model::Floa
   h.negative.assign(middle, counts.end());
 }
 
-// Calls `emit` with time, number in the chunk, header, layout, counts (null of a stale marker) and
-// sum of each sample in `range`.
+// Calls `emit` with time, start time, number in the chunk, header, layout, counts (null of a stale
+// marker) and sum of each sample in `range`.
 template <class Count, class State, class Emit>
-base::Status Walk(std::string_view bytes, model::TimeRange range, const Emit& emit) {
+base::Status Walk(std::string_view bytes, StartTimes with_starts, model::TimeRange range,
+                  const Emit& emit) {
   if (bytes.size() < 3) return base::Fail(base::Code::kDataLoss, "histogram chunk: no header");
-  const auto count = base::LoadBigEndian<uint16_t>(bytes.data());
-  const auto header = static_cast<ResetHeader>(static_cast<uint8_t>(bytes[2]) >> 6);
+  const bool has_starts = with_starts == StartTimes::kPresent;
+  const auto counted = base::LoadBigEndian<uint16_t>(bytes.data());
+  const auto count = static_cast<uint16_t>(has_starts ? counted & kCountMaxWithStarts : counted);
+  const auto header =
+      static_cast<ResetHeader>(static_cast<uint8_t>(bytes[has_starts ? 0 : 2]) >> 6);
+  StartTimeReader starts(has_starts ? static_cast<uint8_t>(bytes[kStartHeaderOffset]) : uint8_t{0});
   if (count == 0) return {};
   const auto damaged = [count](unsigned number) {
     return base::Fail(base::Code::kDataLoss, "histogram chunk: damaged at sample {} of {}", number,
@@ -274,6 +225,7 @@ base::Status Walk(std::string_view bytes, model::TimeRange range, const Emit& em
   int64_t t = 0;
   int64_t delta = 0;
   for (unsigned number = 0; number < count; ++number) {
+    const int64_t before = t;
     if (number == 0) {
       t = ReadVarbitInt(reader);
     } else {
@@ -290,19 +242,22 @@ base::Status Walk(std::string_view bytes, model::TimeRange range, const Emit& em
     // A stale marker has no buckets.
     const bool stale = sum.bits == model::kStaleNanBits;
     if (!stale) fits = fits && ReadCounts(reader, number, 2, width, counts, states);
+    starts.Read(reader, number, t, before);
     if (!fits || reader.overrun()) return damaged(number);
     if (t > range.max) break;
     if (t < range.min) continue;
-    emit(t, number, header, layout, stale ? nullptr : &counts, std::bit_cast<double>(sum.bits));
+    emit(t, starts.start(), number, header, layout, stale ? nullptr : &counts,
+         std::bit_cast<double>(sum.bits));
   }
   return {};
 }
 
 template <class Count, class State>
-base::Status Decode(std::string_view bytes, model::TimeRange range, model::SampleColumns& out) {
+base::Status Decode(std::string_view bytes, StartTimes starts, model::TimeRange range,
+                    model::SampleColumns& out) {
   return Walk<Count, State>(
-      bytes, range,
-      [&out](int64_t t, unsigned number, ResetHeader header, const Layout& layout,
+      bytes, starts, range,
+      [&out](int64_t t, int64_t start, unsigned number, ResetHeader header, const Layout& layout,
              const std::vector<Count>* counts, double sum) {
         model::FloatHistogram h;
         if (counts != nullptr) {
@@ -316,6 +271,7 @@ base::Status Decode(std::string_view bytes, model::TimeRange range, model::Sampl
           h.hint = model::ResetHint::kNotReset;
         }
         out.Add(t, std::make_shared<const model::FloatHistogram>(std::move(h)));
+        out.SetLastStart(start);
       });
 }
 
@@ -339,11 +295,11 @@ void SpreadExactly(const std::vector<int64_t>& counts, const Layout& layout,
 }
 
 template <class Count, class State, class Histogram>
-base::Status DecodeInto(std::string_view bytes, model::TimeRange range,
+base::Status DecodeInto(std::string_view bytes, StartTimes starts, model::TimeRange range,
                         std::vector<HistogramSample<Histogram>>& out) {
   return Walk<Count, State>(
-      bytes, range,
-      [&out](int64_t t, unsigned number, ResetHeader header, const Layout& layout,
+      bytes, starts, range,
+      [&out](int64_t t, int64_t start, unsigned number, ResetHeader header, const Layout& layout,
              const std::vector<Count>* counts, double sum) {
         Histogram h;
         if (counts != nullptr) SpreadExactly(*counts, layout, h);
@@ -355,31 +311,16 @@ base::Status DecodeInto(std::string_view bytes, model::TimeRange range,
         } else if (header == ResetHeader::kReset) {
           h.hint = model::ResetHint::kReset;
         }
-        out.push_back({t, std::move(h)});
+        out.push_back({t, std::move(h), start});
       });
 }
 
 }  // namespace
 
-void BitString::Put(uint64_t value, unsigned count) {
-  while (count > 0) {
-    if (free_ == 0) {
-      bytes_ += '\0';
-      free_ = 8;
-    }
-    const unsigned taken = std::min(count, free_);
-    const uint64_t part = (value >> (count - taken)) & ((uint64_t{1} << taken) - 1);
-    bytes_.back() = static_cast<char>(static_cast<uint8_t>(bytes_.back()) |
-                                      static_cast<uint8_t>(part << (free_ - taken)));
-    free_ -= taken;
-    count -= taken;
-  }
-}
-
 template <class Histogram, class Bucket>
 void BasicHistogramChunk<Histogram, Bucket>::PutLayout(const Histogram& h) {
   out_.Put(0, 16);
-  out_.Put(static_cast<uint64_t>(header_) << 6, 8);
+  out_.Put(with_starts_ ? 0 : static_cast<uint64_t>(header_) << 6, 8);
   PutZeroThreshold(out_, h.zero_threshold);
   PutVarbitInt(out_, h.schema);
   PutSpans(out_, h.positive_spans);
@@ -390,10 +331,11 @@ void BasicHistogramChunk<Histogram, Bucket>::PutLayout(const Histogram& h) {
 }
 
 template <class Histogram, class Bucket>
-bool BasicHistogramChunk<Histogram, Bucket>::Append(model::Timestamp t, const Histogram& h) {
+bool BasicHistogramChunk<Histogram, Bucket>::Append(model::Timestamp t, const Histogram& h,
+                                                    model::Timestamp start) {
   constexpr bool kFloat = std::is_same_v<Bucket, double>;
   const bool stale = model::IsStaleNan(h.sum);
-  if (count_ == 0xffff) return false;
+  if (count_ == count_max()) return false;
   if (count_ > 0 && !stale) {
     const bool same =
         !model::IsStaleNan(last_.sum) && h.schema == last_.schema &&
@@ -457,10 +399,12 @@ bool BasicHistogramChunk<Histogram, Bucket>::Append(model::Timestamp t, const Hi
       PutXor(out_, sum_, h.sum);
     }
   }
+  if (with_starts_) starts_.Put(out_, count_, t, last_time_, start);
   last_ = h;
   last_time_ = t;
   ++count_;
-  base::StoreBigEndian(out_.bytes().data(), count_);
+  const auto began = static_cast<uint16_t>(with_starts_ ? static_cast<unsigned>(header_) << 14 : 0);
+  base::StoreBigEndian(out_.bytes().data(), static_cast<uint16_t>(began | count_));
   return true;
 }
 
@@ -468,23 +412,25 @@ template class BasicHistogramChunk<model::IntegerHistogram, int64_t>;
 template class BasicHistogramChunk<model::FloatHistogram, double>;
 
 base::Status DecodeHistograms(std::string_view bytes, model::TimeRange range,
-                              model::SampleColumns& out) {
-  return Decode<int64_t, int64_t>(bytes, range, out);
+                              model::SampleColumns& out, StartTimes starts) {
+  return Decode<int64_t, int64_t>(bytes, starts, range, out);
 }
 
 base::Status DecodeFloatHistograms(std::string_view bytes, model::TimeRange range,
-                                   model::SampleColumns& out) {
-  return Decode<double, XorState>(bytes, range, out);
+                                   model::SampleColumns& out, StartTimes starts) {
+  return Decode<double, XorState>(bytes, starts, range, out);
 }
 
 base::Status DecodeExactly(std::string_view bytes, model::TimeRange range,
-                           std::vector<HistogramSample<model::IntegerHistogram>>& out) {
-  return DecodeInto<int64_t, int64_t>(bytes, range, out);
+                           std::vector<HistogramSample<model::IntegerHistogram>>& out,
+                           StartTimes starts) {
+  return DecodeInto<int64_t, int64_t>(bytes, starts, range, out);
 }
 
 base::Status DecodeExactly(std::string_view bytes, model::TimeRange range,
-                           std::vector<HistogramSample<model::FloatHistogram>>& out) {
-  return DecodeInto<double, XorState>(bytes, range, out);
+                           std::vector<HistogramSample<model::FloatHistogram>>& out,
+                           StartTimes starts) {
+  return DecodeInto<double, XorState>(bytes, starts, range, out);
 }
 
 }  // namespace narthex::chunk

@@ -6,14 +6,15 @@
 #include <vector>
 
 #include "base/result.h"
+#include "chunk/bit_string.h"
+#include "chunk/start_times.h"
 #include "model/histogram.h"
 #include "model/sample.h"
 
 namespace narthex::chunk {
 
 // Growing chunks of native histograms in Prometheus's encodings 2 (whole counts) and 3 (float
-// counts): the number of samples (2 bytes), a byte whose top bits say how the chunk began, the
-// layout that all samples share, then per sample the differences to the one before.
+// counts), or 5 and 6, which are the same with start times: docs/format/histogram-chunk.md.
 // Source: Prometheus, tsdb/chunkenc. One thread at a time.
 
 // How a chunk began; the top bits of its third byte.
@@ -24,18 +25,8 @@ enum class ResetHeader : uint8_t {
   kGauge = 0b11,
 };
 
-// Appends bits from the highest to the lowest of each byte.
-class BitString {
- public:
-  // REQUIRES: count <= 64.
-  void Put(uint64_t value, unsigned count);
-  std::string& bytes() { return bytes_; }
-  const std::string& bytes() const { return bytes_; }
-
- private:
-  std::string bytes_;
-  unsigned free_ = 0;  // Bits of the last byte.
-};
+// Chunks with start times keep how they began in the top bits of the number of samples.
+inline constexpr uint16_t kCountMaxWithStarts = 0x3fff;
 
 // The state of a value that is stored as XOR with the one before.
 struct XorState {
@@ -47,16 +38,20 @@ struct XorState {
 template <class Histogram, class Bucket>
 class BasicHistogramChunk {
  public:
-  explicit BasicHistogramChunk(ResetHeader header = ResetHeader::kUnknown) : header_(header) {}
+  // `with_starts`: of the encodings with start times.
+  explicit BasicHistogramChunk(ResetHeader header = ResetHeader::kUnknown, bool with_starts = false)
+      : header_(header), with_starts_(with_starts) {}
 
   // False when the sample has another layout than the chunk, or the chunk is full: the caller
   // begins a new one. A stale marker (by its sum) fits always, and nothing else after it.
-  // REQUIRES: t is larger than the last one.
-  bool Append(model::Timestamp t, const Histogram& h);
+  // REQUIRES: t is larger than the last one; `start` is 0 without start times.
+  bool Append(model::Timestamp t, const Histogram& h, model::Timestamp start = 0);
 
   uint16_t count() const { return count_; }
   std::string_view bytes() const { return out_.bytes(); }
   ResetHeader header() const { return header_; }
+  bool with_starts() const { return with_starts_; }
+  uint16_t count_max() const { return with_starts_ ? kCountMaxWithStarts : 0xffff; }
   // REQUIRES: count() > 0.
   model::Timestamp last_time() const { return last_time_; }
   const Histogram& last() const { return last_; }
@@ -65,6 +60,8 @@ class BasicHistogramChunk {
   void PutLayout(const Histogram& h);
 
   ResetHeader header_;
+  bool with_starts_;
+  StartTimeWriter starts_;
   BitString out_;
   Histogram last_;  // Its layout is that of the chunk.
   model::Timestamp last_time_ = 0;
@@ -79,12 +76,16 @@ class BasicHistogramChunk {
 using HistogramChunk = BasicHistogramChunk<model::IntegerHistogram, int64_t>;
 using FloatHistogramChunk = BasicHistogramChunk<model::FloatHistogram, double>;
 
+// Whether a chunk is of the encodings 5 and 6.
+enum class StartTimes : bool { kNone, kPresent };
+
 // Append the samples of a chunk that lie in `range` to `out`; all but the first of a chunk say that
 // there was no reset. Error: kDataLoss where the bytes do not fit; what came before is in `out`.
 base::Status DecodeHistograms(std::string_view bytes, model::TimeRange range,
-                              model::SampleColumns& out);
+                              model::SampleColumns& out, StartTimes starts = StartTimes::kNone);
 base::Status DecodeFloatHistograms(std::string_view bytes, model::TimeRange range,
-                                   model::SampleColumns& out);
+                                   model::SampleColumns& out,
+                                   StartTimes starts = StartTimes::kNone);
 
 // The same with whole counts kept whole, which floats hold up to 2^53 only. Of a chunk that says it
 // began with a reset, the first sample says so.
@@ -92,10 +93,13 @@ template <class Histogram>
 struct HistogramSample {
   model::Timestamp t;
   Histogram histogram;
+  model::Timestamp start = 0;  // 0: none known.
 };
 base::Status DecodeExactly(std::string_view bytes, model::TimeRange range,
-                           std::vector<HistogramSample<model::IntegerHistogram>>& out);
+                           std::vector<HistogramSample<model::IntegerHistogram>>& out,
+                           StartTimes starts = StartTimes::kNone);
 base::Status DecodeExactly(std::string_view bytes, model::TimeRange range,
-                           std::vector<HistogramSample<model::FloatHistogram>>& out);
+                           std::vector<HistogramSample<model::FloatHistogram>>& out,
+                           StartTimes starts = StartTimes::kNone);
 
 }  // namespace narthex::chunk

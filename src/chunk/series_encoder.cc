@@ -5,6 +5,7 @@
 #include <iterator>
 #include <utility>
 
+#include "base/bytes.h"
 #include "base/check.h"
 
 namespace narthex::chunk {
@@ -203,10 +204,10 @@ bool SameBits(const Histogram& a, const Histogram& b) {
 }
 
 template <class Histogram>
-base::Status DecodeValues(std::string_view bytes, model::TimeRange range,
+base::Status DecodeValues(std::string_view bytes, model::TimeRange range, StartTimes starts,
                           std::vector<TimedValue>& out) {
   std::vector<HistogramSample<Histogram>> samples;
-  base::Status decoded = DecodeExactly(bytes, range, samples);
+  base::Status decoded = DecodeExactly(bytes, range, samples, starts);
   for (auto& sample : samples) {
     if (model::IsStaleNan(sample.histogram.sum)) continue;
     base::Status valid;
@@ -219,7 +220,9 @@ base::Status DecodeValues(std::string_view bytes, model::TimeRange range,
       return base::Fail(base::Code::kDataLoss, "histogram chunk: {}", valid.error().message);
     }
   }
-  for (auto& sample : samples) out.push_back({sample.t, std::move(sample.histogram)});
+  for (auto& sample : samples) {
+    out.push_back({sample.t, std::move(sample.histogram), sample.start});
+  }
   return decoded;
 }
 
@@ -239,6 +242,12 @@ base::Status Decode(Encoding encoding, std::string_view bytes, model::TimeRange 
       return DecodeHistograms(bytes, range, out);
     case Encoding::kFloatHistogram:
       return DecodeFloatHistograms(bytes, range, out);
+    case Encoding::kXor2:
+      return DecodeXor2(bytes, range, out);
+    case Encoding::kHistogramStarts:
+      return DecodeHistograms(bytes, range, out, StartTimes::kPresent);
+    case Encoding::kFloatHistogramStarts:
+      return DecodeFloatHistograms(bytes, range, out, StartTimes::kPresent);
     default:
       return Unread(encoding);
   }
@@ -247,19 +256,34 @@ base::Status Decode(Encoding encoding, std::string_view bytes, model::TimeRange 
 base::Status Decode(Encoding encoding, std::string_view bytes, model::TimeRange range,
                     std::vector<TimedValue>& out) {
   switch (encoding) {
-    case Encoding::kXor: {
+    case Encoding::kXor:
+    case Encoding::kXor2: {
       model::SampleColumns samples;
-      base::Status decoded = DecodeXor(bytes, range, samples);
-      for (size_t i = 0; i < samples.size(); ++i) out.push_back({samples.t[i], samples.v[i]});
+      base::Status decoded = encoding == Encoding::kXor ? DecodeXor(bytes, range, samples)
+                                                        : DecodeXor2(bytes, range, samples);
+      for (size_t i = 0; i < samples.size(); ++i) {
+        out.push_back({samples.t[i], samples.v[i], samples.Start(i)});
+      }
       return decoded;
     }
     case Encoding::kHistogram:
-      return DecodeValues<IntegerHistogram>(bytes, range, out);
+      return DecodeValues<IntegerHistogram>(bytes, range, StartTimes::kNone, out);
     case Encoding::kFloatHistogram:
-      return DecodeValues<FloatHistogram>(bytes, range, out);
+      return DecodeValues<FloatHistogram>(bytes, range, StartTimes::kNone, out);
+    case Encoding::kHistogramStarts:
+      return DecodeValues<IntegerHistogram>(bytes, range, StartTimes::kPresent, out);
+    case Encoding::kFloatHistogramStarts:
+      return DecodeValues<FloatHistogram>(bytes, range, StartTimes::kPresent, out);
     default:
       return Unread(encoding);
   }
+}
+
+uint16_t CountSamples(Encoding encoding, std::string_view bytes) {
+  if (bytes.size() < 2) return 0;
+  const auto count = base::LoadBigEndian<uint16_t>(bytes.data());
+  const bool flagged = KeepsStarts(encoding) && IsHistogram(encoding);
+  return static_cast<uint16_t>(flagged ? count & kCountMaxWithStarts : count);
 }
 
 bool SameValue(const Value& a, const Value& b) {
@@ -274,8 +298,13 @@ bool SameValue(const Value& a, const Value& b) {
 }
 
 Encoding SeriesEncoder::encoding() const {
-  constexpr Encoding kOf[] = {Encoding::kNone, Encoding::kXor, Encoding::kHistogram,
-                              Encoding::kFloatHistogram};
+  if (const auto* const whole = std::get_if<HistogramChunk>(&open_)) {
+    return whole->with_starts() ? Encoding::kHistogramStarts : Encoding::kHistogram;
+  }
+  if (const auto* const floats = std::get_if<FloatHistogramChunk>(&open_)) {
+    return floats->with_starts() ? Encoding::kFloatHistogramStarts : Encoding::kFloatHistogram;
+  }
+  constexpr Encoding kOf[] = {Encoding::kNone, Encoding::kXor, Encoding::kXor2};
   return kOf[open_.index()];
 }
 
@@ -304,11 +333,13 @@ std::string_view SeriesEncoder::bytes() const {
 }
 
 bool SeriesEncoder::EndsWith(const Value& value) const {
-  if (const auto* const open = std::get_if<XorChunk>(&open_)) {
+  const auto ends = [&value](const auto& open) {
     const double* const v = std::get_if<double>(&value);
     return v != nullptr &&
-           std::bit_cast<uint64_t>(*v) == std::bit_cast<uint64_t>(open->last_value());
-  }
+           std::bit_cast<uint64_t>(*v) == std::bit_cast<uint64_t>(open.last_value());
+  };
+  if (const auto* const open = std::get_if<XorChunk>(&open_)) return ends(*open);
+  if (const auto* const open = std::get_if<Xor2Chunk>(&open_)) return ends(*open);
   if (const auto* const open = std::get_if<HistogramChunk>(&open_)) {
     const auto* const h = std::get_if<IntegerHistogram>(&value);
     return h != nullptr && SameBits(*h, open->last());
@@ -333,23 +364,35 @@ bool SeriesEncoder::Full(Timestamp t) const {
       FloorDivide(t, limits_.range_ms) != FloorDivide(open_min_, limits_.range_ms)) {
     return true;
   }
-  if (encoding() == Encoding::kXor) return count() >= limits_.samples;
-  return count() == XorChunk::kSamplesMax ||
+  if (!IsHistogram(encoding())) return count() >= limits_.samples;
+  const uint16_t count_max = KeepsStarts(encoding()) ? kCountMaxWithStarts : XorChunk::kSamplesMax;
+  return count() == count_max ||
          (bytes().size() >= limits_.histogram_bytes && count() >= kHistogramSamplesMin);
 }
 
-void SeriesEncoder::AppendNumber(Timestamp t, double v) {
-  if (encoding() != Encoding::kXor || Full(t)) {
+bool SeriesEncoder::Takes(Timestamp start) const { return start == 0 || KeepsStarts(encoding()); }
+
+void SeriesEncoder::AppendNumber(Timestamp t, double v, Timestamp start) {
+  const bool numbers = encoding() == Encoding::kXor || encoding() == Encoding::kXor2;
+  if (!numbers || !Takes(start) || Full(t)) {
     Finish();
-    open_ = XorChunk();
+    if (start == 0) {
+      open_ = XorChunk();
+    } else {
+      open_ = Xor2Chunk();
+    }
     open_min_ = t;
   }
-  std::get<XorChunk>(open_).Append(t, v);
+  if (auto* const plain = std::get_if<XorChunk>(&open_)) {
+    plain->Append(t, v);
+  } else {
+    std::get<Xor2Chunk>(open_).Append(t, v, start);
+  }
   last_time_ = t;
 }
 
 template <class Chunk, class Histogram>
-void SeriesEncoder::AppendHistogram(Timestamp t, const Histogram& sample) {
+void SeriesEncoder::AppendHistogram(Timestamp t, const Histogram& sample, Timestamp start) {
   Histogram h = sample;
   if (model::IsStaleNan(h.sum)) {
     h = Histogram();
@@ -364,7 +407,7 @@ void SeriesEncoder::AppendHistogram(Timestamp t, const Histogram& sample) {
                                                      : ResetHeader::kUnknown;
   if (auto* const open = std::get_if<Chunk>(&open_)) {
     const Fit fit = Judge(*open, h);
-    const bool full = Full(t);
+    const bool full = Full(t) || !Takes(start);
     if (fit == Fit::kHere && !full) {
       if (!model::IsStaleNan(h.sum)) {
         bool wider = false;
@@ -374,16 +417,19 @@ void SeriesEncoder::AppendHistogram(Timestamp t, const Histogram& sample) {
         Relay(h, layout);
         if (wider) {
           std::vector<HistogramSample<Histogram>> samples;
-          CHECK(DecodeExactly(open->bytes(), {}, samples).has_value());
-          Chunk anew(open->header());
+          const bool with_starts = open->with_starts();
+          CHECK(DecodeExactly(open->bytes(), {}, samples,
+                              with_starts ? StartTimes::kPresent : StartTimes::kNone)
+                    .has_value());
+          Chunk anew(open->header(), with_starts);
           for (auto& before : samples) {
             Relay(before.histogram, layout);
-            CHECK(anew.Append(before.t, before.histogram));
+            CHECK(anew.Append(before.t, before.histogram, before.start));
           }
           *open = std::move(anew);
         }
       }
-      CHECK(open->Append(t, h));
+      CHECK(open->Append(t, h, start));
       last_time_ = t;
       return;
     }
@@ -394,35 +440,35 @@ void SeriesEncoder::AppendHistogram(Timestamp t, const Histogram& sample) {
     }
   }
   Finish();
-  Chunk& chunk = open_.template emplace<Chunk>(header);
-  CHECK(chunk.Append(t, h));
+  Chunk& chunk = open_.template emplace<Chunk>(header, start != 0);
+  CHECK(chunk.Append(t, h, start));
   open_min_ = t;
   last_time_ = t;
 }
 
-void SeriesEncoder::Append(Timestamp t, const Value& value) {
+void SeriesEncoder::Append(Timestamp t, const Value& value, Timestamp start) {
   if (const double* const v = std::get_if<double>(&value)) {
-    if (model::IsStaleNan(*v) && encoding() == Encoding::kHistogram) {
+    if (model::IsStaleNan(*v) && std::holds_alternative<HistogramChunk>(open_)) {
       IntegerHistogram stale;
       stale.sum = *v;
-      return AppendHistogram<HistogramChunk>(t, stale);
+      return AppendHistogram<HistogramChunk>(t, stale, start);
     }
-    if (model::IsStaleNan(*v) && encoding() == Encoding::kFloatHistogram) {
+    if (model::IsStaleNan(*v) && std::holds_alternative<FloatHistogramChunk>(open_)) {
       FloatHistogram stale;
       stale.sum = *v;
-      return AppendHistogram<FloatHistogramChunk>(t, stale);
+      return AppendHistogram<FloatHistogramChunk>(t, stale, start);
     }
-    return AppendNumber(t, *v);
+    return AppendNumber(t, *v, start);
   }
   if (const auto* const h = std::get_if<IntegerHistogram>(&value)) {
-    return AppendHistogram<HistogramChunk>(t, *h);
+    return AppendHistogram<HistogramChunk>(t, *h, start);
   }
-  AppendHistogram<FloatHistogramChunk>(t, std::get<FloatHistogram>(value));
+  AppendHistogram<FloatHistogramChunk>(t, std::get<FloatHistogram>(value), start);
 }
 
 std::vector<FinishedChunk> Encode(const std::vector<TimedValue>& values, uint16_t samples) {
   SeriesEncoder encoder({.samples = samples});
-  for (const auto& [t, value] : values) encoder.Append(t, value);
+  for (const auto& [t, value, start] : values) encoder.Append(t, value, start);
   encoder.Finish();
   return encoder.TakeFinished();
 }

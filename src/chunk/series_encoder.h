@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "chunk/histogram_chunk.h"
+#include "chunk/xor2_chunk.h"
 #include "chunk/xor_chunk.h"
 #include "model/histogram.h"
 #include "model/sample.h"
@@ -19,6 +20,7 @@ using Value = std::variant<double, model::IntegerHistogram, model::FloatHistogra
 struct TimedValue {
   model::Timestamp t;
   Value value;
+  model::Timestamp start = 0;  // When what it counts began; 0: unknown.
 };
 
 // Bit for bit; histograms whatever their layout and hint.
@@ -31,6 +33,9 @@ base::Status Decode(Encoding encoding, std::string_view bytes, model::TimeRange 
                     model::SampleColumns& out);
 base::Status Decode(Encoding encoding, std::string_view bytes, model::TimeRange range,
                     std::vector<TimedValue>& out);
+
+// The number of samples of a chunk, as its header says; 0 without one.
+uint16_t CountSamples(Encoding encoding, std::string_view bytes);
 
 struct FinishedChunk {
   Encoding encoding;
@@ -55,9 +60,10 @@ class SeriesEncoder {
   };
   explicit SeriesEncoder(Limits limits) : limits_(limits) {}
 
-  // A stale marker among histograms becomes one of theirs. REQUIRES: t is larger than the last one;
+  // A stale marker among histograms becomes one of theirs. Where a sample has a start time, not 0,
+  // it goes into a chunk of an encoding that keeps those. REQUIRES: t is larger than the last one;
   // histograms are valid.
-  void Append(model::Timestamp t, const Value& value);
+  void Append(model::Timestamp t, const Value& value, model::Timestamp start = 0);
 
   // Chunks that are done since the last call, in time order.
   std::vector<FinishedChunk> TakeFinished();
@@ -75,13 +81,15 @@ class SeriesEncoder {
   bool EndsWith(const Value& value) const;
 
  private:
-  void AppendNumber(model::Timestamp t, double v);
+  void AppendNumber(model::Timestamp t, double v, model::Timestamp start);
   template <class Chunk, class Histogram>
-  void AppendHistogram(model::Timestamp t, const Histogram& h);
+  void AppendHistogram(model::Timestamp t, const Histogram& h, model::Timestamp start);
+  // Whether the open chunk takes a sample with that start time.
+  bool Takes(model::Timestamp start) const;
   bool Full(model::Timestamp t) const;
 
   const Limits limits_;
-  std::variant<std::monostate, XorChunk, HistogramChunk, FloatHistogramChunk> open_;
+  std::variant<std::monostate, XorChunk, Xor2Chunk, HistogramChunk, FloatHistogramChunk> open_;
   model::Timestamp open_min_ = 0;
   model::Timestamp last_time_ = 0;
   std::vector<FinishedChunk> finished_;

@@ -16,8 +16,19 @@ enum class Encoding : uint8_t {
   kXor = 1,
   kHistogram = 2,
   kFloatHistogram = 3,
-  kXor2 = 4,
+  kXor2 = 4,  // Those with start times: numbers,
+  kHistogramStarts = 5,
+  kFloatHistogramStarts = 6,
 };
+
+constexpr bool KeepsStarts(Encoding encoding) {
+  return encoding == Encoding::kXor2 || encoding == Encoding::kHistogramStarts ||
+         encoding == Encoding::kFloatHistogramStarts;
+}
+constexpr bool IsHistogram(Encoding encoding) {
+  return encoding == Encoding::kHistogram || encoding == Encoding::kFloatHistogram ||
+         encoding == Encoding::kHistogramStarts || encoding == Encoding::kFloatHistogramStarts;
+}
 
 // Where a growing chunk stands, for those who keep its bytes themselves.
 struct XorCursor {

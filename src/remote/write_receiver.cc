@@ -24,7 +24,7 @@ using storage::SeriesRef;
 namespace {
 
 // Field numbers. Source: prometheus/prometheus, prompb/{remote,types}.proto.
-enum class WriteRequestField : protozero::pbf_tag_type { kTimeSeries = 1, kMetadata = 3 };
+enum class WriteRequestField : protozero::pbf_tag_type { kTimeSeries = 1 };
 enum class TimeSeriesField : protozero::pbf_tag_type {
   kLabels = 1,
   kSamples = 2,
@@ -218,7 +218,8 @@ WriteReceiver::WriteReceiver(storage::Appendable& storage, const base::Clock& cl
     : storage_(storage),
       clock_(clock),
       options_(options),
-      identities_(std::make_unique<Identities>(clock)) {}
+      identities_(std::make_unique<Identities>(clock)),
+      metadata_(clock) {}
 WriteReceiver::~WriteReceiver() = default;
 
 net::HttpResponse WriteReceiver::Handle(const net::HttpRequest& request) {
@@ -348,7 +349,9 @@ base::Status WriteReceiver::Write(std::string_view body) {
   } catch (const protozero::exception& error) {
     return Fail(Code::kInvalidArgument, "malformed protobuf: {}", error.what());
   }
+  ASSIGN_OR_RETURN(const auto metadata, ReceivedMetadata::Decode(body));
   RETURN_IF_ERROR(appender->Commit());
+  metadata_.Take(metadata);
   samples_ += samples;
   histograms_ += histograms;
   exemplars_ += exemplars;

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "net/http.h"
+#include "remote/received_metadata.h"
 #include "storage/storage.h"
 
 namespace narthex::remote {
@@ -16,7 +17,7 @@ namespace narthex::remote {
 // Takes remote-write 1.0 requests (snappy, protobuf prometheus.WriteRequest). A 2xx means that all
 // its samples and native histograms are logged and visible, but for series with unusable labels,
 // which are passed over and counted, as upstream does; so are exemplars that cannot be kept.
-// Metadata, which names families and no series, is passed over. Known series are recognised by a
+// Metadata, which names families and no series, is kept beside. Known series are recognised by a
 // hash of their label bytes, without decoding them. Thread-safe. Source: Prometheus
 // Remote-Write 1.0 specification.
 class WriteReceiver {
@@ -45,6 +46,7 @@ class WriteReceiver {
     uint64_t known_series = 0;  // Recognised without decoding; those of the last hour or two.
   };
   Statistics statistics() const;
+  const ReceivedMetadata& metadata() const { return metadata_; }
 
  private:
   class Identities;
@@ -53,6 +55,7 @@ class WriteReceiver {
   const base::Clock& clock_;
   const Options options_;
   std::unique_ptr<Identities> identities_;
+  ReceivedMetadata metadata_;
   std::atomic<uint64_t> requests_{0};
   std::atomic<uint64_t> samples_{0};
   std::atomic<uint64_t> invalid_series_{0};

@@ -51,6 +51,27 @@ class WriteReceiverTest : public testing::Test {
   WriteReceiver receiver_{storage_, clock_, {}};
 };
 
+TEST_F(WriteReceiverTest, KeepsMetadataOfRequestsThatItTakes) {
+  const auto with_metadata = [](std::string body, const std::string& family) {
+    std::string message;
+    protozero::pbf_writer fields(message);
+    fields.add_enum(1, 1);
+    fields.add_string(2, family);
+    protozero::pbf_writer(body).add_message(3, message);
+    return body;
+  };
+  const std::string body = Encode({{{{"__name__", "up"}}, {{5000, 1}}}});
+  EXPECT_EQ(Send(with_metadata(body, "a")).status, 204);
+  EXPECT_EQ(Send(with_metadata("", "b")).status, 204);
+  EXPECT_EQ(Send(with_metadata(Encode({{{{"__name__", "up"}}, {{10'000'000, 1}}}}), "c")).status,
+            400);
+  EXPECT_EQ(Send(with_metadata(body, "d") + "\x1a\x05").status, 400);
+  std::string families;
+  receiver_.metadata().ForEach(
+      [&](std::string_view family, const model::Metadata&) { families += family; });
+  EXPECT_EQ(families, "ab");
+}
+
 TEST_F(WriteReceiverTest, StoresSamplesOfNewAndKnownSeries) {
   // Label order on the wire does not matter to what is stored.
   EXPECT_EQ(Send(Encode({{{{"job", "a"}, {"__name__", "up"}}, {{1000, 1}, {2000, 2}}}})).status,

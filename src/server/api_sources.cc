@@ -72,10 +72,13 @@ std::vector<api::DroppedTarget> ScrapeSource::Dropped() const {
 }
 
 void ScrapeSource::ForEach(const Visit& visit) const {
-  const auto manager = scrape_.Get();
-  if (manager == nullptr) return;
-  for (const scrape::MetadataEntry& entry : manager->metadata())
-    visit(entry.family, entry.metadata);
+  if (const auto manager = scrape_.Get()) {
+    for (const scrape::MetadataEntry& entry : manager->metadata()) {
+      visit(entry.family, entry.metadata);
+    }
+  }
+  const remote::WriteReceiver* const receiver = receiver_;
+  if (receiver != nullptr) receiver->metadata().ForEach(visit);
 }
 
 void StatusPages::NoteReload(bool success, int64_t now_ms, const std::string& config_text) {

@@ -8,6 +8,7 @@
 
 #include "api/sources.h"
 #include "base/mutex.h"
+#include "remote/write_receiver.h"
 #include "scrape/manager.h"
 #include "tsdb/db.h"
 
@@ -30,6 +31,8 @@ class CurrentScrape {
 class ScrapeSource final : public api::TargetSource, public api::MetadataSource {
  public:
   explicit ScrapeSource(const CurrentScrape& scrape) : scrape_(scrape) {}
+  // Whose metadata is shown behind that of the scrapes; outlives this. Null: nobody's.
+  void ShowMetadataOf(const remote::WriteReceiver* receiver) { receiver_ = receiver; }
 
   std::vector<std::string> ScrapePools() const override;
   std::vector<api::ActiveTarget> Active() const override;
@@ -38,6 +41,7 @@ class ScrapeSource final : public api::TargetSource, public api::MetadataSource 
 
  private:
   const CurrentScrape& scrape_;
+  std::atomic<const remote::WriteReceiver*> receiver_{nullptr};
 };
 
 // What the API shows of the server itself.

@@ -62,6 +62,19 @@ void AddStorage(Page& page, const tsdb::Db& db) {
   page.Gauge("prometheus_tsdb_head_chunks", "Chunks in the head.", D(head.chunks));
   page.Gauge("prometheus_tsdb_head_chunks_storage_size_bytes", "Bytes of finished head chunks.",
              D(head.chunk_bytes));
+  page.Counter("prometheus_tsdb_mmap_chunks_total", "Finished head chunks given to their files.",
+               D(db.head().chunk_files().chunks_written()));
+  page.Counter("prometheus_tsdb_mmap_chunk_corruptions_total",
+               "Damaged places found in the files of head chunks.",
+               D(log.head_chunks_damaged + log.head_chunks_healed));
+  page.Gauge("narthex_tsdb_head_chunks_found",
+             "Finished head chunks found in their files at start.", D(log.head_chunks_found));
+  page.Counter("narthex_tsdb_head_chunks_healed_total",
+               "Head chunks made anew from the log because their file was damaged in use.",
+               D(log.head_chunks_healed));
+  page.Counter("narthex_tsdb_head_chunk_writes_failed_total",
+               "Writes of finished head chunks that failed; the log has their samples.",
+               D(log.head_chunk_failures));
   page.Gauge("prometheus_tsdb_head_min_time", "Oldest sample in the head, in milliseconds.",
              empty ? 0 : static_cast<double>(head.min_time));
   page.Gauge("prometheus_tsdb_head_max_time", "Newest sample in the head, in milliseconds.",
@@ -76,9 +89,13 @@ void AddStorage(Page& page, const tsdb::Db& db) {
                        "Samples refused as older than the newest of their series.");
   page.writer().Sample("prometheus_tsdb_out_of_order_samples_total", Labels({{"type", "float"}}),
                        D(log.out_of_order));
-  page.Counter("prometheus_tsdb_head_out_of_order_samples_appended_total",
-               "Samples taken although they are older than the newest of their series.",
-               D(head.late_samples_appended));
+  page.writer().Family("prometheus_tsdb_head_out_of_order_samples_appended_total",
+                       MetricType::kCounter,
+                       "Samples taken although they are older than the newest of their series.");
+  page.writer().Sample("prometheus_tsdb_head_out_of_order_samples_appended_total",
+                       Labels({{"type", "float"}}), D(head.late_samples_appended));
+  page.writer().Sample("prometheus_tsdb_head_out_of_order_samples_appended_total",
+                       Labels({{"type", "histogram"}}), D(head.late_histograms_appended));
   page.writer().Family("prometheus_tsdb_too_old_samples_total", MetricType::kCounter,
                        "Samples refused as older than the storage takes.");
   page.writer().Sample("prometheus_tsdb_too_old_samples_total", Labels({{"type", "float"}}),
@@ -177,6 +194,11 @@ void AddWrite(Page& page, const remote::WriteReceiver& receiver) {
                D(write.histograms));
   page.Counter("narthex_remote_write_exemplars_total", "Exemplars stored by remote write.",
                D(write.exemplars));
+  const remote::ReceivedMetadata::Statistics metadata = receiver.metadata().statistics();
+  page.Gauge("narthex_remote_write_metadata_families", "Families whose metadata senders told.",
+             D(metadata.families));
+  page.Counter("narthex_remote_write_metadata_passed_over_total",
+               "Metadata of senders passed over for lack of room.", D(metadata.passed_over));
   page.Counter("narthex_remote_write_exemplars_refused_total",
                "Exemplars that remote write passed over.", D(write.refused_exemplars));
 }

@@ -100,6 +100,7 @@ class Server::State {
     for (const auto& server : servers_) server->Stop(kDrain);
     api_threads_.Stop();
     scrape_.Set(nullptr);
+    scrape_source_.ShowMetadataOf(nullptr);
     receiver_.reset();
     open_db_ = nullptr;
     db_.reset();
@@ -118,6 +119,7 @@ class Server::State {
       receiver_ = std::make_unique<remote::WriteReceiver>(
           *db_, env_.clock,
           remote::WriteReceiver::Options{.body_bytes_max = options_.body_bytes_max});
+      scrape_source_.ShowMetadataOf(receiver_.get());
     }
     open_db_ = db_.get();
     RETURN_IF_ERROR(Apply(std::move(config)));

@@ -65,7 +65,7 @@ class DbAppender final : public storage::Appender {
       return verdict;
     }
     if (db_.TakesLate(verdict, t)) {
-      late_.push_back({slot, t, v});
+      late_.numbers.push_back({slot, t, v});
       return Appended::kYes;
     }
     db_.Count(verdict);
@@ -109,7 +109,7 @@ class DbAppender final : public storage::Appender {
 
   void Rollback() override {
     batch_.Clear();
-    late_.clear();
+    late_.Clear();
   }
 
  private:
@@ -129,16 +129,20 @@ class DbAppender final : public storage::Appender {
     }
     if (verdict == Appended::kYes) {
       batch_.AddHistogram({slot, t, std::move(value)});
-    } else {
-      db_.Count(verdict);
+      return verdict;
     }
+    if (db_.TakesLate(verdict, t)) {
+      late_.histograms.push_back({slot, t, std::move(value)});
+      return Appended::kYes;
+    }
+    db_.Count(verdict);
     return verdict;
   }
 
   Db& db_;
   const Epochs::Guard guard_;
   Batch batch_;
-  std::vector<Head::Entry> late_;  // Older than the newest of their series.
+  Head::LateBatch late_;
   uint64_t judged_at_ = 0;
 };
 
@@ -263,14 +267,15 @@ Db::~Db() {
   if (!options_.read_only) FlushHeadChunks(true);
   base::MutexLock lock(commit_mutex_);
   if (wal_ == nullptr) return;
+  bool durable = true;
   for (wal::Writer* const log : {wal_.get(), wbl_.get()}) {
     if (log == nullptr) continue;
     if (const base::Status synced = log->Sync(); !synced) {
+      durable = false;
       log_.Error("tsdb", "the log could not be synced at close", {{"err", synced.error().message}});
-      return;
     }
   }
-  if (!options_.head_image) return;
+  if (!durable || !options_.head_image) return;
   if (const base::Status saved = SaveImage(); !saved) {
     log_.Warn("tsdb", "no head image was written; the next start replays the log",
               {{"cause", saved.error().message}});
@@ -301,6 +306,10 @@ base::Status Db::OpenBlocks() {
       log_.Error("tsdb", "a block cannot be read and is left out of every answer",
                  {{"block", directory}, {"err", block.error().message}});
       continue;
+    }
+    for (const std::string& doubt : (*block)->doubts()) {
+      log_.Warn("tsdb", "the parts of a block do not agree; it is read all the same",
+                {{"block", directory}, {"why", doubt}});
     }
     blocks->push_back(*std::move(block));
   }
@@ -411,14 +420,14 @@ void Db::Count(Appended verdict) {
   }
 }
 
-base::Status Db::Commit(Batch& batch, std::vector<Head::Entry>& late, uint64_t judged_at) {
+base::Status Db::Commit(Batch& batch, Head::LateBatch& late, uint64_t judged_at) {
   if (options_.read_only) return ReadOnlyError();
   RETURN_IF_ERROR(CommitLocked(batch, late, judged_at));
   FlushHeadChunks(false);
   return {};
 }
 
-base::Status Db::CommitLocked(Batch& batch, std::vector<Head::Entry>& late, uint64_t judged_at) {
+base::Status Db::CommitLocked(Batch& batch, Head::LateBatch& late, uint64_t judged_at) {
   base::MutexLock lock(commit_mutex_);
   const std::vector<Slot> created = head_.TakeUnlogged();
   bool series_gone = false;
@@ -431,17 +440,22 @@ base::Status Db::CommitLocked(Batch& batch, std::vector<Head::Entry>& late, uint
     const auto number_refused = [&](const Head::Entry& entry) {
       Appended verdict = head_.Judge(entry.slot, entry.t, entry.v);
       if (!TakesLate(verdict, entry.t)) return refused(verdict);
-      late.push_back(entry);
+      late.numbers.push_back(entry);
       return true;
     };
-    for (const Head::Entry& entry : late) {
-      series_gone |= head_.Judge(entry.slot, entry.t, entry.v) == Appended::kUnknownSeries;
+    const auto histogram_refused = [&](const Head::HistogramEntry& entry) {
+      Appended verdict = head_.JudgeHistogram(entry.slot, entry.t, entry.value);
+      if (!TakesLate(verdict, entry.t)) return refused(verdict);
+      late.histograms.push_back(entry);
+      return true;
+    };
+    for (const Head::Entry& entry : late.numbers) series_gone |= !head_.Knows(entry.slot);
+    for (const Head::HistogramEntry& entry : late.histograms) {
+      series_gone |= !head_.Knows(entry.slot);
     }
     std::erase_if(batch.numbers(), number_refused);
     for (Head::BatchPart& part : batch.more()) {
-      std::erase_if(part.histograms, [&](const Head::HistogramEntry& entry) {
-        return refused(head_.JudgeHistogram(entry.slot, entry.t, entry.value));
-      });
+      std::erase_if(part.histograms, histogram_refused);
       std::erase_if(part.numbers, number_refused);
     }
   }
@@ -490,9 +504,13 @@ base::Status Db::CommitLocked(Batch& batch, std::vector<Head::Entry>& late, uint
   if (records.empty() && late.empty()) return {};
 
   base::Status logged = records.empty() ? base::Status() : wal_->Log(records);
-  if (logged && options_.fsync == FsyncPolicy::kCommit) logged = wal_->Sync();
-  // Behind the series that it may name.
-  if (logged && !late.empty()) logged = LogLate(late);
+  // Behind the series that it may name. Where it fails, nothing of the batch may come back.
+  if (logged && !late.empty()) {
+    SortByForm(late.histograms);
+    logged = LogLate(late);
+    if (!logged && !records.empty()) std::ignore = wal_->Undo();
+  }
+  if (logged && options_.fsync == FsyncPolicy::kCommit) logged = SyncLogs();
   if (!logged) {
     ++commits_failed_;
     head_.PutBackUnlogged(created);
@@ -506,6 +524,12 @@ base::Status Db::CommitLocked(Batch& batch, std::vector<Head::Entry>& late, uint
   for (const auto& [slot, series, exemplar] : batch.exemplars) exemplars_.Add(series, exemplar);
   NARTHEX_FAULT_POINT("head.after_publish");
   return {};
+}
+
+base::Status Db::SyncLogs() {
+  base::Status first = wal_->Sync();
+  base::Status second = wbl_ != nullptr ? wbl_->Sync() : base::Status();
+  return !first ? std::move(first) : std::move(second);
 }
 
 void Db::SyncEverySecond(std::stop_token stop) {
@@ -534,6 +558,7 @@ Db::Statistics Db::statistics() const {
   result.too_old = too_old_;
   result.commits_failed = commits_failed_;
   result.head_chunk_failures = head_chunk_failures_;
+  result.head_chunks_healed = head_chunks_healed_;
   result.compactions = compactions_;
   result.compactions_failed = compactions_failed_;
   result.time_retentions = time_retentions_;

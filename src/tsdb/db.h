@@ -23,6 +23,7 @@
 #include "tsdb/head/exemplars.h"
 #include "tsdb/head/head.h"
 #include "tsdb/retention.h"
+#include "tsdb/slots_by_ref.h"
 #include "wal/reader.h"
 #include "wal/writer.h"
 
@@ -56,6 +57,7 @@ class Db final : public storage::Queryable,
     bool read_only = false;
     // The head is written to a file at the end, so that the next start need not replay the log.
     bool head_image = true;
+    size_t replay_threads = 0;  // That append what the log has; 0: one per core, eight at most.
     Retention retention;
     int64_t late_window_ms = 0;     // See SetLateWindow.
     int64_t max_block_ms = 0;       // Longest block; 0: a tenth of the retention, at most 31 days.
@@ -137,6 +139,7 @@ class Db final : public storage::Queryable,
     int64_t replay_ms = 0;
     uint64_t head_chunks_found = 0;    // At open, in chunks_head/.
     uint64_t head_chunks_damaged = 0;  // Places in its files that could not be read.
+    uint64_t head_chunks_healed = 0;   // Lost while running, and made anew from the log.
     uint64_t head_chunk_failures = 0;  // Writes that failed; the log has what was in them.
     uint64_t blocks_damaged = 0;       // At open: left alone, and not read.
     uint64_t compactions = 0;  // Blocks written by maintenance, from the head or from blocks.
@@ -163,6 +166,8 @@ class Db final : public storage::Queryable,
   void AttachHeadChunks(wal::Ref ref, Slot slot);
   // Writes finished chunks to their file once there are enough of them, or any (`all`).
   void FlushHeadChunks(bool all);
+  // The checkpoint's, then those behind it.
+  base::Result<std::vector<wal::SegmentFile>> LogSegments() const;
   base::Status Replay();
   // db_image.cc
   // Takes over the head image if it is whole and fits everything else. False: the log has to be
@@ -177,23 +182,25 @@ class Db final : public storage::Queryable,
   // Logs and publishes one batch. `judged_at` is the change count when its first entry was judged:
   // where nothing has changed since, the judgements hold; else entries that are refused now are
   // counted and left out.
-  base::Status Commit(Batch& batch, std::vector<Head::Entry>& late, uint64_t judged_at)
+  base::Status Commit(Batch& batch, Head::LateBatch& late, uint64_t judged_at)
       EXCLUDES_LOCK(commit_mutex_);
-  base::Status CommitLocked(Batch& batch, std::vector<Head::Entry>& late, uint64_t judged_at)
+  base::Status CommitLocked(Batch& batch, Head::LateBatch& late, uint64_t judged_at)
       EXCLUDES_LOCK(commit_mutex_);
   void Count(storage::Appended verdict);
-  using SlotsByRef = boost::unordered_flat_map<wal::Ref, Slot>;
   base::Status ReplayHistograms(std::string_view record, const SlotsByRef& slots);
   base::Status ReplayExemplars(std::string_view record, const SlotsByRef& slots);
   base::Status ReplayMetadata(std::string_view record, const SlotsByRef& slots);
+  base::Status SyncLogs() REQUIRES_LOCK(commit_mutex_);
   void SyncEverySecond(std::stop_token stop);
 
   // db_late.cc
   // Whether a sample that was refused is taken as a late one; else `verdict` says why not.
   bool TakesLate(storage::Appended& verdict, model::Timestamp t) const;
   base::Status OpenLateLog() REQUIRES_LOCK(commit_mutex_);
-  base::Status LogLate(std::span<const Head::Entry> late) REQUIRES_LOCK(commit_mutex_);
-  base::Status ReplayLate(const std::function<std::optional<Slot>(wal::Ref)>& slot_of);
+  base::Status LogLate(const Head::LateBatch& late) REQUIRES_LOCK(commit_mutex_);
+  using SlotOf = std::function<std::optional<Slot>(wal::Ref)>;
+  base::Status ReplayLate(const SlotOf& slot_of);
+  base::Status ReplayLateHistograms(std::string_view record, const SlotOf& slot_of);
   // Moves late samples before `limit` into blocks of their own, and out of their log.
   base::Status CutLate(model::Timestamp limit) REQUIRES_LOCK(maintenance_mutex_);
   // One block of the samples in [mint, maxt); the zero ULID when there is none.
@@ -211,6 +218,9 @@ class Db final : public storage::Queryable,
   // when there is nothing to write.
   base::Result<BlockMeta> WriteHeadBlock(const std::string& directory, model::Timestamp mint,
                                          model::Timestamp maxt) REQUIRES_LOCK(maintenance_mutex_);
+  // db_heal.cc
+  // Makes finished chunks of the head anew from the log where their file has lost them.
+  base::Status HealHeadChunks(model::TimeRange range) REQUIRES_LOCK(maintenance_mutex_);
   // How much of the finished log goes into the checkpoint: two thirds of the segments, as upstream
   // (the rest is likely to be needed again soon), or all.
   enum class CheckpointReach { kOlderSegments, kAllSegments };
@@ -226,7 +236,8 @@ class Db final : public storage::Queryable,
   base::Status DropFromLog(const Block& deleted) REQUIRES_LOCK(maintenance_mutex_);
   void ReplaceBlocks(const Blocks& gone, std::shared_ptr<Block> added)
       REQUIRES_LOCK(maintenance_mutex_);
-  uint64_t WalBytes() const;  // Of both logs.
+  // On the disk: both logs with their checkpoint, and finished chunks.
+  uint64_t HeadBytes() const;
   bool HeadIsFull() const;
   std::string WalDirectory() const;
   std::string WblDirectory() const;
@@ -266,6 +277,7 @@ class Db final : public storage::Queryable,
   std::atomic<uint64_t> checkpoints_failed_{0};
 
   std::atomic<uint64_t> head_chunk_failures_{0};
+  std::atomic<uint64_t> head_chunks_healed_{0};
   std::atomic<uint64_t> changes_{0};  // Of the head: commits and truncations.
   std::atomic<uint64_t> out_of_order_{0};
   std::atomic<uint64_t> duplicate_{0};

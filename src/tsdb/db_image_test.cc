@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <tuple>
 
 #include "base/random.h"
 #include "base/testing/manual_clock.h"
@@ -345,6 +346,48 @@ TEST_F(DbImageTest, WhicheverWriteOfTheStopFailsNothingIsLost) {
       if (!fired || HasFailure()) break;
     }
   }
+}
+
+// A replay by one thread and by several gives the same head, with finished chunks of an earlier
+// life, deletions, second references of a series, and histograms on the way.
+TEST_F(DbImageTest, TheNumberOfThreadsDoesNotMatterToAReplay) {
+  Fill();
+  {
+    Db::Options options{.directory = "/data"};
+    options.maintenance_ms = 0;
+    options.head.chunk_range_ms = 10'000;
+    options.head.samples_per_chunk = 7;
+    auto db = *Db::Open({disk_, clock_}, base::NullLogger(), options);
+    base::Random random(3);
+    for (int step = 0; step < 30; ++step) {
+      const auto appender = db->OpenAppender();
+      for (int i = 0; i < 9000; ++i) {
+        if (random.Below(3) == 0) continue;
+        appender->Append(*appender->Resolve(Series(i)), 40'000 + step * 100 + i % 7,
+                         static_cast<double>(random.Below(1000)) / 7);
+      }
+      ASSERT_TRUE(appender->Commit().has_value());
+    }
+  }
+  ASSERT_TRUE(disk_.Remove(kImage).has_value());
+  const auto files = Files();
+  const auto replay = [&](size_t threads) {
+    Restore(files);
+    Db::Options options{.directory = "/data", .replay_threads = threads};
+    options.maintenance_ms = 0;
+    options.late_window_ms = 5000;
+    options.head.chunk_range_ms = 10'000;
+    options.head.samples_per_chunk = 7;
+    auto db = *Db::Open({disk_, clock_}, base::NullLogger(), options);
+    const Head::Statistics head = db->head().statistics();
+    return std::tuple(Read(*db), head.series, head.chunks, head.samples_appended, head.min_time,
+                      head.max_time, db->statistics().unknown_refs);
+  };
+  const auto one = replay(1);
+  EXPECT_EQ(std::get<0>(one).size(), 9000u);
+  EXPECT_GT(std::get<3>(one), 30'000u);  // The others are in finished chunks.
+  EXPECT_TRUE(replay(2) == one);
+  EXPECT_TRUE(replay(5) == one);
 }
 
 }  // namespace

@@ -3,36 +3,15 @@
 #include <algorithm>
 #include <set>
 
-#include "chunk/xor_chunk.h"
 #include "tsdb/block/block_writer.h"
 #include "tsdb/db.h"
+#include "wal/histogram_records.h"
 #include "wal/reader.h"
 
 namespace narthex::tsdb {
 
 using model::Timestamp;
 using storage::Appended;
-
-namespace {
-
-// A chunk under way into a block.
-struct OpenChunk {
-  chunk::XorChunk chunk;
-  Timestamp min = 0;
-};
-
-std::vector<OpenChunk> Encode(const model::SampleColumns& samples, uint16_t per_chunk) {
-  std::vector<OpenChunk> chunks;
-  for (size_t i = 0; i < samples.size(); ++i) {
-    if (chunks.empty() || chunks.back().chunk.count() >= per_chunk) {
-      chunks.push_back({.chunk = {}, .min = samples.t[i]});
-    }
-    chunks.back().chunk.Append(samples.t[i], samples.v[i]);
-  }
-  return chunks;
-}
-
-}  // namespace
 
 bool Db::TakesLate(Appended& verdict, Timestamp t) const {
   if (verdict != Appended::kOutOfOrder && verdict != Appended::kTooOld) return false;
@@ -48,16 +27,50 @@ base::Status Db::OpenLateLog() {
   return {};
 }
 
-base::Status Db::LogLate(std::span<const Head::Entry> late) {
+base::Status Db::LogLate(const Head::LateBatch& late) {
   RETURN_IF_ERROR(OpenLateLog());
-  wal::SamplesRecord record;
-  for (const Head::Entry& entry : late) record.Add({head_.RefOf(entry.slot), entry.t, entry.v});
-  const std::string_view bytes = record.bytes();
-  RETURN_IF_ERROR(wbl_->Log({&bytes, 1}));
-  return options_.fsync == FsyncPolicy::kCommit ? wbl_->Sync() : base::Status();
+  wal::SamplesRecord numbers;
+  for (const Head::Entry& entry : late.numbers) {
+    numbers.Add({head_.RefOf(entry.slot), entry.t, entry.v});
+  }
+  const std::vector<std::string> histograms = HistogramRecords(head_, late.histograms);
+  std::vector<std::string_view> records(histograms.begin(), histograms.end());
+  if (!numbers.empty()) records.insert(records.begin(), numbers.bytes());
+  return wbl_->Log(records);
 }
 
-base::Status Db::ReplayLate(const std::function<std::optional<Slot>(wal::Ref)>& slot_of) {
+base::Status Db::ReplayLateHistograms(std::string_view record, const SlotOf& slot_of) {
+  Head::LateBatch late;
+  base::Status valid;
+  const auto take = [&](auto& entries) {
+    for (auto& entry : entries) {
+      const auto slot = slot_of(entry.ref);
+      if (!slot) {
+        ++replay_.unknown_refs;
+      } else if (base::Status ok = entry.histogram.Validate();
+                 !ok && !model::IsStaleNan(entry.histogram.sum)) {
+        valid = base::Fail(base::Code::kDataLoss, "histogram record: {}", ok.error().message);
+      } else {
+        late.histograms.push_back({*slot, entry.t, std::move(entry.histogram)});
+      }
+    }
+  };
+  base::Status decoded;
+  if (wal::HasWholeCounts(static_cast<wal::RecordType>(record[0]))) {
+    std::vector<wal::HistogramEntry> entries;
+    decoded = wal::DecodeHistograms(record, entries);
+    take(entries);
+  } else {
+    std::vector<wal::FloatHistogramEntry> entries;
+    decoded = wal::DecodeFloatHistograms(record, entries);
+    take(entries);
+  }
+  head_.Publish({}, {}, late);
+  replay_.replayed_samples += late.histograms.size();
+  return decoded ? std::move(valid) : std::move(decoded);
+}
+
+base::Status Db::ReplayLate(const SlotOf& slot_of) {
   ASSIGN_OR_RETURN(const bool exists, env_.files.Exists(WblDirectory()));
   if (!exists) return {};
   ASSIGN_OR_RETURN(std::vector<wal::SegmentFile> segments,
@@ -65,7 +78,7 @@ base::Status Db::ReplayLate(const std::function<std::optional<Slot>(wal::Ref)>& 
   const auto on_damage = [this](const wal::Damage& damage) { ReportDamage(damage); };
   wal::Reader reader(env_.files, std::move(segments), on_damage);
   std::vector<wal::SampleEntry> samples;
-  std::vector<Head::Entry> late;
+  Head::LateBatch late;
   for (;;) {
     ASSIGN_OR_RETURN(const bool more, reader.Next());
     if (!more) return {};
@@ -75,17 +88,25 @@ base::Status Db::ReplayLate(const std::function<std::optional<Slot>(wal::Ref)>& 
       case wal::RecordType::kSamples:
       case wal::RecordType::kSamplesV2:
         samples.clear();
-        late.clear();
+        late.Clear();
         decoded = wal::DecodeSamples(reader.record(), samples);
         for (const wal::SampleEntry& entry : samples) {
           if (const auto slot = slot_of(entry.ref)) {
-            late.push_back({*slot, entry.t, entry.v});
+            late.numbers.push_back({*slot, entry.t, entry.v});
           } else {
             ++replay_.unknown_refs;
           }
         }
         head_.Publish({}, {}, late);
-        replay_.replayed_samples += late.size();
+        replay_.replayed_samples += late.numbers.size();
+        break;
+      case wal::RecordType::kHistograms:
+      case wal::RecordType::kFloatHistograms:
+      case wal::RecordType::kCustomHistograms:
+      case wal::RecordType::kCustomFloatHistograms:
+      case wal::RecordType::kHistogramsV2:
+      case wal::RecordType::kFloatHistogramsV2:
+        decoded = ReplayLateHistograms(reader.record(), slot_of);
         break;
       case wal::RecordType::kMmapMarkers:
         // Upstream's note that it moved samples into a mapped chunk; this log has them as well.
@@ -118,19 +139,17 @@ base::Result<BlockMeta> Db::WriteLateBlock(const std::string& directory,
   ASSIGN_OR_RETURN(const std::unique_ptr<BlockWriter> writer,
                    BlockWriter::Create(env_.files, directory, options,
                                        std::vector<std::string>(texts.begin(), texts.end())));
-  model::SampleColumns samples;
   std::vector<EncodedChunk> encoded;
   for (const Slot slot : slots) {
     const auto series = std::ranges::lower_bound(cut.series, slot, {}, &LateSamples::Series::slot);
-    samples.clear();
-    RETURN_IF_ERROR(LateSamples::View{series->chunks, {}}.MergeInto(range, samples));
-    if (const auto deleted = head_.DeletionsOf(slot)) deleted->RemoveFrom(samples, 0);
-    if (samples.size() == 0) continue;
-    const std::vector<OpenChunk> chunks = Encode(samples, options_.head.samples_per_chunk);
+    ASSIGN_OR_RETURN(std::vector<chunk::TimedValue> samples, series->Read(range));
+    if (const auto deleted = head_.DeletionsOf(slot)) deleted->RemoveFrom(samples);
+    if (samples.empty()) continue;
+    const std::vector<chunk::FinishedChunk> chunks =
+        chunk::Encode(samples, options_.head.samples_per_chunk);
     encoded.clear();
-    for (const OpenChunk& chunk : chunks) {
-      encoded.push_back({chunk::Encoding::kXor, chunk.min, chunk.chunk.last_time(),
-                         chunk.chunk.count(), chunk.chunk.bytes()});
+    for (const chunk::FinishedChunk& chunk : chunks) {
+      encoded.push_back({chunk.encoding, chunk.min, chunk.max, chunk.samples, chunk.bytes});
     }
     RETURN_IF_ERROR(writer->AddSeries(head_.LabelsOf(slot), encoded));
   }
@@ -148,9 +167,8 @@ base::Result<std::vector<BlockMeta>> Db::WriteLateBlocks(const std::string& dire
   const int64_t length = options_.head.chunk_range_ms;
   std::set<Timestamp> begins;
   for (const LateSamples::Series& series : cut.series) {
-    model::SampleColumns samples;
-    RETURN_IF_ERROR(LateSamples::View{series.chunks, {}}.MergeInto({}, samples));
-    for (const Timestamp t : samples.t) begins.insert(FloorTo(t, length));
+    ASSIGN_OR_RETURN(const std::vector<chunk::TimedValue> samples, series.Read({}));
+    for (const chunk::TimedValue& sample : samples) begins.insert(FloorTo(sample.t, length));
   }
   std::vector<BlockMeta> metas;
   for (const Timestamp begin : begins) {
@@ -172,13 +190,16 @@ base::Status Db::CutLate(Timestamp limit) {
     cut = head_.BeginLateCut(limit);
     // What is not cut is logged again, so that the segments up to here can go.
     for (const LateSamples::Series& series : cut.rest) {
-      model::SampleColumns samples;
-      RETURN_IF_ERROR(LateSamples::View{series.chunks, {}}.MergeInto({}, samples));
-      std::vector<Head::Entry> entries;
-      for (size_t i = 0; i < samples.size(); ++i) {
-        entries.push_back({series.slot, samples.t[i], samples.v[i]});
+      ASSIGN_OR_RETURN(std::vector<chunk::TimedValue> samples, series.Read({}));
+      Head::LateBatch rest;
+      for (auto& [t, value, start] : samples) {
+        if (const double* const v = std::get_if<double>(&value)) {
+          rest.numbers.push_back({series.slot, t, *v});
+        } else {
+          rest.histograms.push_back({series.slot, t, std::move(value)});
+        }
       }
-      RETURN_IF_ERROR(LogLate(entries));
+      RETURN_IF_ERROR(LogLate(rest));
     }
     // Durable before what it replaces is removed.
     if (!cut.rest.empty()) RETURN_IF_ERROR(wbl_->Sync());

@@ -66,7 +66,12 @@ base::Status Db::CutHead() {
     }
     // Before the head forgets deletions, which hide late samples too.
     RETURN_IF_ERROR(CutLate(maxt));
-    ASSIGN_OR_RETURN(const BlockMeta meta, WriteHeadBlock(options_.directory, mint, maxt));
+    auto written = WriteHeadBlock(options_.directory, mint, maxt);
+    if (!written && written.error().code == base::Code::kDataLoss) {
+      RETURN_IF_ERROR(HealHeadChunks({mint, maxt - 1}));
+      written = WriteHeadBlock(options_.directory, mint, maxt);
+    }
+    ASSIGN_OR_RETURN(const BlockMeta meta, std::move(written));
     if (meta.ulid != Ulid()) {
       ASSIGN_OR_RETURN(
           std::shared_ptr<Block> block,
@@ -260,12 +265,28 @@ void Db::ReplaceBlocks(const Blocks& gone, std::shared_ptr<Block> added) {
   }
 }
 
-uint64_t Db::WalBytes() const {
+namespace {
+
+// Of the files in a directory and, one level down, of those in its directories.
+uint64_t BytesBelow(base::FileSystem& files, const std::string& directory, bool deeper = true) {
   uint64_t bytes = 0;
-  for (const std::string& directory : {WalDirectory(), WblDirectory()}) {
-    const auto segments = wal::ListSegments(env_.files, directory);
-    if (!segments) continue;
-    for (const wal::SegmentFile& segment : *segments) bytes += segment.bytes;
+  const auto entries = files.List(directory);
+  if (!entries) return 0;  // Not there yet.
+  for (const base::DirectoryEntry& entry : *entries) {
+    bytes += entry.size;
+    if (entry.is_directory && deeper) {
+      bytes += BytesBelow(files, base::JoinPath(directory, entry.name), false);
+    }
+  }
+  return bytes;
+}
+
+}  // namespace
+
+uint64_t Db::HeadBytes() const {
+  uint64_t bytes = 0;
+  for (const char* const directory : {"wal", "wbl", "chunks_head"}) {
+    bytes += BytesBelow(env_.files, base::JoinPath(options_.directory, directory));
   }
   return bytes;
 }
@@ -297,7 +318,7 @@ void Db::DropExpired() {
       return;
     }
   }
-  const Expired expired = FindExpired(stored, WalBytes(), disk_bytes, limits);
+  const Expired expired = FindExpired(stored, HeadBytes(), disk_bytes, limits);
   Blocks gone;
   for (const auto* list : {&expired.by_time, &expired.by_size}) {
     for (const size_t i : *list) gone.push_back((*all)[i]);

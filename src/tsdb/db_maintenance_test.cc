@@ -171,6 +171,37 @@ TEST_F(MaintenanceTest, DropsTheOldestBlocksOverTheSizeLimit) {
   EXPECT_FALSE(Read(*db).empty());  // The head stays.
 }
 
+// As upstream counts it: the logs, the checkpoint and the finished chunks of the head take room
+// too.
+TEST_F(MaintenanceTest, TheSizeLimitCountsTheHead) {
+  const auto db = Open();
+  Fill(*db, {1, 2}, kStart, kStart + 7 * kRange);
+  ASSERT_TRUE(db->Maintain().has_value());
+  uint64_t blocks = 0;
+  for (const auto& block : *db->blocks()) blocks += block->bytes();
+  uint64_t head = 0;
+  int checkpoints = 0;
+  for (const std::string name : {"wal", "chunks_head"}) {
+    const std::string directory = base::JoinPath(kDirectory, name);
+    const auto entries = *disk_.List(directory);
+    for (const base::DirectoryEntry& entry : entries) {
+      head += entry.size;
+      if (!entry.is_directory) continue;
+      ++checkpoints;
+      const auto segments = *disk_.List(base::JoinPath(directory, entry.name));
+      for (const base::DirectoryEntry& segment : segments) head += segment.size;
+    }
+  }
+  EXPECT_EQ(checkpoints, 1);
+  const size_t count = db->blocks()->size();
+  db->SetRetention({.bytes = blocks + head});
+  ASSERT_TRUE(db->Maintain().has_value());
+  EXPECT_EQ(db->blocks()->size(), count);
+  db->SetRetention({.bytes = blocks + head - 1});
+  ASSERT_TRUE(db->Maintain().has_value());
+  EXPECT_EQ(db->blocks()->size(), count - 1);
+}
+
 TEST_F(MaintenanceTest, ANewLimitHoldsFromTheNextRound) {
   const auto db = Open();
   Fill(*db, {1}, kStart, kStart + 4 * kRange);
@@ -277,6 +308,36 @@ TEST_F(MaintenanceTest, StartsWithoutADamagedBlock) {
   const auto db = Open();
   EXPECT_EQ(db->statistics().blocks_damaged, 1u);
   EXPECT_EQ(Read(*db).begin()->second.begin()->first, kStart + kRange);
+}
+
+// A finished chunk that its file has lost meanwhile comes back from the log when it is needed for a
+// block; before, it is an error of the queries that need it.
+TEST_F(MaintenanceTest, AHeadChunkDamagedWhileRunningComesBackFromTheLog) {
+  const auto db = Open();
+  Fill(*db, {1, 2, 3}, kStart, kStart + kRange + kRange / 4);
+  ASSERT_TRUE(db->Maintain().has_value());  // Finished chunks are written.
+  const std::string path = std::string(kDirectory) + "/chunks_head/000001";
+  const std::string content = disk_.Content(path);
+  ASSERT_GT(content.size(), 1000u);
+  disk_.Corrupt(path, content.size() / 2, static_cast<char>(~content[content.size() / 2]));
+  {
+    const auto querier = *db->OpenQuerier({});
+    const auto set = *querier->Select({});
+    int damaged = 0;
+    for (size_t i = 0; i < set->size(); ++i) {
+      model::SampleColumns samples;
+      const base::Status read = set->Read(i, {}, samples);
+      if (read) continue;
+      EXPECT_EQ(read.error().code, base::Code::kDataLoss);
+      ++damaged;
+    }
+    EXPECT_EQ(damaged, 1);
+  }
+  Fill(*db, {1, 2, 3}, kStart + kRange + kRange / 4, kStart + 3 * kRange);
+  ASSERT_TRUE(db->Maintain().has_value());
+  EXPECT_EQ(db->statistics().head_chunks_healed, 1u);
+  EXPECT_EQ(db->blocks()->size(), 2u);
+  EXPECT_EQ(Read(*db), model_);
 }
 
 // Everything acknowledged is there after a restart, whichever call of the disk fails meanwhile.

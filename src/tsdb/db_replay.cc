@@ -1,12 +1,23 @@
 // What a start reads: finished chunks of the head, then the write-ahead log.
 #include <algorithm>
+#include <thread>
 #include <tuple>
 
 #include "tsdb/db.h"
+#include "tsdb/head/replay_feed.h"
 #include "wal/exemplar_records.h"
 #include "wal/histogram_records.h"
 
 namespace narthex::tsdb {
+namespace {
+
+size_t ReplayThreads(size_t wanted) {
+  constexpr size_t kThreadsMax = 8;
+  if (wanted != 0) return wanted;
+  return std::clamp<size_t>(std::thread::hardware_concurrency(), 1, kThreadsMax);
+}
+
+}  // namespace
 
 void Db::ReportDamage(const wal::Damage& damage) {
   if (!damage.torn_tail) ++replay_.wal_corruptions;
@@ -61,8 +72,7 @@ void Db::AttachHeadChunks(wal::Ref ref, Slot slot) {
   head_.Attach(slot, chunks);
 }
 
-base::Status Db::Replay() {
-  const int64_t began = env_.clock.MonotonicNs();
+base::Result<std::vector<wal::SegmentFile>> Db::LogSegments() const {
   std::vector<wal::SegmentFile> segments;
   ASSIGN_OR_RETURN(const std::optional<wal::Checkpoint> checkpoint,
                    wal::FindCheckpoint(env_.files, WalDirectory()));
@@ -74,7 +84,12 @@ base::Status Db::Replay() {
   for (const wal::SegmentFile& segment : written) {
     if (!checkpoint || segment.index > checkpoint->index) segments.push_back(segment);
   }
+  return segments;
+}
 
+base::Status Db::Replay() {
+  const int64_t began = env_.clock.MonotonicNs();
+  ASSIGN_OR_RETURN(std::vector<wal::SegmentFile> segments, LogSegments());
   const auto on_damage = [this](const wal::Damage& damage) { ReportDamage(damage); };
   wal::Reader reader(env_.files, std::move(segments), on_damage);
   SlotsByRef slots;
@@ -82,6 +97,9 @@ base::Status Db::Replay() {
   std::vector<wal::SampleEntry> samples;
   std::vector<wal::TombstoneEntry> tombstones;
   std::vector<Head::Entry> batch;
+  ReplayFeed feed(head_, ReplayThreads(options_.replay_threads));
+  bool has_histograms = false;
+  bool handed = false;
   for (;;) {
     ASSIGN_OR_RETURN(const bool more, reader.Next());
     if (!more) break;
@@ -92,9 +110,12 @@ base::Status Db::Replay() {
         series.clear();
         decoded = wal::DecodeSeries(reader.record(), series);
         for (const wal::SeriesEntry& entry : series) {
+          const uint64_t before = head_.statistics().series;
           const Slot slot = head_.Restore(entry.labels, entry.ref);
-          const bool is_new = slots.insert_or_assign(entry.ref, slot).second;
-          if (is_new) AttachHeadChunks(entry.ref, slot);
+          if (!slots.Set(entry.ref, slot)) continue;
+          // Another reference of a series that may have samples under way.
+          if (head_.statistics().series == before) feed.Drain();
+          AttachHeadChunks(entry.ref, slot);
         }
         break;
       case wal::RecordType::kSamples:
@@ -104,29 +125,37 @@ base::Status Db::Replay() {
         decoded = wal::DecodeSamples(reader.record(), samples);
         for (const wal::SampleEntry& entry : samples) {
           if (entry.t < head_.valid_time()) continue;  // In a block.
-          const auto slot = slots.find(entry.ref);
-          if (slot == slots.end()) {
-            ++replay_.unknown_refs;
+          if (const std::optional<Slot> slot = slots.Find(entry.ref)) {
+            batch.push_back({*slot, entry.t, entry.v});
           } else {
-            batch.push_back({slot->second, entry.t, entry.v});
+            ++replay_.unknown_refs;
           }
         }
-        head_.Publish(batch);
         replay_.replayed_samples += batch.size();
-        if (!options_.read_only) FlushHeadChunks(false);
+        if (has_histograms) {
+          head_.Publish(batch);
+          handed = true;
+        } else {
+          handed = feed.Add(batch);
+        }
+        if (handed && !options_.read_only) FlushHeadChunks(false);
         break;
       case wal::RecordType::kTombstones:
         tombstones.clear();
         decoded = wal::DecodeTombstones(reader.record(), tombstones);
         for (const wal::TombstoneEntry& entry : tombstones) {
-          const auto slot = slots.find(entry.ref);
-          if (slot != slots.end()) head_.Delete({{slot->second, entry.range}});
+          if (const auto slot = slots.Find(entry.ref)) head_.Delete({{*slot, entry.range}});
         }
         break;
       case wal::RecordType::kHistograms:
       case wal::RecordType::kFloatHistograms:
       case wal::RecordType::kCustomHistograms:
       case wal::RecordType::kCustomFloatHistograms:
+      case wal::RecordType::kHistogramsV2:
+      case wal::RecordType::kFloatHistogramsV2:
+        // From here on the order counts, of numbers and histograms of a series.
+        if (!has_histograms) feed.Drain();
+        has_histograms = true;
         decoded = ReplayHistograms(reader.record(), slots);
         break;
       case wal::RecordType::kExemplars:
@@ -147,12 +176,10 @@ base::Status Db::Replay() {
                  .torn_tail = false});
     }
   }
+  feed.Drain();
   found_chunks_ = {};
   RETURN_IF_ERROR(head_.FinishRestore());
-  RETURN_IF_ERROR(ReplayLate([&slots](wal::Ref ref) -> std::optional<Slot> {
-    const auto found = slots.find(ref);
-    return found == slots.end() ? std::nullopt : std::optional(found->second);
-  }));
+  RETURN_IF_ERROR(ReplayLate([&slots](wal::Ref ref) { return slots.Find(ref); }));
   // Series that live on in blocks alone.
   if (head_.valid_time() != model::kTimestampMin) head_.Truncate(head_.valid_time(), true);
   replay_.replayed_series = head_.statistics().series;
@@ -177,20 +204,20 @@ base::Status Db::ReplayHistograms(std::string_view record, const SlotsByRef& slo
   const auto take = [&](auto& entries) {
     for (auto& entry : entries) {
       if (entry.t < head_.valid_time()) continue;  // In a block.
-      const auto slot = slots.find(entry.ref);
-      if (slot == slots.end()) {
+      const std::optional<Slot> slot = slots.Find(entry.ref);
+      if (!slot) {
         ++replay_.unknown_refs;
       } else if (base::Status ok = entry.histogram.Validate();
                  !ok && !model::IsStaleNan(entry.histogram.sum)) {
         valid = base::Fail(base::Code::kDataLoss, "histogram record: {}", ok.error().message);
       } else {
-        parts[0].histograms.push_back({slot->second, entry.t, std::move(entry.histogram)});
+        parts[0].histograms.push_back({*slot, entry.t, std::move(entry.histogram)});
       }
     }
   };
   const auto type = static_cast<wal::RecordType>(record[0]);
   base::Status decoded;
-  if (type == wal::RecordType::kHistograms || type == wal::RecordType::kCustomHistograms) {
+  if (wal::HasWholeCounts(type)) {
     std::vector<wal::HistogramEntry> entries;
     decoded = wal::DecodeHistograms(record, entries);
     take(entries);
@@ -209,9 +236,9 @@ base::Status Db::ReplayExemplars(std::string_view record, const SlotsByRef& slot
   std::vector<wal::ExemplarEntry> entries;
   base::Status decoded = wal::DecodeExemplars(record, entries);
   for (wal::ExemplarEntry& entry : entries) {
-    const auto slot = slots.find(entry.ref);
-    if (slot == slots.end()) continue;
-    exemplars_.Add(head_.LabelsOf(slot->second), {std::move(entry.labels), entry.v, entry.t});
+    const std::optional<Slot> slot = slots.Find(entry.ref);
+    if (!slot) continue;
+    exemplars_.Add(head_.LabelsOf(*slot), {std::move(entry.labels), entry.v, entry.t});
   }
   return decoded;
 }
@@ -221,8 +248,7 @@ base::Status Db::ReplayMetadata(std::string_view record, const SlotsByRef& slots
   std::vector<wal::MetadataEntry> entries;
   base::Status decoded = wal::DecodeMetadata(record, entries);
   for (const wal::MetadataEntry& entry : entries) {
-    const auto slot = slots.find(entry.ref);
-    if (slot != slots.end()) head_.SetMetadata(slot->second, entry.metadata);
+    if (const auto slot = slots.Find(entry.ref)) head_.SetMetadata(*slot, entry.metadata);
   }
   return decoded;
 }

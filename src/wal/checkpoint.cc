@@ -45,6 +45,16 @@ void FilterHistograms(std::string_view record, const CheckpointPlan& plan, Check
   out = kept.bytes();
 }
 
+// A record with start times is kept as it is while any of its samples is.
+template <class Entry>
+void FilterWhole(std::string_view record, const std::vector<Entry>& entries,
+                 const CheckpointPlan& plan, CheckpointResult& result, std::string& out) {
+  const auto needed = [&plan](const Entry& entry) { return entry.t >= plan.mint; };
+  const bool keep = std::ranges::any_of(entries, needed);
+  (keep ? result.samples_kept : result.samples_dropped) += entries.size();
+  if (keep) out = record;
+}
+
 // The records of one input record that are to be kept, in `out`.
 void Filter(std::string_view record, const CheckpointPlan& plan, CheckpointResult& result,
             std::string& out) {
@@ -98,6 +108,21 @@ void Filter(std::string_view record, const CheckpointPlan& plan, CheckpointResul
     case RecordType::kFloatHistograms:
     case RecordType::kCustomFloatHistograms:
       return FilterHistograms<FloatHistogramEntry>(record, plan, result, out);
+    case RecordType::kSamplesV2: {
+      std::vector<SampleEntry> entries;
+      std::ignore = DecodeSamples(record, entries);
+      return FilterWhole(record, entries, plan, result, out);
+    }
+    case RecordType::kHistogramsV2: {
+      std::vector<HistogramEntry> entries;
+      Decode(record, entries);
+      return FilterWhole(record, entries, plan, result, out);
+    }
+    case RecordType::kFloatHistogramsV2: {
+      std::vector<FloatHistogramEntry> entries;
+      Decode(record, entries);
+      return FilterWhole(record, entries, plan, result, out);
+    }
     case RecordType::kExemplars: {
       std::vector<ExemplarEntry> entries;
       std::ignore = DecodeExemplars(record, entries);

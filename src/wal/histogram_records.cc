@@ -118,11 +118,37 @@ bool ReadHistogram(ByteReader& reader, Histogram& h) {
   return h.schema != model::kCustomBucketsSchema || ReadDoubles(reader, h.custom_bounds);
 }
 
+// Those with start times: the first sample is absolute, references then relative to the one before.
+template <class Entry>
+base::Status DecodeWithStarts(ByteReader& reader, std::vector<Entry>& out) {
+  Ref ref = 0;
+  uint64_t first_time = 0;
+  for (bool first = true; !reader.empty(); first = false) {
+    Entry entry;
+    ref += static_cast<uint64_t>(reader.ReadVarint());
+    const auto time = static_cast<uint64_t>(reader.ReadVarint());
+    if (first) first_time = time;
+    entry.ref = ref;
+    entry.t = static_cast<model::Timestamp>(first ? time : first_time + time);
+    if (first) {
+      reader.ReadVarint();  // Its start time.
+    } else {
+      const uint8_t start_time = reader.ReadByte();
+      if (start_time == kExplicitStart) reader.ReadVarint();
+      if (start_time > kExplicitStart) return Damaged(reader);
+    }
+    if (!reader.ok() || !ReadHistogram(reader, entry.histogram)) return Damaged(reader);
+    out.push_back(std::move(entry));
+  }
+  return {};
+}
+
 template <class Entry>
 base::Status Decode(std::string_view record, RecordType plain, RecordType custom,
-                    std::vector<Entry>& out) {
+                    RecordType with_starts, std::vector<Entry>& out) {
   ByteReader reader(record);
   const auto type = static_cast<RecordType>(reader.ReadByte());
+  if (reader.ok() && type == with_starts) return DecodeWithStarts(reader, out);
   if (!reader.ok() || (type != plain && type != custom)) return Damaged(reader);
   if (reader.empty()) return {};
   const auto base_ref = reader.ReadBigEndian<uint64_t>();
@@ -169,11 +195,13 @@ void HistogramsRecord::Add(const FloatHistogramEntry& entry) {
 }
 
 base::Status DecodeHistograms(std::string_view record, std::vector<HistogramEntry>& out) {
-  return Decode(record, RecordType::kHistograms, RecordType::kCustomHistograms, out);
+  return Decode(record, RecordType::kHistograms, RecordType::kCustomHistograms,
+                RecordType::kHistogramsV2, out);
 }
 
 base::Status DecodeFloatHistograms(std::string_view record, std::vector<FloatHistogramEntry>& out) {
-  return Decode(record, RecordType::kFloatHistograms, RecordType::kCustomFloatHistograms, out);
+  return Decode(record, RecordType::kFloatHistograms, RecordType::kCustomFloatHistograms,
+                RecordType::kFloatHistogramsV2, out);
 }
 
 }  // namespace narthex::wal

@@ -43,8 +43,9 @@ class HistogramsRecord {
   model::Timestamp base_time_ = 0;
 };
 
-// Decoders take a whole record, type byte included, and append to `out`. Error: kDataLoss with the
-// offset inside the record; entries before it are in `out`. What they yield is not validated.
+// Decoders take a whole record, type byte included, and append to `out`: also of the types 12 and
+// 13, whose start times are dropped. Error: kDataLoss with the offset inside the record; entries
+// before it are in `out`. What they yield is not validated.
 base::Status DecodeHistograms(std::string_view record, std::vector<HistogramEntry>& out);
 base::Status DecodeFloatHistograms(std::string_view record, std::vector<FloatHistogramEntry>& out);
 

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/bytes.h"
+
 namespace narthex::wal {
 namespace {
 
@@ -83,6 +85,65 @@ TEST(HistogramRecords, HaveUpstreamsLayout) {
       "\x02\x02\x02\0",                       // Buckets.
       47);
   EXPECT_EQ(record.bytes(), want);
+}
+
+// Three samples as a newer Prometheus writes them when it keeps start times.
+std::string WithStarts(char type, std::string_view histogram) {
+  std::string record(1, type);
+  for (const int64_t field : {7, 1000, 500}) base::PutVarint(record, field);
+  record += histogram;
+  for (const int64_t field : {-4, 5}) base::PutVarint(record, field);
+  record += '\1';  // The start time of the one before.
+  record += histogram;
+  for (const int64_t field : {1, -200}) base::PutVarint(record, field);
+  record += '\2';  // Its own.
+  base::PutVarint(record, 300);
+  record += histogram;
+  for (const int64_t field : {0, -100}) base::PutVarint(record, field);
+  record += '\0';  // None.
+  record += histogram;
+  return record;
+}
+
+TEST(HistogramRecords, AreReadWithStartTimes) {
+  constexpr size_t kOldHeader = 1 + 8 + 8 + 2;  // Up to the histogram of a first entry.
+  for (const int32_t schema : {1, -53}) {
+    HistogramsRecord whole;
+    whole.Add(HistogramEntry{1, 2, Integer(schema)});
+    HistogramsRecord floats;
+    floats.Add(FloatHistogramEntry{1, 2, Float(schema)});
+    const std::string record = WithStarts(12, whole.bytes().substr(kOldHeader));
+    const std::string float_record = WithStarts(13, floats.bytes().substr(kOldHeader));
+    std::vector<HistogramEntry> out;
+    ASSERT_TRUE(DecodeHistograms(record, out).has_value());
+    std::vector<FloatHistogramEntry> float_out;
+    ASSERT_TRUE(DecodeFloatHistograms(float_record, float_out).has_value());
+    ASSERT_EQ(out.size(), 4u);
+    ASSERT_EQ(float_out.size(), 4u);
+    constexpr Ref kRefs[] = {7, 3, 4, 4};
+    constexpr model::Timestamp kTimes[] = {1000, 1005, 800, 900};
+    for (size_t i = 0; i < 4; ++i) {
+      EXPECT_EQ(out[i].ref, kRefs[i]);
+      EXPECT_EQ(out[i].t, kTimes[i]);
+      EXPECT_EQ(out[i].histogram.positive_deltas, Integer(schema).positive_deltas);
+      EXPECT_EQ(out[i].histogram.custom_bounds, Integer(schema).custom_bounds);
+      EXPECT_EQ(float_out[i].ref, kRefs[i]);
+      EXPECT_EQ(float_out[i].t, kTimes[i]);
+      EXPECT_TRUE(float_out[i].histogram.SameAs(Float(schema)));
+    }
+    for (size_t size = 2; size < record.size(); ++size) {
+      std::vector<HistogramEntry> part;
+      const bool whole_part = DecodeHistograms(record.substr(0, size), part).has_value();
+      // Only between two samples a record can end.
+      EXPECT_LE(part.size(), 3u);
+      if (whole_part) {
+        EXPECT_GE(part.size(), 1u);
+      }
+    }
+    std::vector<HistogramEntry> none;
+    EXPECT_TRUE(DecodeHistograms("\x0c", none).has_value()) << "an empty record";
+    EXPECT_FALSE(DecodeFloatHistograms(record, float_out).has_value()) << "of the other type";
+  }
 }
 
 TEST(HistogramRecords, SayWhereTheyEndTooEarly) {

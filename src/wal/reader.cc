@@ -30,6 +30,13 @@ base::Result<bool> Reader::Next() {
         Recover();
         break;
       case Step::kSegmentEnd:
+        if (!mapping_->intact()) {
+          on_damage_({.path = path(),
+                      .offset = record_offset_,
+                      .skipped = 0,
+                      .cause = "the file was cut off, or cannot be read any more",
+                      .torn_tail = false});
+        }
         mapping_ = nullptr;
         ++current_;
         break;

@@ -98,13 +98,18 @@ base::Status DecodeSamplesV1(ByteReader& reader, std::vector<SampleEntry>& out) 
   if (reader.empty()) return {};
   const auto base_ref = reader.ReadBigEndian<uint64_t>();
   const auto base_time = reader.ReadBigEndian<uint64_t>();
+  // Room for all is made first: growing costs as much as decoding.
+  constexpr size_t kSampleBytesMin = 10;
+  size_t size = out.size();
+  out.resize(size + reader.remaining() / kSampleBytesMin);
   while (reader.ok() && !reader.empty()) {
     const Ref ref = base_ref + static_cast<uint64_t>(reader.ReadVarint());
     const uint64_t t = base_time + static_cast<uint64_t>(reader.ReadVarint());
     const auto v = std::bit_cast<double>(reader.ReadBigEndian<uint64_t>());
     if (!reader.ok()) break;
-    out.push_back({ref, static_cast<model::Timestamp>(t), v});
+    out[size++] = {ref, static_cast<model::Timestamp>(t), v};
   }
+  out.resize(size);
   if (!reader.ok()) return Damaged("samples", reader);
   return {};
 }
@@ -121,9 +126,9 @@ base::Status DecodeSamplesV2(ByteReader& reader, std::vector<SampleEntry>& out) 
     ref += static_cast<uint64_t>(reader.ReadVarint());
     const uint64_t t = first_time + static_cast<uint64_t>(reader.ReadVarint());
     const uint8_t start_time = reader.ReadByte();
-    if (start_time == 2) reader.ReadVarint();
+    if (start_time == kExplicitStart) reader.ReadVarint();
     v = std::bit_cast<double>(reader.ReadBigEndian<uint64_t>());
-    if (!reader.ok() || start_time > 2) return Damaged("samples", reader);
+    if (!reader.ok() || start_time > kExplicitStart) return Damaged("samples", reader);
     out.push_back({ref, static_cast<model::Timestamp>(t), v});
   }
   return {};

@@ -29,6 +29,15 @@ enum class RecordType : uint8_t {
   kFloatHistogramsV2 = 13,
 };
 inline constexpr uint8_t kRecordTypeMax = 13;
+// What stands in the records of types 11 to 13 for the start time of a sample: 0 none, 1 that of
+// the sample before, and
+inline constexpr uint8_t kExplicitStart = 2;  // a varint difference to that of the first one.
+
+// Of those with histograms: whole counts, or float ones.
+constexpr bool HasWholeCounts(RecordType type) {
+  return type == RecordType::kHistograms || type == RecordType::kCustomHistograms ||
+         type == RecordType::kHistogramsV2;
+}
 
 // A series reference that lives as long as the WAL: Prometheus's HeadSeriesRef.
 using Ref = uint64_t;

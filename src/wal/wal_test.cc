@@ -4,6 +4,7 @@
 #include <set>
 #include <tuple>
 
+#include "base/bytes.h"
 #include "base/random.h"
 #include "base/testing/memory_file_system.h"
 #include "wal/checkpoint.h"
@@ -341,6 +342,61 @@ TEST(Records, RoundTrip) {
     EXPECT_EQ(samples_read[i].t, samples[i].t);
     EXPECT_EQ(std::bit_cast<uint64_t>(samples_read[i].v), std::bit_cast<uint64_t>(samples[i].v));
   }
+}
+
+TEST(Records, AreReadWithStartTimes) {
+  std::string record(1, '\x0b');
+  const auto add = [&record](std::initializer_list<int64_t> fields, std::string_view start,
+                             double v) {
+    for (const int64_t field : fields) base::PutVarint(record, field);
+    record += start;
+    base::PutBigEndian(record, std::bit_cast<uint64_t>(v));
+  };
+  add({7, 1000, 500}, "", 1.5);
+  add({-4, 5}, std::string_view("\0", 1), 2.5);
+  add({1, -200}, "\x01", 3.5);
+  add({0, -100}, "\x02\x04", 4.5);
+  std::vector<SampleEntry> out;
+  ASSERT_TRUE(DecodeSamples(record, out).has_value());
+  ASSERT_EQ(out.size(), 4u);
+  const SampleEntry want[] = {{7, 1000, 1.5}, {3, 1005, 2.5}, {4, 800, 3.5}, {4, 900, 4.5}};
+  for (size_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(out[i].ref, want[i].ref);
+    EXPECT_EQ(out[i].t, want[i].t);
+    EXPECT_EQ(out[i].v, want[i].v);
+  }
+}
+
+// A checkpoint keeps such a record as it is while any of its samples is needed.
+TEST(Checkpoint, KeepsRecordsWithStartTimesWhole) {
+  const auto record = [](model::Timestamp first, model::Timestamp second) {
+    std::string bytes(1, '\x0b');
+    for (const int64_t field : {int64_t{1}, first, int64_t{5}}) base::PutVarint(bytes, field);
+    base::PutBigEndian(bytes, uint64_t{0});
+    for (const int64_t field : {int64_t{0}, second - first}) base::PutVarint(bytes, field);
+    bytes += '\1';
+    base::PutBigEndian(bytes, uint64_t{0});
+    return bytes;
+  };
+  base::MemoryFileSystem disk;
+  const std::string old = record(10, 20);
+  const std::string both = record(90, 110);
+  {
+    const auto writer = *Writer::Open(disk, "/wal", {});
+    const std::vector<std::string_view> records = {old, both};
+    ASSERT_TRUE(writer->Log(records).has_value());
+  }
+  const CheckpointPlan plan{
+      .last_segment = 0, .keep_series = [](Ref) { return true; }, .mint = 100};
+  const auto result = WriteCheckpoint(disk, "/wal", plan, {}, [](const Damage&) { FAIL(); });
+  ASSERT_TRUE(result.has_value());
+  EXPECT_EQ(result->samples_kept, 2u);
+  EXPECT_EQ(result->samples_dropped, 2u);
+  Reader reader(disk, *ListSegments(disk, (*FindCheckpoint(disk, "/wal"))->path),
+                [](const Damage&) { FAIL(); });
+  ASSERT_TRUE(*reader.Next());
+  EXPECT_EQ(reader.record(), both);
+  EXPECT_FALSE(*reader.Next());
 }
 
 TEST(Records, ReportTruncation) {

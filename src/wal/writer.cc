@@ -125,8 +125,19 @@ base::Status Writer::WriteBatch() {
     return std::unexpected(std::move(written).error().In("wal"));
   }
   NARTHEX_FAULT_POINT("wal.after_append");
+  undo_bytes_ = good_bytes_;
   good_bytes_ += batch_.size();
   bytes_written_ += batch_.size();
+  return {};
+}
+
+base::Status Writer::Undo() {
+  CHECK(file_ != nullptr);
+  if (base::Status cut = file_->Truncate(undo_bytes_); !cut) {
+    file_ = nullptr;
+    return std::unexpected(std::move(cut).error().In("wal"));
+  }
+  good_bytes_ = undo_bytes_;
   return {};
 }
 

@@ -33,6 +33,9 @@ class Writer {
   // starts a new segment. Errors: those of the disk, kInvalidArgument for a record that is too
   // large.
   base::Status Log(std::span<const std::string_view> records);
+  // Takes back what the last Log wrote. REQUIRES: it succeeded, and nothing was called since.
+  // Error: that of the disk; then it may be read back.
+  base::Status Undo();
   // Makes all that was logged durable. After a failed sync writing goes on in a new segment: what
   // the kernel still holds of the old one can no longer be trusted.
   base::Status Sync();
@@ -63,6 +66,7 @@ class Writer {
   uint32_t segment_ = 0;
   uint32_t next_segment_ = 0;
   uint64_t good_bytes_ = 0;  // Up to here the segment holds whole batches.
+  uint64_t undo_bytes_ = 0;  // Without the last batch.
   std::string batch_;        // Encoded, to be written at good_bytes_.
   std::string compressed_;
   unsigned samples_until_trial_ =

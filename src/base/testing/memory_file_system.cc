@@ -85,6 +85,7 @@ class MemoryMapping final : public MappedFile {
  public:
   explicit MemoryMapping(std::string content) : content_(std::move(content)) {}
   std::string_view bytes() const override { return content_; }
+  bool intact() const override { return true; }
 
  private:
   std::string content_;
@@ -100,6 +101,12 @@ void MemoryFileSystem::SetPlan(Plan plan, Code error) {
   MutexLock lock(mutex_);
   plan_ = std::move(plan);
   error_ = error;
+}
+
+void MemoryFileSystem::FailMap(int n) {
+  MutexLock lock(mutex_);
+  maps_until_failure_ = n;
+  fired_ = false;
 }
 
 void MemoryFileSystem::SetCapacity(uint64_t bytes) {
@@ -182,6 +189,10 @@ Result<std::unique_ptr<File>> MemoryFileSystem::Open(const std::string& path, Mo
 
 Result<std::unique_ptr<MappedFile>> MemoryFileSystem::Map(const std::string& path) {
   MutexLock lock(mutex_);
+  if (maps_until_failure_ >= 0 && maps_until_failure_-- == 0) {
+    fired_ = true;
+    return Refuse("map", path);
+  }
   const auto found = nodes_.find(path);
   if (found == nodes_.end()) return Fail(Code::kNotFound, "{}: No such file or directory", path);
   return std::make_unique<MemoryMapping>(found->second->written);

@@ -38,6 +38,10 @@ class MemoryFileSystem final : public FileSystem {
   bool fired() const;
   void ResetCalls();
 
+  // The N-th mapping from now on fails; a negative number: none does. Mappings are no calls that
+  // change the disk, and not counted as such.
+  void FailMap(int n);
+
   // The size of the disk, 1 TiB unless told. Appends that do not fit fail with kResourceExhausted,
   // after writing what fits.
   void SetCapacity(uint64_t bytes);
@@ -82,6 +86,7 @@ class MemoryFileSystem final : public FileSystem {
   uint64_t UsedBytes() const REQUIRES_SHARED_LOCK(mutex_);
 
   uint64_t capacity_ GUARDED_BY(mutex_) = uint64_t{1} << 40;
+  int maps_until_failure_ GUARDED_BY(mutex_) = -1;
   int calls_ GUARDED_BY(mutex_) = 0;
   bool fired_ GUARDED_BY(mutex_) = false;
 };

@@ -1,5 +1,7 @@
 #include "tsdb/block/block.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <set>
 
@@ -124,6 +126,7 @@ base::Result<std::shared_ptr<Block>> Block::Open(base::FileSystem& files, std::s
   } else if (bytes.error().code != Code::kNotFound) {
     return std::unexpected(std::move(bytes).error());
   }
+  block->CheckParts(meta);
   // meta.json is written after the tombstones: a crash may have come between.
   meta.stats.tombstones = tombstones->count();
   block->small_files_bytes_ = meta.ToJson().size() + (bytes ? bytes->size() : 0);
@@ -131,6 +134,21 @@ base::Result<std::shared_ptr<Block>> Block::Open(base::FileSystem& files, std::s
   block->meta_ = std::move(meta);
   block->tombstones_ = std::move(tombstones);
   return block;
+}
+
+void Block::CheckParts(const BlockMeta& meta) {
+  const size_t slash = directory_.find_last_of('/');
+  const std::string_view name = std::string_view(directory_).substr(slash + 1);  // npos + 1 is 0.
+  if (Ulid::Parse(name) && name != meta.ulid.ToString()) {
+    doubts_.push_back(fmt::format("meta.json is that of block {}", meta.ulid.ToString()));
+  }
+  const auto series = index_->CountSeries();
+  if (!series) {
+    doubts_.push_back(series.error().message);
+  } else if (meta.stats.series != 0 && *series != meta.stats.series) {
+    doubts_.push_back(
+        fmt::format("meta.json counts {} series, the index {}", meta.stats.series, *series));
+  }
 }
 
 base::Result<std::unique_ptr<storage::SeriesSet>> Block::Select(

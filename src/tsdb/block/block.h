@@ -51,6 +51,10 @@ class Block final : public std::enable_shared_from_this<Block> {
   // thread at a time.
   base::Status MarkCompactionFailed();
 
+  // Reasons to doubt that the parts belong together, found at open without reading through them:
+  // the folder, meta.json and the index do not agree. The block is read all the same.
+  const std::vector<std::string>& doubts() const { return doubts_; }
+
   BlockMeta meta() const EXCLUDES_LOCK(mutex_);
   // Made of samples that came out of order.
   bool is_late() const { return is_late_; }
@@ -70,7 +74,10 @@ class Block final : public std::enable_shared_from_this<Block> {
 
   base::FileSystem& files_;
   const std::string directory_;
+  void CheckParts(const BlockMeta& meta);
+
   bool is_late_ = false;
+  std::vector<std::string> doubts_;
   std::unique_ptr<IndexReader> index_;
   std::unique_ptr<ChunkFiles> chunks_;
   std::atomic<uint64_t> small_files_bytes_{0};  // meta.json and tombstones.

@@ -144,7 +144,7 @@ TEST_F(BlockTest, ChunksOfOtherEncodingsArePassedOverAndCounted) {
   const std::vector<EncodedChunk> chunks = {
       {chunk::Encoding::kXor, kBegin, kBegin, 1, floats.bytes()},
       {chunk::Encoding::kHistogram, kBegin + 1, kBegin + 7, 7, histograms.bytes()},
-      {chunk::Encoding{6}, kBegin + 9, kBegin + 9, 1, "with start times"}};
+      {chunk::Encoding{7}, kBegin + 9, kBegin + 9, 1, "yet to come"}};
   ASSERT_TRUE(writer->AddSeries(*Labels::From({{"a", "b"}}), chunks).has_value());
   const auto meta = writer->Finish({.min_time = kBegin, .max_time = kBegin + 10});
   ASSERT_TRUE(meta.has_value());

@@ -6,7 +6,6 @@
 #include <queue>
 #include <tuple>
 
-#include "base/bytes.h"
 #include "base/check.h"
 #include "chunk/series_encoder.h"
 
@@ -17,17 +16,6 @@ using base::Fail;
 using model::TimeRange;
 
 namespace {
-
-// Encodings with start times keep flags in the upper two bits of the sample count.
-constexpr uint8_t kHistogramWithStartTimes = 5;
-constexpr uint16_t kFlaggedCountMask = 0x3fff;
-
-uint32_t SampleCount(const RawChunk& chunk) {
-  if (chunk.bytes.size() < 2) return 0;
-  const auto count = base::LoadBigEndian<uint16_t>(chunk.bytes.data());
-  const bool flagged = static_cast<uint8_t>(chunk.encoding) >= kHistogramWithStartTimes;
-  return flagged ? count & kFlaggedCountMask : count;
-}
 
 // Walks the series of one block in label order.
 class Cursor {
@@ -85,8 +73,9 @@ class SeriesMerge {
     }
     base::Status read =
         from.block().chunks().Read(wanted, [&](size_t i, RawChunk chunk) -> base::Status {
-          sources_.push_back(
-              {cursor, wanted[i], chunk.encoding, SampleCount(chunk), std::string(chunk.bytes)});
+          sources_.push_back({cursor, wanted[i], chunk.encoding,
+                              chunk::CountSamples(chunk.encoding, chunk.bytes),
+                              std::string(chunk.bytes)});
           return {};
         });
     return read;

@@ -133,7 +133,7 @@ TEST_F(CompactorTest, ChunksThatDoNotOverlapAreCopiedAsTheyAre) {
   Blocks blocks;
   for (const model::Timestamp t : {kBegin + 100, kBegin}) {
     const auto writer = *BlockWriter::Create(disk_, kData, {.ulid = NewUlid()}, {"a", "b"});
-    const EncodedChunk chunk{chunk::Encoding{6}, t, t + 50, 5, opaque};
+    const EncodedChunk chunk{chunk::Encoding{7}, t, t + 50, 5, opaque};
     ASSERT_TRUE(writer->AddSeries(labels, std::span(&chunk, 1)).has_value());
     blocks.push_back(Open(writer->Finish({.min_time = t, .max_time = t + 51})->ulid));
   }
@@ -146,7 +146,7 @@ TEST_F(CompactorTest, ChunksThatDoNotOverlapAreCopiedAsTheyAre) {
   ASSERT_TRUE(merged->chunks()
                   .Read(series.chunks,
                         [&](size_t, RawChunk chunk) -> base::Status {
-                          EXPECT_EQ(chunk.encoding, chunk::Encoding{6});
+                          EXPECT_EQ(chunk.encoding, chunk::Encoding{7});
                           EXPECT_EQ(chunk.bytes, opaque);
                           return {};
                         })
@@ -154,6 +154,45 @@ TEST_F(CompactorTest, ChunksThatDoNotOverlapAreCopiedAsTheyAre) {
   // The same with an overlap is refused: nothing may be lost.
   const auto refused = CompactBlocks(disk_, Blocks{merged, blocks[0]}, Options());
   EXPECT_EQ(refused.error().code, base::Code::kUnimplemented);
+}
+
+TEST_F(CompactorTest, StartTimesSurviveAMerge) {
+  const Labels labels = *Labels::From({{"a", "b"}});
+  Blocks blocks;
+  std::map<model::Timestamp, model::Timestamp> expected;  // The start time of each sample.
+  for (const model::Timestamp offset : {0, 500}) {
+    std::vector<chunk::TimedValue> values;
+    for (int i = 0; i < 300; ++i) {
+      const model::Timestamp t = kBegin + offset + i * 1000;
+      model::IntegerHistogram h;
+      h.zero_count = h.count = static_cast<uint64_t>(i);
+      const model::Timestamp start = i < 100 ? 0 : kBegin + i / 100;
+      values.push_back({t, i < 200 ? chunk::Value(1.0 * i) : chunk::Value(h), start});
+      expected[t] = start;
+    }
+    const auto writer = *BlockWriter::Create(disk_, kData, {.ulid = NewUlid()}, {"a", "b"});
+    const std::vector<chunk::FinishedChunk> chunks = chunk::Encode(values, 50);
+    std::vector<EncodedChunk> encoded;
+    for (const auto& chunk : chunks) {
+      encoded.push_back({chunk.encoding, chunk.min, chunk.max, chunk.samples, chunk.bytes});
+    }
+    ASSERT_TRUE(writer->AddSeries(labels, encoded).has_value());
+    const auto meta = writer->Finish({.min_time = kBegin, .max_time = kBegin + 400'000});
+    EXPECT_EQ(meta->stats.float_samples, 200u);
+    EXPECT_EQ(meta->stats.histogram_samples, 100u);
+    blocks.push_back(Open(meta->ulid));
+  }
+  const auto meta = **CompactBlocks(disk_, blocks, Options());
+  EXPECT_EQ(meta.stats.samples, 600u);
+  EXPECT_EQ(meta.stats.histogram_samples, 200u);
+  const auto merged = Open(meta.ulid);
+  const auto set = *merged->Select({}, {});
+  model::SampleColumns samples;
+  ASSERT_TRUE(set->Read(0, {}, samples).has_value());
+  std::map<model::Timestamp, model::Timestamp> found;
+  for (size_t i = 0; i < samples.size(); ++i) found[samples.t[i]] = samples.Start(i);
+  EXPECT_EQ(found, expected);
+  EXPECT_EQ(merged->unread_chunks(), 0u);
 }
 
 TEST_F(CompactorTest, NothingLeftIsNoBlock) {

@@ -1,5 +1,6 @@
 #include "tsdb/head/batch.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -10,6 +11,9 @@ using model::IntegerHistogram;
 using wal::RecordType;
 
 namespace {
+
+constexpr std::array kForms = {RecordType::kHistograms, RecordType::kCustomHistograms,
+                               RecordType::kFloatHistograms, RecordType::kCustomFloatHistograms};
 
 RecordType FormOf(const chunk::Value& value) {
   if (const auto* const whole = std::get_if<IntegerHistogram>(&value)) {
@@ -67,12 +71,16 @@ const Head::HistogramEntry* Batch::LastHistogram(Slot slot) const {
   return last.slot == slot ? &last : nullptr;
 }
 
+void SortByForm(std::vector<Head::HistogramEntry>& histograms) {
+  std::ranges::stable_sort(histograms, {}, [](const Head::HistogramEntry& entry) {
+    return std::ranges::find(kForms, FormOf(entry.value));
+  });
+}
+
 std::vector<std::string> HistogramRecords(const Head& head,
                                           const std::vector<Head::HistogramEntry>& histograms) {
-  constexpr std::array kTypes = {RecordType::kHistograms, RecordType::kCustomHistograms,
-                                 RecordType::kFloatHistograms, RecordType::kCustomFloatHistograms};
   std::vector<std::string> records;
-  for (const RecordType type : kTypes) {
+  for (const RecordType type : kForms) {
     wal::HistogramsRecord record;
     for (const Head::HistogramEntry& entry : histograms) {
       if (FormOf(entry.value) != type) continue;

@@ -66,6 +66,8 @@ class Batch {
       forms_;  // Of the part; empty before a histogram.
 };
 
+// Puts histograms into the order of the records that HistogramRecords makes of them.
+void SortByForm(std::vector<Head::HistogramEntry>& histograms);
 // The records of a part, one for each form that it has, in the order in which they apply. Numbers
 // are not among them.
 std::vector<std::string> HistogramRecords(const Head& head,

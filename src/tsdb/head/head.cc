@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
-#include <functional>
 #include <utility>
 
 #include "base/bytes.h"
@@ -13,7 +12,6 @@
 namespace narthex::tsdb {
 
 using model::Labels;
-using model::Matcher;
 using model::TimeRange;
 using model::Timestamp;
 using storage::Appended;
@@ -31,85 +29,17 @@ TimeRange RangeAround(Timestamp t, int64_t width) {
   return {min, t > model::kTimestampMax - left ? model::kTimestampMax : t + left};
 }
 
-// In front of an open chunk's bits: the count and the first time.
-constexpr size_t kOpenHeaderBytesMax = sizeof(uint16_t) + base::kVarintBytesMax;
-
 uint64_t Distance(Timestamp from, Timestamp to) {
   return static_cast<uint64_t>(to) - static_cast<uint64_t>(from);
 }
 
+// See Head::FullLength.
+uint32_t FirstLength(Slot slot, uint32_t full) {
+  const uint32_t least = full / 4;
+  return least + (((slot * 2654435761u) >> 16) * (full - least + 1) >> 16);
+}
+
 }  // namespace
-
-// Copies of the open chunks and of the lists of finished ones, all in one string.
-class Head::Snapshot final : public storage::SeriesSet {
- public:
-  // Where the bytes of a series are: its labels, then its sealed list, then its open chunk.
-  struct Row {
-    uint64_t begin;
-    uint32_t labels_size;
-    uint32_t sealed_size;
-    uint32_t open_size;
-  };
-  // What few series have.
-  struct Extra {
-    std::shared_ptr<const Intervals> deleted;     // May be null.
-    std::vector<HistogramTable::ChunkPtr> mixed;  // Behind all others.
-    LateSamples::View late;
-
-    bool empty() const { return deleted == nullptr && mixed.empty() && late.empty(); }
-  };
-
-  size_t size() const override { return rows_.size(); }
-  Labels labels(size_t i) const override {
-    Labels labels;
-    ReadLabels(i, labels);
-    return labels;
-  }
-  void ReadLabels(size_t i, Labels& out) const override {
-    out.AssignBytes(std::string_view(bytes_).substr(rows_[i].begin, rows_[i].labels_size));
-  }
-
-  base::Status Read(size_t i, TimeRange range, model::SampleColumns& out) const override {
-    out.clear();
-    const Row& row = rows_[i];
-    const std::string_view bytes = std::string_view(bytes_).substr(row.begin + row.labels_size);
-    std::vector<SealedChunk> chunks;
-    // Whoever reads one series mostly reads the next one as well.
-    if (i + 1 < rows_.size()) {
-      DecodeSealed(SealedOf(rows_[i + 1]), range, chunks);
-      if (!chunks.empty()) files_.Prefetch(chunks[0].location);
-    }
-    if (row.sealed_size > 0) {
-      std::string scratch;
-      DecodeSealed(SealedOf(row), range, chunks);
-      for (const SealedChunk& chunk : chunks) {
-        ASSIGN_OR_RETURN(const std::string_view read, files_.Read(chunk.location, scratch));
-        RETURN_IF_ERROR(chunk::DecodeXor(read, range, out));
-      }
-    }
-    if (row.open_size > 0) {
-      RETURN_IF_ERROR(chunk::DecodeXor(bytes.substr(row.sealed_size, row.open_size), range, out));
-    }
-    const auto extra = extras_.find(i);
-    if (extra == extras_.end()) [[likely]]
-      return {};
-    for (const HistogramTable::ChunkPtr& chunk : extra->second.mixed) {
-      RETURN_IF_ERROR(chunk::Decode(chunk->encoding, chunk->bytes, range, out));
-    }
-    RETURN_IF_ERROR(extra->second.late.MergeInto(range, out));
-    if (extra->second.deleted != nullptr) extra->second.deleted->RemoveFrom(out, 0);
-    return {};
-  }
-
-  std::string_view SealedOf(const Row& row) const {
-    return std::string_view(bytes_).substr(row.begin + row.labels_size, row.sealed_size);
-  }
-
-  HeadChunks::View files_;
-  std::string bytes_;
-  std::vector<Row> rows_;
-  boost::unordered_flat_map<size_t, Extra> extras_;
-};
 
 Head::Head(Options options)
     : options_(options),
@@ -154,13 +84,6 @@ void Head::PutBackUnlogged(const std::vector<Slot>& slots) {
   unlogged_.insert(unlogged_.begin(), slots.begin(), slots.end());
 }
 
-Slot Head::Restore(const Labels& labels, wal::Ref ref) {
-  base::MutexLock lock(mutex_);
-  last_ref_ = std::max(last_ref_, ref);
-  if (const auto slot = index_.Find(labels)) return *slot;
-  return Create(labels, ref);
-}
-
 Labels Head::LabelsOf(Slot slot) const {
   base::SharedLock lock(mutex_);
   return index_.LabelsOf(slot);
@@ -186,22 +109,6 @@ bool Head::MetadataIs(Slot slot, const model::Metadata& metadata) const {
   base::SharedLock lock(mutex_);
   const auto found = metadata_.find(slot);
   return found != metadata_.end() && found->second == metadata;
-}
-
-std::vector<storage::SeriesMetadata> Head::SelectMetadata(
-    const std::vector<Matcher>& matchers) const {
-  base::SharedLock lock(mutex_);
-  std::vector<storage::SeriesMetadata> found;
-  if (metadata_.empty()) return found;
-  std::vector<Slot> slots;
-  for (const Slot slot : index_.Select(matchers)) {
-    if (metadata_.contains(slot)) slots.push_back(slot);
-  }
-  index_.SortByLabels(slots);
-  for (const Slot slot : slots) {
-    found.push_back({index_.LabelsOf(slot), metadata_.find(slot)->second});
-  }
-  return found;
 }
 
 Appended Head::Judge(Slot slot, Timestamp t, double v) const {
@@ -294,33 +201,53 @@ struct Head::Tally {
 };
 
 void Head::Publish(const std::vector<Entry>& batch, std::span<const BatchPart> more,
-                   const std::vector<Entry>& late) {
+                   const LateBatch& late) {
   Tally tally;
   {
     base::MutexLock lock(mutex_);
-    PublishNumbers(batch, tally);
+    PublishNumbers(batch, tally, scratch_);
     for (const BatchPart& part : more) {
       for (const HistogramEntry& entry : part.histograms) {
         const HotSeries& series = hot_[entry.slot];
-        if ((series.flags & HotSeries::kWaiting) != 0) AttachWaiting(entry.slot, entry.t);
+        if ((series.flags & HotSeries::kWaiting) != 0) AttachWaiting(entry.slot, entry.t, scratch_);
         if (entry.t <= series.last_time.load(std::memory_order_relaxed)) continue;
-        AppendMixed(entry.slot, entry.t, entry.value);
+        AppendMixed(entry.slot, entry.t, entry.value, scratch_);
         tally.Count(entry.t, tally.histograms);
       }
-      PublishNumbers(part.numbers, tally);
+      PublishNumbers(part.numbers, tally, scratch_);
     }
-    for (const Entry& entry : late) {
+    for (const Entry& entry : late.numbers) {
       late_samples_appended_ += late_.Insert(entry.slot, entry.t, entry.v) ? 1 : 0;
     }
+    for (const HistogramEntry& entry : late.histograms) {
+      late_histograms_appended_ += late_.Insert(entry.slot, entry.t, entry.value) ? 1 : 0;
+    }
     // Read by queries under the shared lock, so that they cover what they can see.
-    if (tally.min < min_time_) min_time_ = tally.min;
-    if (tally.max > max_time_) max_time_ = tally.max;
+    CountTimes(tally.min, tally.max);
   }
   samples_appended_.fetch_add(tally.numbers, std::memory_order_relaxed);
   histograms_appended_.fetch_add(tally.histograms, std::memory_order_relaxed);
 }
 
-void Head::PublishNumbers(const std::vector<Entry>& batch, Tally& tally) {
+void Head::CountTimes(Timestamp min, Timestamp max) {
+  Timestamp now = min_time_;
+  while (min < now && !min_time_.compare_exchange_weak(now, min)) {
+  }
+  now = max_time_;
+  while (max > now && !max_time_.compare_exchange_weak(now, max)) {
+  }
+}
+
+// Without the lock, which is for those who come when the log has been read.
+void Head::AppendReplayed(std::span<const Entry> batch,
+                          Scratch& scratch) NO_THREAD_SAFETY_ANALYSIS {
+  Tally tally;
+  PublishNumbers(batch, tally, scratch);
+  CountTimes(tally.min, tally.max);
+  samples_appended_.fetch_add(tally.numbers, std::memory_order_relaxed);
+}
+
+void Head::PublishNumbers(std::span<const Entry> batch, Tally& tally, Scratch& scratch) {
   // Series lie apart in memory: their state is asked for well before it is needed, and their
   // buffers, whose place only the state tells, a little before.
   constexpr size_t kStateAhead = 16;
@@ -339,21 +266,21 @@ void Head::PublishNumbers(const std::vector<Entry>& batch, Tally& tally) {
     const HotSeries& series = hot_[entry.slot];
     if (entry.t <= series.last_time.load(std::memory_order_relaxed)) continue;
     if ((series.flags & HotSeries::kWaiting) != 0) [[unlikely]] {
-      AttachWaiting(entry.slot, entry.t);
+      AttachWaiting(entry.slot, entry.t, scratch);
       if (entry.t <= series.last_time.load(std::memory_order_relaxed)) continue;
     }
     if (series.form.load(std::memory_order_relaxed) == Form::kNumbers) [[likely]] {
-      Append(entry.slot, entry.t, entry.v);
+      Append(entry.slot, entry.t, entry.v, scratch);
     } else {
-      AppendMixed(entry.slot, entry.t, entry.v);
+      AppendMixed(entry.slot, entry.t, entry.v, scratch);
     }
     tally.Count(entry.t, tally.numbers);
   }
 }
 
-void Head::AppendMixed(Slot slot, Timestamp t, const chunk::Value& value) {
+void Head::AppendMixed(Slot slot, Timestamp t, const chunk::Value& value, Scratch& scratch) {
   HotSeries& series = hot_[slot];
-  if (series.open_count > 0) Seal(series);
+  if (series.open_count > 0) Seal(series, scratch);
   histograms_.Append(slot, t, value);
   Form form = series.form;  // Stays that of what a stale marker ends.
   uint64_t bits = kHistogramBits;
@@ -369,31 +296,44 @@ void Head::AppendMixed(Slot slot, Timestamp t, const chunk::Value& value) {
   series.last_bits.store(bits, std::memory_order_relaxed);
 }
 
-bool Head::MustSeal(Slot slot, const HotSeries& series, Timestamp t) {
-  if (!chunk_range_.Contains(t)) {
-    chunk_range_ = RangeAround(t, options_.chunk_range_ms);
+// Were all series to finish their chunks at once, after all being at their largest, memory would
+// peak: the first chunk of a range ends sooner, at a length of its own. Those behind it share what
+// is left of the range evenly, so that none is short: each costs a header, its first sample in full
+// and an entry of the index. At the pace of its newest samples a series fills the range.
+uint32_t Head::FullLength(Slot slot, const HotSeries& series, TimeRange chunk_range) const {
+  const uint32_t full = options_.samples_per_chunk;
+  constexpr uint32_t kSpreadFrom = 16;
+  if (full < kSpreadFrom || series.last_delta == 0) return full;
+  const uint64_t left = Distance(series.open_min(), chunk_range.max) / series.last_delta + 1;
+  if ((series.flags & HotSeries::kFirstInRange) != 0) {
+    return left >= full + full / 4 ? FirstLength(slot, full) : 2 * full;
+  }
+  // A little of slack, for a pace that is not quite even.
+  const uint64_t chunks = std::max<uint64_t>((left + left / 32) / full, 1);
+  return static_cast<uint32_t>(
+      std::clamp<uint64_t>((left + chunks - 1) / chunks + 1, full, 2 * uint64_t{full}));
+}
+
+bool Head::MustSeal(Slot slot, const HotSeries& series, Timestamp t, Scratch& scratch) const {
+  if (!scratch.chunk_range.Contains(t)) {
+    scratch.chunk_range = RangeAround(t, options_.chunk_range_ms);
   }
   const Timestamp open_min = series.open_min();
-  if (open_min < chunk_range_.min) return true;
+  if (open_min < scratch.chunk_range.min) return true;
   // What a cursor can count.
   constexpr uint32_t kOpenBitsMax = 30'000;
   if (series.open_bits > kOpenBitsMax || Distance(open_min, t) > UINT32_MAX) return true;
-  // Were all series as long, all would finish their chunks at once, after all being at their
-  // largest: the first of a range ends sooner, at its own length.
-  uint32_t full = options_.samples_per_chunk;
-  constexpr uint32_t kSpreadFrom = 16;
-  if ((series.flags & HotSeries::kFirstInRange) != 0 && full >= kSpreadFrom) {
-    const uint32_t least = full / 4;
-    full = least + ((slot * 2654435761u) >> 16) % (full - least + 1);
-  }
-  return series.open_count >= full;
+  const uint32_t full = options_.samples_per_chunk;
+  const bool is_first = (series.flags & HotSeries::kFirstInRange) != 0;
+  if (series.open_count < (is_first ? FirstLength(slot, full) : full)) return false;
+  return series.open_count >= FullLength(slot, series, scratch.chunk_range);
 }
 
-void Head::Append(Slot slot, Timestamp t, double v) {
+void Head::Append(Slot slot, Timestamp t, double v, Scratch& scratch) {
   HotSeries& series = hot_[slot];
-  if (series.open_count > 0 && MustSeal(slot, series, t)) {
-    const bool next_range = series.open_min() < chunk_range_.min;
-    Seal(series);
+  if (series.open_count > 0 && MustSeal(slot, series, t, scratch)) {
+    const bool next_range = series.open_min() < scratch.chunk_range.min;
+    Seal(series, scratch);
     series.flags = static_cast<uint8_t>(series.flags & ~HotSeries::kFirstInRange) |
                    (next_range ? HotSeries::kFirstInRange : uint8_t{0});
   }
@@ -441,15 +381,15 @@ void Head::WriteOpen(HotSeries& series, Timestamp t, double v) {
   series.trailing = cursor.trailing;
 }
 
-void Head::Seal(HotSeries& series) {
+void Head::Seal(HotSeries& series, Scratch& scratch) {
   const TimeRange range{series.open_min(), series.last_time};
-  sealing_.clear();
-  AppendOpen(series, sealing_);
+  scratch.sealing.clear();
+  AppendOpen(series, scratch.sealing);
   const HeadChunks::Location location = chunk_files_->Write({.ref = series.ref,
                                                              .range = range,
                                                              .encoding = chunk::Encoding::kXor,
                                                              .out_of_order = false,
-                                                             .bytes = sealing_});
+                                                             .bytes = scratch.sealing});
   series.sealed = AppendSealed(pool_, series.sealed, {range, location});
   pool_.Free(series.open);
   series.open = SlabPool::kNone;
@@ -478,353 +418,9 @@ Timestamp Head::FirstTime(Slot slot) const {
   return histograms_.FirstTime(slot);
 }
 
-void Head::Attach(Slot slot, const std::vector<SealedChunk>& chunks) {
-  base::MutexLock lock(mutex_);
-  std::vector<SealedChunk>& all = waiting_[slot];
-  all.insert(all.end(), chunks.begin(), chunks.end());
-  std::ranges::sort(all, std::greater(), [](const SealedChunk& chunk) { return chunk.range.min; });
-  hot_[slot].flags |= HotSeries::kWaiting;
-}
-
-void Head::AttachOne(HotSeries& series, const SealedChunk& chunk) {
-  if (series.open_count > 0) Seal(series);
-  series.sealed = AppendSealed(pool_, series.sealed, chunk);
-  series.last_time = chunk.range.max;
-  series.flags &= static_cast<uint8_t>(~HotSeries::kFirstInRange);
-  chunks_.fetch_add(1, std::memory_order_relaxed);
-  if (chunk.range.min < min_time_) min_time_ = chunk.range.min;
-  if (chunk.range.max > max_time_) max_time_ = chunk.range.max;
-}
-
-void Head::AttachWaiting(Slot slot, Timestamp before) {
-  const auto found = waiting_.find(slot);
-  std::vector<SealedChunk>& chunks = found->second;  // Latest first.
-  HotSeries& series = hot_[slot];
-  // Behind histograms, numbers are kept with them: the log has these too.
-  if (series.form != Form::kNumbers) chunks.clear();
-  while (!chunks.empty() && chunks.back().range.min <= before) {
-    // One that overlaps what the log has brought already is in the log too.
-    if (chunks.back().range.min > series.last_time) AttachOne(series, chunks.back());
-    chunks.pop_back();
-  }
-  if (!chunks.empty()) return;
-  waiting_.erase(found);
-  series.flags &= static_cast<uint8_t>(~HotSeries::kWaiting);
-}
-
-base::Status Head::FinishRestore() {
-  base::MutexLock lock(mutex_);
-  std::vector<Slot> slots;
-  for (const auto& [slot, chunks] : waiting_) slots.push_back(slot);
-  for (const Slot slot : slots) AttachWaiting(slot, model::kTimestampMax);
-  const HeadChunks::View files = chunk_files_->view();
-  for (Slot slot = first_hot_; slot < hot_.size(); ++slot) {
-    HotSeries& series = hot_[slot];
-    if (series.open_count > 0 || series.sealed == SlabPool::kNone ||
-        series.form != Form::kNumbers) {
-      continue;
-    }
-    // The newest value, which tells a repeated sample from another one at its time.
-    ASSIGN_OR_RETURN(const std::string bytes, files.Read(SealedOf(series).back().location));
-    model::SampleColumns samples;
-    RETURN_IF_ERROR(chunk::DecodeXor(bytes, {}, samples));
-    if (samples.size() > 0) series.last_bits = std::bit_cast<uint64_t>(samples.v.back());
-  }
-  return {};
-}
-
-void Head::PrefetchChunks(const std::vector<Slot>& slots, size_t i) const {
-  if (i >= slots.size()) return;
-  const HotSeries& series = hot_[slots[i]];
-  if (series.sealed != SlabPool::kNone) __builtin_prefetch(pool_.At(series.sealed));
-  if (series.open == SlabPool::kNone) return;
-  for (size_t ahead = 0; ahead < series.open_bytes(); ahead += 64) {
-    __builtin_prefetch(pool_.At(series.open) + ahead);
-  }
-}
-
-std::unique_ptr<storage::SeriesSet> Head::Select(const std::vector<Matcher>& matchers,
-                                                 TimeRange range) const {
-  auto snapshot = std::make_unique<Snapshot>();
-  base::SharedLock lock(mutex_);
-  snapshot->files_ = chunk_files_->view();
-  std::vector<Slot> slots;
-  for (const Slot slot : index_.Select(matchers)) {
-    const HotSeries& series = hot_[slot];
-    const TimeRange late = late_.RangeOf(slot);
-    const bool has_late = late.min <= range.max && late.max >= range.min;
-    const bool in_order =
-        !series.empty() && series.last_time >= range.min &&
-        ((series.open_count > 0 && series.open_min() <= range.max) || FirstTime(slot) <= range.max);
-    if (has_late || in_order) slots.push_back(slot);
-  }
-  index_.SortByLabels(slots);
-  const auto overlaps = [&](const HotSeries& series) {
-    return series.open_count > 0 && series.open_min() <= range.max;
-  };
-  // Room for all is made first: growing by copies would cost as much as the rest.
-  size_t chunk_bytes = 0;
-  for (size_t i = 0; i < slots.size(); ++i) {
-    PrefetchChunks(slots, i + 8);
-    const HotSeries& series = hot_[slots[i]];
-    chunk_bytes += SealedBytes(pool_, series.sealed).size();
-    if (overlaps(series)) chunk_bytes += kOpenHeaderBytesMax + series.open_bytes();
-  }
-  std::string& bytes = snapshot->bytes_;
-  snapshot->rows_.reserve(slots.size());
-  for (size_t i = 0; i < slots.size(); ++i) {
-    PrefetchChunks(slots, i + 8);
-    const Slot slot = slots[i];
-    const HotSeries& series = hot_[slot];
-    const size_t begin = bytes.size();
-    index_.AppendLabelBytes(slot, bytes);
-    const size_t labels_size = bytes.size() - begin;
-    // The labels of the first stand for those of all.
-    if (begin == 0) bytes.reserve(chunk_bytes + slots.size() * (labels_size + 8));
-    const std::string_view list = SealedBytes(pool_, series.sealed);
-    bytes += list;
-    if (overlaps(series)) AppendOpen(series, bytes);
-    const size_t open_size = bytes.size() - begin - labels_size - list.size();
-    snapshot->rows_.push_back({begin, static_cast<uint32_t>(labels_size),
-                               static_cast<uint32_t>(list.size()),
-                               static_cast<uint32_t>(open_size)});
-    Snapshot::Extra extra{DeletedOf(slot), {}, late_.ViewOf(slot)};
-    if (series.form != Form::kNumbers) extra.mixed = histograms_.ChunksOverlapping(slot, range);
-    if (!extra.empty()) {
-      snapshot->extras_.emplace(snapshot->rows_.size() - 1, std::move(extra));
-    }
-  }
-  return snapshot;
-}
-
 std::shared_ptr<const Intervals> Head::DeletedOf(Slot slot) const {
   const auto found = deleted_.find(slot);
   return found == deleted_.end() ? nullptr : found->second;
-}
-
-std::vector<Head::Deletion> Head::DeletionsFor(const std::vector<Matcher>& matchers,
-                                               TimeRange range) const {
-  base::SharedLock lock(mutex_);
-  std::vector<Deletion> deletions;
-  for (const Slot slot : index_.Select(matchers)) {
-    const Timestamp newest = std::max(hot_[slot].last_time.load(), late_.RangeOf(slot).max);
-    if (newest >= range.min) deletions.push_back({slot, {range.min, std::min(range.max, newest)}});
-  }
-  return deletions;
-}
-
-void Head::Delete(const std::vector<Deletion>& deletions) {
-  base::MutexLock lock(mutex_);
-  for (const auto& [slot, range] : deletions) {
-    const auto before = DeletedOf(slot);
-    Intervals intervals = before != nullptr ? *before : Intervals();
-    intervals.Add(range);
-    deleted_[slot] = std::make_shared<const Intervals>(std::move(intervals));
-  }
-}
-
-void Head::RaiseValidTime(Timestamp t) {
-  if (t > valid_time_) valid_time_ = t;
-}
-
-size_t Head::Truncate(Timestamp mint, bool empty_too) {
-  std::vector<std::move_only_function<void()>> frees;
-  size_t dropped = 0;
-  Timestamp oldest = model::kTimestampMax;  // Of what stays.
-  {
-    base::MutexLock lock(mutex_);
-    RaiseValidTime(mint);
-    std::vector<Slot> gone;
-    for (Slot slot = first_hot_; slot < hot_.size(); ++slot) {
-      HotSeries& series = hot_[slot];
-      if (series.removed()) continue;
-      if (series.form != Form::kNumbers) histograms_.Truncate(slot, mint);
-      if (series.sealed != SlabPool::kNone) {
-        std::vector<SealedChunk> chunks = SealedOf(series);
-        const size_t old = std::erase_if(
-            chunks, [mint](const SealedChunk& chunk) { return chunk.range.max < mint; });
-        if (old > 0) {
-          chunks_ -= old;
-          pool_.Free(series.sealed);
-          series.sealed = EncodeSealed(pool_, chunks);
-        }
-      }
-      const bool empty = series.empty();
-      const bool ended = !empty && series.last_time < mint;
-      const bool seen = (series.flags & HotSeries::kSeenEmpty) != 0;
-      const bool never_used = empty && (empty_too || seen);
-      if (empty) series.flags |= HotSeries::kSeenEmpty;
-      const Timestamp first = empty ? model::kTimestampMax : FirstTime(slot);
-      if ((!ended && !never_used) || late_.Has(slot)) {
-        oldest = std::min(oldest, first);
-        continue;
-      }
-      if (series.form != Form::kNumbers) histograms_.Remove(slot);
-      if (series.open_count > 0) --chunks_;
-      series.form = Form::kRemoved;
-      gone.push_back(slot);
-      deleted_.erase(slot);
-      metadata_.erase(slot);
-      // Readers copy open chunks under the lock, so that this one can go at once.
-      pool_.Free(series.open);
-      series.open = SlabPool::kNone;
-      series.open_count = 0;
-      series.open_bits = 0;
-    }
-    // A series that no record names yet must not be logged after it is gone.
-    std::erase_if(unlogged_, [this](Slot slot) { return hot_[slot].removed(); });
-    index_.Remove(gone);
-    dropped = gone.size();
-    series_ -= dropped;
-    series_removed_ += dropped;
-    for (auto& [slot, intervals] : deleted_) {
-      if (late_.Has(slot)) continue;  // Older ones can hide late samples.
-      Intervals kept;
-      for (const TimeRange& range : intervals->ranges()) {
-        if (range.max >= mint) kept.Add(range);
-      }
-      intervals = std::make_shared<const Intervals>(std::move(kept));
-    }
-    std::erase_if(deleted_, [](const auto& item) { return item.second->empty(); });
-    GiveBlocksBack(frees);
-    // Not just `mint`: where nothing was written for long, the next cut is far from this one.
-    if (min_time_ < mint) min_time_ = std::max(mint, std::min(oldest, max_time_.load()));
-    ++truncations_;
-  }
-  epochs_.Retire(std::move(frees));
-  return dropped;
-}
-
-void Head::GiveBlocksBack(std::vector<std::move_only_function<void()>>& frees) {
-  constexpr uint32_t kBlock = decltype(hot_)::kPerBlock;
-  while (first_hot_ + kBlock <= hot_.size()) {
-    for (Slot slot = first_hot_; slot < first_hot_ + kBlock; ++slot) {
-      if (!hot_[slot].removed()) return;
-    }
-    frees.emplace_back([block = hot_.TakeBlock(first_hot_)] {});
-    first_hot_ += kBlock;
-  }
-}
-
-std::vector<wal::Ref> Head::LiveRefs() const {
-  base::SharedLock lock(mutex_);
-  std::vector<wal::Ref> refs;
-  for (Slot slot = first_hot_; slot < hot_.size(); ++slot) {
-    if (!hot_[slot].removed()) refs.push_back(hot_[slot].ref);
-  }
-  std::ranges::sort(refs);
-  return refs;
-}
-
-Head::BlockSource Head::SourceFor(TimeRange range) const {
-  BlockSource source(*this, range);
-  base::SharedLock lock(mutex_);
-  for (Slot slot = first_hot_; slot < hot_.size(); ++slot) {
-    const HotSeries& series = hot_[slot];
-    if (series.removed() || series.empty()) continue;
-    bool inside = series.open_count > 0 && range.Contains(series.open_min());
-    if (series.form != Form::kNumbers) inside |= histograms_.AnyBeginsIn(slot, range);
-    if (!inside && series.sealed != SlabPool::kNone) {
-      inside = std::ranges::any_of(SealedOf(series), [&](const SealedChunk& chunk) {
-        return range.Contains(chunk.range.min);
-      });
-    }
-    const auto deleted = DeletedOf(slot);
-    if (inside && (deleted == nullptr || !deleted->Cover(range))) source.slots_.push_back(slot);
-  }
-  index_.SortByLabels(source.slots_);
-  return source;
-}
-
-std::vector<std::string_view> Head::BlockSource::symbols() const {
-  base::SharedLock lock(head_.mutex_);
-  return head_.index_.SymbolsOf(slots_);
-}
-
-base::Status Head::BlockSource::Chunks(size_t i, std::vector<ChunkView>& chunks) {
-  chunks.clear();
-  copies_.clear();
-  held_.clear();
-  std::shared_ptr<const Intervals> deleted;
-  std::vector<SealedChunk> sealed;
-  std::string open;
-  TimeRange open_range;
-  {
-    base::SharedLock lock(head_.mutex_);
-    const HotSeries& series = head_.hot_[slots_[i]];
-    deleted = head_.DeletedOf(slots_[i]);
-    sealed = head_.SealedOf(series);
-    if (series.form != Form::kNumbers) {
-      held_ = head_.histograms_.ChunksBeginningIn(slots_[i], range_);
-    }
-    open_range = {series.open_min(), series.last_time};
-    if (series.open_count > 0 && range_.Contains(open_range.min)) head_.AppendOpen(series, open);
-  }
-  const HeadChunks::View files = head_.chunk_files_->view();
-  const auto add = [&](std::string bytes, TimeRange range) {
-    copies_.push_back(std::move(bytes));
-    chunks.push_back({range.min, range.max, base::LoadBigEndian<uint16_t>(copies_.back().data()),
-                      copies_.back()});
-  };
-  for (const SealedChunk& chunk : sealed) {
-    if (!range_.Contains(chunk.range.min)) continue;
-    ASSIGN_OR_RETURN(std::string bytes, files.Read(chunk.location));
-    if (bytes.size() < 2) return base::Fail(base::Code::kDataLoss, "head chunk: no header");
-    add(std::move(bytes), chunk.range);
-  }
-  if (!open.empty()) add(std::move(open), open_range);
-  for (const HistogramTable::ChunkPtr& chunk : held_) {
-    chunks.push_back({chunk->min, chunk->max, chunk->samples, chunk->bytes, chunk->encoding});
-  }
-  if (deleted == nullptr) return {};
-
-  std::vector<ChunkView> kept;
-  for (const ChunkView& chunk : chunks) {
-    if (chunk.encoding != chunk::Encoding::kXor) {
-      std::vector<chunk::TimedValue> values;
-      RETURN_IF_ERROR(chunk::Decode(chunk.encoding, chunk.bytes, TimeRange(), values));
-      if (deleted->RemoveFrom(values) == 0) {
-        kept.push_back(chunk);
-        continue;
-      }
-      for (chunk::FinishedChunk& part : chunk::Encode(values)) {
-        copies_.push_back(std::move(part.bytes));
-        kept.push_back({part.min, part.max, part.samples, copies_.back(), part.encoding});
-      }
-      continue;
-    }
-    model::SampleColumns samples;
-    RETURN_IF_ERROR(chunk::DecodeXor(chunk.bytes, {}, samples));
-    const size_t before = samples.size();
-    deleted->RemoveFrom(samples, 0);
-    if (samples.size() == before) {
-      kept.push_back(chunk);
-      continue;
-    }
-    if (samples.size() == 0) continue;
-    chunk::XorChunk rest;
-    for (size_t k = 0; k < samples.size(); ++k) rest.Append(samples.t[k], samples.v[k]);
-    copies_.emplace_back(rest.bytes());
-    kept.push_back({samples.t.front(), samples.t.back(), static_cast<uint16_t>(samples.size()),
-                    copies_.back()});
-  }
-  chunks = std::move(kept);
-  return {};
-}
-
-std::vector<std::string> Head::LabelNames(const std::vector<Matcher>& matchers) const {
-  base::SharedLock lock(mutex_);
-  if (matchers.empty()) return index_.LabelNames(nullptr);
-  const std::vector<Slot> slots = index_.Select(matchers);
-  return index_.LabelNames(&slots);
-}
-
-std::vector<std::string> Head::LabelValues(std::string_view name,
-                                           const std::vector<Matcher>& matchers) const {
-  base::SharedLock lock(mutex_);
-  if (matchers.empty()) return index_.LabelValues(name, nullptr);
-  const std::vector<Slot> slots = index_.Select(matchers);
-  return index_.LabelValues(name, &slots);
 }
 
 Head::Statistics Head::statistics() const {
@@ -837,6 +433,7 @@ Head::Statistics Head::statistics() const {
   result.chunk_bytes = chunk_files_->bytes() + histograms_.chunk_bytes();
   result.samples_appended = samples_appended_;
   result.late_samples_appended = late_samples_appended_;
+  result.late_histograms_appended = late_histograms_appended_;
   result.histograms_appended = histograms_appended_;
   result.min_time = min_time_;
   result.max_time = max_time_;

@@ -40,6 +40,13 @@ class Head {
     uint16_t samples_per_chunk = 120;
     int64_t chunk_range_ms = 2 * 3600 * 1000;  // Chunks do not cross its multiples.
   };
+  // A number.
+  struct Entry {
+    Slot slot;
+    model::Timestamp t;
+    double v;
+  };
+
   explicit Head(Options options);
   ~Head();
 
@@ -59,13 +66,23 @@ class Head {
   // time, and samples that it has are passed over: what is in none of them has to come from the
   // log.
   void Attach(Slot slot, const std::vector<SealedChunk>& chunks) EXCLUDES_LOCK(mutex_);
+  // What appending writes to besides the head: one per thread.
+  struct Scratch {
+    std::string sealing;
+    // The chunk range of the newest sample appended, so that few samples need a division.
+    model::TimeRange chunk_range = {1, 0};
+  };
+  // Publish for the samples of a log, of series without histograms. Several threads may, each with
+  // series of its own; meanwhile nobody else uses the head, but for Restore and Attach of series
+  // that have no samples yet.
+  void AppendReplayed(std::span<const Entry> batch, Scratch& scratch);
   // The log has been read. Error: a chunk that cannot be read.
   base::Status FinishRestore() EXCLUDES_LOCK(mutex_);
 
   // The state as sections of an image. False where it has what an image cannot hold: native
   // histograms. Takes turns with Publish through the caller's commit lock. Errors: those of the
   // disk.
-  bool FitsImage() const { return histograms_.chunks() == 0; }
+  bool FitsImage() const { return histograms_.chunks() == 0 && late_histograms_appended_ == 0; }
   base::Status SaveImage(ImageWriter& writer) const EXCLUDES_LOCK(mutex_);
   // The state of such an image; what cannot be kept of it is an error. Error: kDataLoss, and then
   // nothing has changed. REQUIRES: no series yet.
@@ -91,11 +108,6 @@ class Head {
   // Whether a sample may be appended now. REQUIRES: a guard taken before the slot was resolved.
   storage::Appended Judge(Slot slot, model::Timestamp t, double v) const;
 
-  struct Entry {
-    Slot slot;
-    model::Timestamp t;
-    double v;
-  };
   // Whether a native histogram may be appended now. The same requirement.
   storage::Appended JudgeHistogram(Slot slot, model::Timestamp t, const chunk::Value& value) const
       EXCLUDES_LOCK(mutex_);
@@ -122,10 +134,22 @@ class Head {
     std::vector<Entry> numbers;
   };
 
+  // What of a batch is older than the newest of its series.
+  struct LateBatch {
+    std::vector<Entry> numbers;
+    std::vector<HistogramEntry> histograms;
+
+    bool empty() const { return numbers.empty() && histograms.empty(); }
+    void Clear() {
+      numbers.clear();
+      histograms.clear();
+    }
+  };
+
   // Makes a batch visible at once, with its `late` samples. Entries that Judge refuses are passed
   // over. One thread at a time.
   void Publish(const std::vector<Entry>& batch, std::span<const BatchPart> more = {},
-               const std::vector<Entry>& late = {}) EXCLUDES_LOCK(mutex_);
+               const LateBatch& late = {}) EXCLUDES_LOCK(mutex_);
 
   // Samples that Judge refuses as out of order or too old are taken as late ones where they are
   // less than `ms` older than the newest of all; 0: none is.
@@ -195,6 +219,7 @@ class Head {
     const Head& head_;
     const model::TimeRange range_;
     std::vector<Slot> slots_;
+    HeadChunks::View files_;
     std::deque<std::string> copies_;  // Of open chunks, and of chunks without what was deleted.
     std::vector<HistogramTable::ChunkPtr> held_;
   };
@@ -206,6 +231,18 @@ class Head {
   // Null: nothing.
   std::shared_ptr<const Intervals> DeletionsOf(Slot slot) const EXCLUDES_LOCK(mutex_);
 
+  // A finished chunk whose bytes cannot be read any more.
+  struct LostChunk {
+    Slot slot;
+    SealedChunk chunk;
+  };
+  // Those that begin in `range`; reads them all.
+  std::vector<LostChunk> FindLost(model::TimeRange range) const EXCLUDES_LOCK(mutex_);
+  // Puts a chunk of these samples in its place, none where there are none. Takes turns with Publish
+  // through the caller's commit lock.
+  void ReplaceLost(const LostChunk& lost, const model::SampleColumns& samples)
+      EXCLUDES_LOCK(mutex_);
+
   // Moves open chunks together, so that memory that they have grown out of can be used again. Takes
   // the lock for short whiles.
   void Settle() EXCLUDES_LOCK(mutex_);
@@ -213,10 +250,11 @@ class Head {
   struct Statistics {
     uint64_t series = 0;
     uint64_t chunks = 0;
-    uint64_t chunk_bytes = 0;          // In files, or on the way there.
-    uint64_t samples_appended = 0;     // Numbers.
-    uint64_t histograms_appended = 0;  // Native ones.
-    uint64_t late_samples_appended = 0;
+    uint64_t chunk_bytes = 0;               // In files, or on the way there.
+    uint64_t samples_appended = 0;          // Numbers.
+    uint64_t histograms_appended = 0;       // Native ones.
+    uint64_t late_samples_appended = 0;     // Numbers.
+    uint64_t late_histograms_appended = 0;  // Native ones.
     uint64_t series_created = 0;
     uint64_t series_removed = 0;
     uint64_t truncations = 0;
@@ -270,15 +308,21 @@ class Head {
 
   void FillSeries(const Image& image) REQUIRES_LOCK(mutex_);
 
-  void Append(Slot slot, model::Timestamp t, double v) REQUIRES_LOCK(mutex_);
-  void PublishNumbers(const std::vector<Entry>& batch, Tally& tally) REQUIRES_LOCK(mutex_);
+  void Append(Slot slot, model::Timestamp t, double v, Scratch& scratch) REQUIRES_LOCK(mutex_);
+  void PublishNumbers(std::span<const Entry> batch, Tally& tally, Scratch& scratch)
+      REQUIRES_LOCK(mutex_);
   // Of a series with histograms, or that gets its first.
-  void AppendMixed(Slot slot, model::Timestamp t, const chunk::Value& value) REQUIRES_LOCK(mutex_);
-  bool MustSeal(Slot slot, const HotSeries& series, model::Timestamp t) REQUIRES_LOCK(mutex_);
+  void AppendMixed(Slot slot, model::Timestamp t, const chunk::Value& value, Scratch& scratch)
+      REQUIRES_LOCK(mutex_);
+  bool MustSeal(Slot slot, const HotSeries& series, model::Timestamp t, Scratch& scratch) const;
+  uint32_t FullLength(Slot slot, const HotSeries& series, model::TimeRange chunk_range) const;
   void WriteOpen(HotSeries& series, model::Timestamp t, double v) REQUIRES_LOCK(mutex_);
-  void Seal(HotSeries& series) REQUIRES_LOCK(mutex_);
-  void AttachOne(HotSeries& series, const SealedChunk& chunk) REQUIRES_LOCK(mutex_);
-  void AttachWaiting(Slot slot, model::Timestamp before) REQUIRES_LOCK(mutex_);
+  void Seal(HotSeries& series, Scratch& scratch) REQUIRES_LOCK(mutex_);
+  void AttachOne(HotSeries& series, const SealedChunk& chunk, Scratch& scratch)
+      REQUIRES_LOCK(mutex_);
+  void AttachWaiting(Slot slot, model::Timestamp before, Scratch& scratch) REQUIRES_LOCK(mutex_)
+      EXCLUDES_LOCK(waiting_mutex_);
+  void CountTimes(model::Timestamp min, model::Timestamp max);
   // Has the processor fetch the chunks of slots[i] that are in memory, if there is such a slot.
   void PrefetchChunks(const std::vector<Slot>& slots, size_t i) const REQUIRES_SHARED_LOCK(mutex_);
   // The growing chunk as a whole one.
@@ -296,11 +340,11 @@ class Head {
   StableArray<HotSeries> hot_;
   HistogramTable histograms_;  // Changed under mutex_.
   SlabPool pool_ GUARDED_BY(mutex_);
-  std::string sealing_ GUARDED_BY(mutex_);
+  Scratch scratch_ GUARDED_BY(mutex_);
   std::unique_ptr<HeadChunks> chunk_files_ = std::make_unique<HeadChunks>();
-  // The chunk range of the newest sample appended, so that few samples need a division.
-  model::TimeRange chunk_range_ GUARDED_BY(mutex_) = {1, 0};
-  std::unordered_map<Slot, std::vector<SealedChunk>> waiting_ GUARDED_BY(mutex_);  // See Attach.
+  base::Mutex waiting_mutex_;  // Taken behind mutex_.
+  // See Attach.
+  std::unordered_map<Slot, std::vector<SealedChunk>> waiting_ GUARDED_BY(waiting_mutex_);
   mutable Epochs epochs_;
   std::atomic<model::Timestamp> valid_time_{model::kTimestampMin};
   std::atomic<int64_t> retention_ms_{0};
@@ -313,6 +357,7 @@ class Head {
   LateSamples late_ GUARDED_BY(mutex_);
   std::atomic<int64_t> late_window_ms_{0};
   std::atomic<uint64_t> late_samples_appended_{0};
+  std::atomic<uint64_t> late_histograms_appended_{0};
   boost::unordered_flat_map<Slot, model::Metadata> metadata_ GUARDED_BY(mutex_);
   Slot first_hot_ GUARDED_BY(mutex_) = 0;  // Slots before it have been given back.
   std::vector<Slot> unlogged_ GUARDED_BY(mutex_);

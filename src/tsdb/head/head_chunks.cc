@@ -122,6 +122,12 @@ uint64_t ScanHeadChunkFile(std::string_view bytes,
   return at;
 }
 
+// What of a file is there for good: a write that failed is cut off behind it.
+struct MappedHeadChunks {
+  std::unique_ptr<base::MappedFile> file;
+  std::string_view bytes;
+};
+
 // One file: its first part is on the disk, the rest waits in memory.
 struct HeadChunks::File {
   File(uint32_t file_number, std::string file_path)
@@ -137,6 +143,7 @@ struct HeadChunks::File {
   std::string writing GUARDED_BY(mutex);  // Behind `written`, handed to the disk by Flush,
   std::string waiting GUARDED_BY(mutex);  // and behind that.
   model::Timestamp max_time GUARDED_BY(mutex) = model::kTimestampMin;
+  std::weak_ptr<const MappedHeadChunks> mapping GUARDED_BY(mutex);
 
   uint64_t end() const REQUIRES_SHARED_LOCK(mutex) {
     return written + writing.size() + waiting.size();
@@ -176,9 +183,20 @@ struct HeadChunks::File {
     }
   }
 
-  uint64_t written_bytes() const {
+  // Shared by all who have it mapped at a time. Null where it cannot be.
+  std::shared_ptr<const MappedHeadChunks> Map(base::FileSystem& disk) {
     base::MutexLock lock(mutex);
-    return written;
+    if (file == nullptr || written == 0) return nullptr;
+    std::shared_ptr<const MappedHeadChunks> shared = mapping.lock();
+    // What has been written since is read through calls, until that is much.
+    constexpr uint64_t kBehindMax = 4 << 20;
+    if (shared != nullptr && shared->bytes.size() + kBehindMax >= written) return shared;
+    base::Result<std::unique_ptr<base::MappedFile>> fresh = disk.Map(path);
+    if (!fresh) return nullptr;
+    const std::string_view bytes = (*fresh)->bytes().substr(0, written);
+    shared = std::make_shared<const MappedHeadChunks>(*std::move(fresh), bytes);
+    mapping = shared;
+    return shared;
   }
 
   base::Status Flush(base::FileSystem& files, std::atomic<uint64_t>& pending) {
@@ -217,32 +235,31 @@ struct HeadChunkFiles {
 
 // One file of a view.
 struct HeadChunks::View::Mapping {
-  explicit Mapping(std::shared_ptr<const File> of) : file(std::move(of)) {}
+  explicit Mapping(std::shared_ptr<File> of) : file(std::move(of)) {}
 
-  const std::shared_ptr<const File> file;
+  const std::shared_ptr<File> file;
   std::atomic<uint32_t> reads{0};
   std::once_flag once;
-  std::atomic<bool> mapped{false};        // `bytes` may be read without asking `once`.
-  std::unique_ptr<base::MappedFile> map;  // Null as well where it has been removed meanwhile.
-  std::string_view bytes;                 // Of it, what is sure to stay.
+  std::atomic<bool> mapped{false};              // `bytes` may be read without asking `once`.
+  std::shared_ptr<const MappedHeadChunks> map;  // Null as well where it cannot be.
+  std::string_view bytes;                       // Of it, what is sure to stay.
 
   void Map(base::FileSystem& disk) {
-    const uint64_t written = file->written_bytes();
-    auto whole = disk.Map(file->path);
-    if (!whole) return;
-    map = *std::move(whole);
-    bytes = map->bytes().substr(0, written);
+    map = file->Map(disk);
+    if (map == nullptr) return;
+    bytes = map->bytes;
     mapped.store(true, std::memory_order_release);
   }
 };
 
-HeadChunks::HeadChunks(base::FileSystem* files, std::string directory, uint32_t next)
-    : files_(files),
+HeadChunks::HeadChunks(base::FileSystem* disk, bool read_only, std::string directory, uint32_t next)
+    : disk_(disk),
+      files_(read_only ? nullptr : disk),
       directory_(std::move(directory)),
       current_(std::make_shared<HeadChunkFiles>()),
       next_(next) {}
 
-HeadChunks::HeadChunks() : HeadChunks(nullptr, "", 1) {}
+HeadChunks::HeadChunks() : HeadChunks(nullptr, true, "", 1) {}
 HeadChunks::~HeadChunks() = default;
 
 base::Result<std::unique_ptr<HeadChunks>> HeadChunks::Open(base::FileSystem& files,
@@ -259,8 +276,8 @@ base::Result<std::unique_ptr<HeadChunks>> HeadChunks::Open(base::FileSystem& fil
     }
   }
   std::ranges::sort(numbers);
-  std::unique_ptr<HeadChunks> chunks(new HeadChunks(read_only ? nullptr : &files, directory,
-                                                    numbers.empty() ? 1 : numbers.back() + 1));
+  std::unique_ptr<HeadChunks> chunks(
+      new HeadChunks(&files, read_only, directory, numbers.empty() ? 1 : numbers.back() + 1));
   for (const uint32_t number : numbers) {
     auto file = std::make_shared<File>(number, base::JoinPath(directory, FileName(number)));
     const bool newest = number == numbers.back();
@@ -286,6 +303,11 @@ base::Result<std::unique_ptr<HeadChunks>> HeadChunks::Open(base::FileSystem& fil
             damage = Damage{file->path, offset, std::move(cause), false};
           });
       if (damage) damage->torn_tail = newest && damage->offset == good;
+      if (!mapping->intact()) {
+        report();
+        damage =
+            Damage{file->path, good, "the file was cut off, or cannot be read any more", false};
+      }
       report();
     }
     const bool empty = good <= kFileHeaderBytes && max_time == model::kTimestampMin;
@@ -314,8 +336,8 @@ base::Result<std::unique_ptr<HeadChunks>> HeadChunks::OpenKnown(base::FileSystem
                                                                 std::string directory,
                                                                 bool read_only,
                                                                 std::span<const KnownFile> known) {
-  std::unique_ptr<HeadChunks> chunks(new HeadChunks(read_only ? nullptr : &files, directory,
-                                                    known.empty() ? 1 : known.back().number + 1));
+  std::unique_ptr<HeadChunks> chunks(
+      new HeadChunks(&files, read_only, directory, known.empty() ? 1 : known.back().number + 1));
   for (const auto& [number, max_time] : known) {
     auto file = std::make_shared<File>(number, base::JoinPath(directory, FileName(number)));
     ASSIGN_OR_RETURN(std::unique_ptr<base::File> on_disk,
@@ -361,6 +383,7 @@ void HeadChunks::AddFile(std::shared_ptr<File> file) {
 }
 
 HeadChunks::Location HeadChunks::Write(const Chunk& chunk) {
+  ++chunks_written_;
   base::MutexLock lock(mutex_);
   if (newest_ != nullptr) {
     base::MutexLock file_lock(newest_->mutex);
@@ -422,7 +445,7 @@ HeadChunks::View HeadChunks::view() const {
     current = current_;
   }
   View view;
-  view.disk_ = files_;
+  view.disk_ = disk_;
   view.files_ = std::make_shared<std::map<uint32_t, View::Mapping>>();
   for (const auto& [number, file] : current->files) view.files_->try_emplace(number, file);
   return view;
@@ -442,9 +465,10 @@ base::Result<std::string_view> HeadChunks::View::Read(Location location,
     std::call_once(mapping.once, [&] { mapping.Map(*disk_); });
     if (offset < mapping.bytes.size()) {
       size_t size = 0;
-      const auto parsed = ParseChunk(mapping.bytes.substr(offset), &size);
-      if (!parsed) return mapping.file->Damaged(offset, parsed.error().message);
-      return parsed->chunk.bytes;
+      // Where it fails, the file itself says why.
+      if (const auto parsed = ParseChunk(mapping.bytes.substr(offset), &size)) {
+        return parsed->chunk.bytes;
+      }
     }
   }
   return mapping.file->Read(offset, scratch);

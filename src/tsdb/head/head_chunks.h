@@ -101,15 +101,17 @@ class HeadChunks {
   base::Status Truncate(model::Timestamp mint) EXCLUDES_LOCK(flush_mutex_, mutex_);
 
   uint64_t bytes() const EXCLUDES_LOCK(mutex_);  // Of all files.
+  uint64_t chunks_written() const { return chunks_written_; }
 
  private:
   struct File;
   friend struct HeadChunkFiles;
-  HeadChunks(base::FileSystem* files, std::string directory, uint32_t next);
+  HeadChunks(base::FileSystem* disk, bool read_only, std::string directory, uint32_t next);
 
   void AddFile(std::shared_ptr<File> file) REQUIRES_LOCK(mutex_);
 
-  base::FileSystem* const files_;  // nullptr: memory only.
+  base::FileSystem* const disk_;   // nullptr: memory only.
+  base::FileSystem* const files_;  // To write to; nullptr: nothing is written.
   const std::string directory_;
   mutable base::Mutex mutex_;
   base::Mutex flush_mutex_;  // Taken first.
@@ -117,6 +119,7 @@ class HeadChunks {
   std::shared_ptr<File> newest_ GUARDED_BY(mutex_);  // Written to; null before the first chunk.
   uint32_t next_ GUARDED_BY(mutex_);
   std::atomic<uint64_t> pending_{0};
+  std::atomic<uint64_t> chunks_written_{0};
 };
 
 // Walks over the chunks of one file. Damage is passed over where the next chunk checks out behind

@@ -322,8 +322,9 @@ base::Status Head::LoadImage(const ImageFile& file) {
   ASSIGN_OR_RETURN(const SeriesIndex::Image index_image, SeriesIndex::Check(file, image.series));
   {
     // Two halves that have nothing in common.
-    SeriesIndex& index = index_;
-    const std::jthread labels([&index, &index_image] { index.Load(index_image); });
+    const std::jthread labels(
+        [](SeriesIndex* index, const SeriesIndex::Image* from) { index->Load(*from); }, &index_,
+        &index_image);
     FillSeries(image);
   }
   series_ = image.series;

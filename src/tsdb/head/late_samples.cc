@@ -2,9 +2,7 @@
 
 #include <algorithm>
 #include <boost/unordered/unordered_flat_map.hpp>
-#include <span>
 
-#include "chunk/xor_chunk.h"
 #include "storage/merge.h"
 
 namespace narthex::tsdb {
@@ -16,15 +14,42 @@ struct LateSamples::Chunk {
   TimeRange range;
   uint64_t sequence;  // Counts up with every seal.
   size_t samples;
-  std::string bytes;  // In the XOR encoding.
+  chunk::Encoding encoding;
+  std::string bytes;
 };
 
 namespace {
 
+// A chunk::Value takes ten times the room of a number.
+struct Item {
+  Timestamp t;
+  double v;
+  std::shared_ptr<const chunk::Value> histogram;  // Null: a number.
+};
+
 struct Entry {
   std::vector<std::shared_ptr<const LateSamples::Chunk>> chunks;
-  std::vector<model::Sample> buffer;  // In time order.
+  std::vector<Item> buffer;  // In time order.
 };
+
+model::HistogramPtr FloatsOf(const chunk::Value& value) {
+  const auto* const whole = std::get_if<model::IntegerHistogram>(&value);
+  return std::make_shared<const model::FloatHistogram>(
+      whole != nullptr ? whole->ToFloat() : std::get<model::FloatHistogram>(value));
+}
+
+// Adds samples whose times `into` does not have.
+void Merge(std::vector<chunk::TimedValue>& into, std::vector<chunk::TimedValue> more) {
+  std::vector<chunk::TimedValue> both;
+  both.reserve(into.size() + more.size());
+  size_t a = 0;
+  for (chunk::TimedValue& sample : more) {
+    while (a < into.size() && into[a].t < sample.t) both.push_back(std::move(into[a++]));
+    if (a == into.size() || into[a].t != sample.t) both.push_back(std::move(sample));
+  }
+  while (a < into.size()) both.push_back(std::move(into[a++]));
+  into = std::move(both);
+}
 
 void Extend(TimeRange& range, TimeRange by) {
   range.min = std::min(range.min, by.min);
@@ -45,37 +70,52 @@ TimeRange RangeOfEntry(const Entry& entry) {
 struct LateSamples::Store {
   explicit Store(size_t max) : buffer_max(max) {}
 
-  std::shared_ptr<const Chunk> Encode(std::span<const model::Sample> samples) const {
-    chunk::XorChunk encoded;
-    for (const model::Sample& sample : samples) encoded.Append(sample.t, sample.v);
-    return std::make_shared<const Chunk>(Chunk{{samples.front().t, samples.back().t},
-                                               sequence,
-                                               samples.size(),
-                                               std::string(encoded.bytes())});
+  // More than one chunk where numbers and histograms take turns.
+  void Encode(const std::vector<chunk::TimedValue>& samples,
+              std::vector<std::shared_ptr<const Chunk>>& out) const {
+    for (chunk::FinishedChunk& chunk : chunk::Encode(samples)) {
+      out.push_back(std::make_shared<const Chunk>(Chunk{{chunk.min, chunk.max},
+                                                        sequence,
+                                                        chunk.samples,
+                                                        chunk.encoding,
+                                                        std::move(chunk.bytes)}));
+    }
   }
 
   void Seal(Entry& entry) {
-    if (entry.buffer.empty()) return;
-    entry.chunks.push_back(Encode(entry.buffer));
+    std::vector<chunk::TimedValue> samples;
+    for (const Item& item : entry.buffer) {
+      samples.push_back({item.t, item.histogram ? *item.histogram : chunk::Value(item.v)});
+    }
+    Encode(samples, entry.chunks);
     entry.buffer = {};
+  }
+
+  bool Insert(Slot slot, Item item) {
+    Entry& entry = series[slot];
+    const auto at = std::ranges::lower_bound(entry.buffer, item.t, {}, &Item::t);
+    if (at != entry.buffer.end() && at->t == item.t) return false;
+    entry.buffer.insert(at, std::move(item));
+    if (entry.buffer.size() >= buffer_max) Seal(entry);
+    return true;
   }
 
   // So that no chunk of the series lies on both sides of `limit`.
   void Split(Entry& entry, Timestamp limit) {
     std::vector<std::shared_ptr<const Chunk>> chunks;
     for (auto& chunk : entry.chunks) {
-      model::SampleColumns decoded;
+      std::vector<chunk::TimedValue> samples;
       // Bytes of ours, which decode.
       if (chunk->range.max < limit || chunk->range.min >= limit ||
-          !chunk::DecodeXor(chunk->bytes, {}, decoded)) {
+          !chunk::Decode(chunk->encoding, chunk->bytes, TimeRange(), samples)) {
         chunks.push_back(std::move(chunk));
         continue;
       }
-      std::vector<model::Sample> samples;
-      for (size_t i = 0; i < decoded.size(); ++i) samples.push_back({decoded.t[i], decoded.v[i]});
-      const auto middle = std::ranges::lower_bound(samples, limit, {}, &model::Sample::t);
-      chunks.push_back(Encode({samples.begin(), middle}));
-      chunks.push_back(Encode({middle, samples.end()}));
+      const auto middle = std::ranges::lower_bound(samples, limit, {}, &chunk::TimedValue::t);
+      const std::vector<chunk::TimedValue> behind(middle, samples.end());
+      samples.erase(middle, samples.end());
+      Encode(samples, chunks);
+      Encode(behind, chunks);
     }
     entry.chunks = std::move(chunks);
   }
@@ -89,12 +129,12 @@ LateSamples::LateSamples(size_t buffer_max) : store_(std::make_unique<Store>(buf
 LateSamples::~LateSamples() = default;
 
 bool LateSamples::Insert(Slot slot, Timestamp t, double v) {
-  Entry& entry = store_->series[slot];
-  const auto at = std::ranges::lower_bound(entry.buffer, t, {}, &model::Sample::t);
-  if (at != entry.buffer.end() && at->t == t) return false;
-  entry.buffer.insert(at, {t, v});
-  if (entry.buffer.size() >= store_->buffer_max) store_->Seal(entry);
-  return true;
+  return store_->Insert(slot, {t, v, nullptr});
+}
+
+bool LateSamples::Insert(Slot slot, Timestamp t, const chunk::Value& value) {
+  if (const double* const v = std::get_if<double>(&value)) return Insert(slot, t, *v);
+  return store_->Insert(slot, {t, 0, std::make_shared<const chunk::Value>(value)});
 }
 
 bool LateSamples::empty() const { return store_->series.empty(); }
@@ -117,7 +157,13 @@ LateSamples::View LateSamples::ViewOf(Slot slot) const {
   const auto found = store_->series.find(slot);
   if (found == store_->series.end()) return view;
   view.chunks = found->second.chunks;
-  for (const model::Sample& sample : found->second.buffer) view.buffer.Add(sample.t, sample.v);
+  for (const Item& item : found->second.buffer) {
+    if (item.histogram != nullptr) {
+      view.buffer.Add(item.t, FloatsOf(*item.histogram));
+    } else {
+      view.buffer.Add(item.t, item.v);
+    }
+  }
   return view;
 }
 
@@ -126,7 +172,7 @@ base::Status LateSamples::View::MergeInto(TimeRange range, model::SampleColumns&
   for (const auto& chunk : chunks) {
     if (chunk->range.min > range.max || chunk->range.max < range.min) continue;
     more.clear();
-    RETURN_IF_ERROR(chunk::DecodeXor(chunk->bytes, range, more));
+    RETURN_IF_ERROR(chunk::Decode(chunk->encoding, chunk->bytes, range, more));
     storage::MergeSamples(out, more);
   }
   more.clear();
@@ -135,6 +181,17 @@ base::Status LateSamples::View::MergeInto(TimeRange range, model::SampleColumns&
   }
   storage::MergeSamples(out, more);
   return {};
+}
+
+base::Result<std::vector<chunk::TimedValue>> LateSamples::Series::Read(TimeRange range) const {
+  std::vector<chunk::TimedValue> samples;
+  for (const auto& chunk : chunks) {
+    if (chunk->range.min > range.max || chunk->range.max < range.min) continue;
+    std::vector<chunk::TimedValue> more;
+    RETURN_IF_ERROR(chunk::Decode(chunk->encoding, chunk->bytes, range, more));
+    Merge(samples, std::move(more));
+  }
+  return samples;
 }
 
 LateSamples::Cut LateSamples::Begin(Timestamp limit) {

@@ -6,15 +6,16 @@
 #include <vector>
 
 #include "base/result.h"
+#include "chunk/series_encoder.h"
 #include "model/sample.h"
 #include "tsdb/head/series_index.h"
 
 namespace narthex::tsdb {
 
-// Samples that came after newer ones of their series ("out of order"), until they are cut into
-// blocks. Those of a series collect in a small sorted buffer, and full buffers become compressed
-// chunks, which may overlap in time. Guarded by its owner: one writer, or many readers.
-// Source: Prometheus, tsdb, out-of-order ingestion.
+// Samples that came after newer ones of their series ("out of order"), numbers and native
+// histograms, until they are cut into blocks. Those of a series collect in a small sorted buffer,
+// and full buffers become compressed chunks, which may overlap in time. Guarded by its owner: one
+// writer, or many readers. Source: Prometheus, tsdb, out-of-order ingestion.
 class LateSamples {
  public:
   struct Chunk;  // Immutable.
@@ -33,6 +34,8 @@ class LateSamples {
 
   // False where the buffer of the series has that time: the first sample stays.
   bool Insert(Slot slot, model::Timestamp t, double v);
+  // REQUIRES: a histogram is valid.
+  bool Insert(Slot slot, model::Timestamp t, const chunk::Value& value);
   bool empty() const;
   bool Has(Slot slot) const;
   // Of the samples of a series; over min > max: none.
@@ -46,6 +49,9 @@ class LateSamples {
   struct Series {
     Slot slot;
     std::vector<std::shared_ptr<const Chunk>> chunks;
+
+    // The samples within `range` in time order, counts of histograms exactly.
+    base::Result<std::vector<chunk::TimedValue>> Read(model::TimeRange range) const;
   };
   struct Cut {
     std::vector<Series> series;  // By slot.

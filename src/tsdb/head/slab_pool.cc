@@ -3,15 +3,29 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <thread>
 
 #include "base/check.h"
 
 namespace narthex::tsdb {
 
-SlabPool::SlabPool() { slabs_.emplace_back(); }  // Number 0 is none.
+class SlabPool::Hold {
+ public:
+  explicit Hold(std::atomic_flag& held) : held_(held) {
+    while (held_.test_and_set(std::memory_order_acquire)) std::this_thread::yield();
+  }
+  ~Hold() { held_.clear(std::memory_order_release); }
+  Hold(const Hold&) = delete;
+  Hold& operator=(const Hold&) = delete;
+
+ private:
+  std::atomic_flag& held_;
+};
+
+SlabPool::SlabPool() { slabs_.Grow(); }  // Number 0 is none.
 
 SlabPool::~SlabPool() {
-  for (const Slab& slab : slabs_) std::free(slab.memory);
+  for (uint32_t i = 0; i < slabs_.size(); ++i) std::free(slabs_[i].memory);
 }
 
 uint32_t SlabPool::NewSlab(uint32_t size, uint32_t bytes) {
@@ -21,9 +35,8 @@ uint32_t SlabPool::NewSlab(uint32_t size, uint32_t bytes) {
     empty_.pop_back();
   } else {
     if (unused_.empty()) {
-      number = static_cast<uint32_t>(slabs_.size());
+      number = slabs_.Grow();
       CHECK(number < uint32_t{1} << (32 - kIndexBits));
-      slabs_.emplace_back();
     } else {
       number = unused_.back();
       unused_.pop_back();
@@ -44,16 +57,21 @@ uint32_t SlabPool::NewSlab(uint32_t size, uint32_t bytes) {
 }
 
 SlabPool::Handle SlabPool::Allocate(uint32_t bytes) {
+  const Hold hold(held_);
+  return AllocateHeld(bytes);
+}
+
+SlabPool::Handle SlabPool::AllocateHeld(uint32_t bytes) {
   DCHECK(bytes > 0);
-  const uint32_t size_class = (bytes - 1) / kStep;
-  if (size_class >= kClasses) {
+  if (bytes > kSizeMax) {
     const uint32_t alone = std::max(bytes, kSlabBytes + 1);
     const uint32_t number = NewSlab(alone, alone);
     slabs_[number].live = 1;
     return number << kIndexBits;
   }
+  const uint32_t size_class = ClassOf(bytes);
   std::vector<uint32_t>& open = open_[size_class];
-  const uint32_t size = kStep * (size_class + 1);
+  const uint32_t size = SizeOf(size_class);
   while (!open.empty()) {
     const Slab& last = slabs_[open.back()];
     if (last.listed && last.size == size && last.live < last.capacity) break;
@@ -78,6 +96,7 @@ SlabPool::Handle SlabPool::Allocate(uint32_t bytes) {
 
 void SlabPool::Free(Handle handle) {
   if (handle == kNone) return;
+  const Hold hold(held_);
   const uint32_t number = handle >> kIndexBits;
   const uint32_t index = handle & kIndexMask;
   Slab& slab = slabs_[number];
@@ -104,7 +123,7 @@ void SlabPool::Free(Handle handle) {
     }
   } else if (!slab.listed && !slab.leaving && slab.live < slab.capacity * 7 / 8) {
     slab.listed = true;
-    open_[slab.size / kStep - 1].push_back(number);
+    open_[ClassOf(slab.size)].push_back(number);
   }
 }
 
@@ -117,11 +136,15 @@ SlabPool::Handle SlabPool::Grow(Handle handle, uint32_t keep, uint32_t bytes) {
 
 SlabPool::Handle SlabPool::Settle(Handle handle) {
   if (handle == kNone) return handle;
-  Slab& slab = slabs_[handle >> kIndexBits];
-  if (slab.size > kSlabBytes || slab.live > slab.capacity * 3 / 4) return handle;
-  slab.listed = false;
-  slab.leaving = true;
-  const uint32_t size = slab.size;
+  uint32_t size = 0;
+  {
+    const Hold hold(held_);
+    Slab& slab = slabs_[handle >> kIndexBits];
+    if (slab.size > kSlabBytes || slab.live > slab.capacity * 3 / 4) return handle;
+    slab.listed = false;
+    slab.leaving = true;
+    size = slab.size;
+  }
   return Grow(handle, size, size);
 }
 

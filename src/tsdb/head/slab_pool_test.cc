@@ -11,6 +11,15 @@
 namespace narthex::tsdb {
 namespace {
 
+// Open chunks of noisy values have some kilobytes.
+TEST(SlabPool, LargeBuffersShareSlabs) {
+  for (const uint32_t size : {513u, 1000u, 2100u, 4000u}) {
+    SlabPool pool;
+    for (int i = 0; i < 1000; ++i) pool.Allocate(size);
+    EXPECT_LT(pool.bytes(), 1000 * size * 5 / 4 + 16'384) << size;
+  }
+}
+
 // Against a map, through growth, release and settling, with buffers of every class and beyond.
 TEST(SlabPool, KeepsWhatIsWrittenIntoEachBuffer) {
   for (uint64_t seed = 1; seed <= 20; ++seed) {

@@ -1,6 +1,7 @@
 #include "tsdb/index/index_reader.h"
 
 #include <algorithm>
+#include <atomic>
 #include <iterator>
 #include <optional>
 
@@ -29,12 +30,20 @@ base::Result<std::unique_ptr<IndexReader>> IndexReader::Open(base::FileSystem& f
   const auto read = [&]() -> base::Status {
     RETURN_IF_ERROR(reader->ReadToc());
     RETURN_IF_ERROR(reader->ReadSymbols());
-    return reader->ReadPostingsTable();
+    RETURN_IF_ERROR(reader->ReadPostingsTable());
+    return reader->Whole();
   };
   if (base::Status status = read(); !status) {
     return std::unexpected(std::move(status).error().In(path));
   }
   return reader;
+}
+
+base::Status IndexReader::Whole() const {
+  // The compiler must not have read ahead.
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  if (bytes_.ends_with(end_) && file_->intact()) return {};
+  return Fail(Code::kDataLoss, "index: the file was cut off, or cannot be read any more");
 }
 
 base::Status IndexReader::ReadToc() {
@@ -51,6 +60,7 @@ base::Status IndexReader::ReadToc() {
   if (base::Crc32c(toc) != base::LoadBigEndian<uint32_t>(toc.data() + toc.size())) {
     return Damaged("table of contents", at);
   }
+  end_ = bytes_.substr(at);
   ByteReader reader(toc);
   for (uint64_t* field : {&toc_.symbols, &toc_.series, &toc_.label_indices,
                           &toc_.label_offset_table, &toc_.postings, &toc_.postings_offset_table}) {
@@ -91,6 +101,7 @@ base::Result<std::vector<std::string>> IndexReader::Symbols() const {
   symbols.reserve(symbol_count_);
   for (uint64_t i = 0; i < symbol_count_; ++i) symbols.emplace_back(reader.ReadUvarintString());
   if (!reader.ok()) return Damaged("symbol table", toc_.symbols);
+  RETURN_IF_ERROR(Whole());
   return symbols;
 }
 
@@ -191,16 +202,30 @@ base::Result<IndexReader::PostingsList> IndexReader::ReadPostings(uint64_t offse
   return list;
 }
 
-base::Result<IndexReader::PostingsList> IndexReader::AllPostings() const {
+base::Result<uint64_t> IndexReader::AllPostingsOffset() const {
   const auto found = names_.find("");
-  if (found == names_.end()) return PostingsList();
+  if (found == names_.end()) return 0;
   uint64_t offset = 0;
   RETURN_IF_ERROR(VisitValues(found->second, "", [&](std::string_view value, uint64_t at) {
     if (value.empty()) offset = at;
     return false;
   }));
+  return offset;
+}
+
+base::Result<IndexReader::PostingsList> IndexReader::AllPostings() const {
+  ASSIGN_OR_RETURN(const uint64_t offset, AllPostingsOffset());
   if (offset == 0) return PostingsList();
   return ReadPostings(offset);
+}
+
+base::Result<uint64_t> IndexReader::CountSeries() const {
+  ASSIGN_OR_RETURN(const uint64_t offset, AllPostingsOffset());
+  if (offset == 0) return 0;
+  if (offset > bytes_.size() || bytes_.size() - offset < 8) return Damaged("postings", offset);
+  const uint64_t count = base::LoadBigEndian<uint32_t>(bytes_.data() + offset + 4);
+  RETURN_IF_ERROR(Whole());
+  return count;
 }
 
 base::Result<IndexReader::PostingsList> IndexReader::PostingsOf(const Matcher& matcher,
@@ -242,6 +267,13 @@ base::Result<IndexReader::PostingsList> IndexReader::PostingsOf(const Matcher& m
 }
 
 base::Result<std::vector<SeriesId>> IndexReader::Select(std::span<const Matcher> matchers) const {
+  ASSIGN_OR_RETURN(PostingsList list, SelectUnchecked(matchers));
+  RETURN_IF_ERROR(Whole());
+  return list;
+}
+
+base::Result<IndexReader::PostingsList> IndexReader::SelectUnchecked(
+    std::span<const Matcher> matchers) const {
   std::optional<PostingsList> result;
   std::vector<PostingsList> without;
   for (const Matcher& matcher : matchers) {
@@ -306,6 +338,7 @@ base::Result<IndexReader::Series> IndexReader::ReadSeries(SeriesId id) const {
     series.chunks.push_back(meta);
   }
   if (!reader.ok()) return Damaged("series", at);
+  RETURN_IF_ERROR(Whole());
   return series;
 }
 
@@ -325,6 +358,7 @@ base::Result<std::vector<std::string>> IndexReader::LabelValues(std::string_view
     values.emplace_back(value);
     return true;
   }));
+  RETURN_IF_ERROR(Whole());
   return values;
 }
 

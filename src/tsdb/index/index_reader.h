@@ -20,7 +20,8 @@ namespace narthex::tsdb {
 using SeriesId = uint32_t;
 
 // The index of one block, mapped. Immutable, thread-safe. Every read is checked: damage is an
-// error, kDataLoss with what and where, of the call that meets it.
+// error, kDataLoss with what and where, of the call that meets it. So is a file that was cut off
+// since it was opened.
 class IndexReader {
  public:
   static base::Result<std::unique_ptr<IndexReader>> Open(base::FileSystem& files,
@@ -42,6 +43,8 @@ class IndexReader {
   base::Result<std::vector<std::string>> Symbols() const;
 
   uint8_t version() const { return version_; }
+  // As the list of all series says, whose checksum is not tested for it.
+  base::Result<uint64_t> CountSeries() const;
   uint64_t symbol_count() const { return symbol_count_; }
   uint64_t bytes() const { return bytes_.size(); }
 
@@ -67,6 +70,8 @@ class IndexReader {
 
   explicit IndexReader(std::unique_ptr<base::MappedFile> file) : file_(std::move(file)) {}
 
+  // Whether the end of the file is still what it was: after a read, all of that was in the file.
+  base::Status Whole() const;
   base::Status ReadToc();
   base::Status ReadSymbols();
   base::Status ReadPostingsTable();
@@ -80,10 +85,14 @@ class IndexReader {
   base::Result<PostingsList> ReadPostings(uint64_t offset) const;
   // Series that have the label, with a value that the matcher accepts (or does not).
   base::Result<PostingsList> PostingsOf(const model::Matcher& matcher, bool accepted) const;
+  // Of the list of all series; 0: there is none.
+  base::Result<uint64_t> AllPostingsOffset() const;
   base::Result<PostingsList> AllPostings() const;
+  base::Result<PostingsList> SelectUnchecked(std::span<const model::Matcher> matchers) const;
 
   std::unique_ptr<base::MappedFile> file_;
   std::string_view bytes_;
+  std::string end_;  // A copy of the file's last bytes.
   uint8_t version_ = 0;
   Toc toc_;
   uint64_t symbol_count_ = 0;

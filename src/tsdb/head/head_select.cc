@@ -1,0 +1,189 @@
+// What queries see of the head.
+
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <utility>
+
+#include "base/bytes.h"
+#include "chunk/xor_chunk.h"
+#include "tsdb/head/head.h"
+
+namespace narthex::tsdb {
+
+using model::Labels;
+using model::Matcher;
+using model::TimeRange;
+
+namespace {
+
+// In front of an open chunk's bits: the count and the first time.
+constexpr size_t kOpenHeaderBytesMax = sizeof(uint16_t) + base::kVarintBytesMax;
+
+}  // namespace
+
+// Copies of the open chunks and of the lists of finished ones, all in one string.
+class Head::Snapshot final : public storage::SeriesSet {
+ public:
+  // Where the bytes of a series are: its labels, then its sealed list, then its open chunk.
+  struct Row {
+    uint64_t begin;
+    uint32_t labels_size;
+    uint32_t sealed_size;
+    uint32_t open_size;
+  };
+  // What few series have.
+  struct Extra {
+    std::shared_ptr<const Intervals> deleted;     // May be null.
+    std::vector<HistogramTable::ChunkPtr> mixed;  // Behind all others.
+    LateSamples::View late;
+
+    bool empty() const { return deleted == nullptr && mixed.empty() && late.empty(); }
+  };
+
+  size_t size() const override { return rows_.size(); }
+  Labels labels(size_t i) const override {
+    Labels labels;
+    ReadLabels(i, labels);
+    return labels;
+  }
+  void ReadLabels(size_t i, Labels& out) const override {
+    out.AssignBytes(std::string_view(bytes_).substr(rows_[i].begin, rows_[i].labels_size));
+  }
+
+  base::Status Read(size_t i, TimeRange range, model::SampleColumns& out) const override {
+    out.clear();
+    const Row& row = rows_[i];
+    const std::string_view bytes = std::string_view(bytes_).substr(row.begin + row.labels_size);
+    std::vector<SealedChunk> chunks;
+    // Whoever reads one series mostly reads the next one as well.
+    if (i + 1 < rows_.size()) {
+      DecodeSealed(SealedOf(rows_[i + 1]), range, chunks);
+      if (!chunks.empty()) files_.Prefetch(chunks[0].location);
+    }
+    if (row.sealed_size > 0) {
+      std::string scratch;
+      DecodeSealed(SealedOf(row), range, chunks);
+      for (const SealedChunk& chunk : chunks) {
+        ASSIGN_OR_RETURN(const std::string_view read, files_.Read(chunk.location, scratch));
+        RETURN_IF_ERROR(chunk::DecodeXor(read, range, out));
+      }
+    }
+    if (row.open_size > 0) {
+      RETURN_IF_ERROR(chunk::DecodeXor(bytes.substr(row.sealed_size, row.open_size), range, out));
+    }
+    const auto extra = extras_.find(i);
+    if (extra == extras_.end()) [[likely]]
+      return {};
+    for (const HistogramTable::ChunkPtr& chunk : extra->second.mixed) {
+      RETURN_IF_ERROR(chunk::Decode(chunk->encoding, chunk->bytes, range, out));
+    }
+    RETURN_IF_ERROR(extra->second.late.MergeInto(range, out));
+    if (extra->second.deleted != nullptr) extra->second.deleted->RemoveFrom(out, 0);
+    return {};
+  }
+
+  std::string_view SealedOf(const Row& row) const {
+    return std::string_view(bytes_).substr(row.begin + row.labels_size, row.sealed_size);
+  }
+
+  HeadChunks::View files_;
+  std::string bytes_;
+  std::vector<Row> rows_;
+  boost::unordered_flat_map<size_t, Extra> extras_;
+};
+
+std::vector<storage::SeriesMetadata> Head::SelectMetadata(
+    const std::vector<Matcher>& matchers) const {
+  base::SharedLock lock(mutex_);
+  std::vector<storage::SeriesMetadata> found;
+  if (metadata_.empty()) return found;
+  std::vector<Slot> slots;
+  for (const Slot slot : index_.Select(matchers)) {
+    if (metadata_.contains(slot)) slots.push_back(slot);
+  }
+  index_.SortByLabels(slots);
+  for (const Slot slot : slots) {
+    found.push_back({index_.LabelsOf(slot), metadata_.find(slot)->second});
+  }
+  return found;
+}
+
+void Head::PrefetchChunks(const std::vector<Slot>& slots, size_t i) const {
+  if (i >= slots.size()) return;
+  const HotSeries& series = hot_[slots[i]];
+  if (series.sealed != SlabPool::kNone) __builtin_prefetch(pool_.At(series.sealed));
+  if (series.open == SlabPool::kNone) return;
+  for (size_t ahead = 0; ahead < series.open_bytes(); ahead += 64) {
+    __builtin_prefetch(pool_.At(series.open) + ahead);
+  }
+}
+
+std::unique_ptr<storage::SeriesSet> Head::Select(const std::vector<Matcher>& matchers,
+                                                 TimeRange range) const {
+  auto snapshot = std::make_unique<Snapshot>();
+  base::SharedLock lock(mutex_);
+  snapshot->files_ = chunk_files_->view();
+  std::vector<Slot> slots;
+  for (const Slot slot : index_.Select(matchers)) {
+    const HotSeries& series = hot_[slot];
+    const TimeRange late = late_.RangeOf(slot);
+    const bool has_late = late.min <= range.max && late.max >= range.min;
+    const bool in_order =
+        !series.empty() && series.last_time >= range.min &&
+        ((series.open_count > 0 && series.open_min() <= range.max) || FirstTime(slot) <= range.max);
+    if (has_late || in_order) slots.push_back(slot);
+  }
+  index_.SortByLabels(slots);
+  const auto overlaps = [&](const HotSeries& series) {
+    return series.open_count > 0 && series.open_min() <= range.max;
+  };
+  // Room for all is made first: growing by copies would cost as much as the rest.
+  size_t chunk_bytes = 0;
+  for (size_t i = 0; i < slots.size(); ++i) {
+    PrefetchChunks(slots, i + 8);
+    const HotSeries& series = hot_[slots[i]];
+    chunk_bytes += SealedBytes(pool_, series.sealed).size();
+    if (overlaps(series)) chunk_bytes += kOpenHeaderBytesMax + series.open_bytes();
+  }
+  std::string& bytes = snapshot->bytes_;
+  snapshot->rows_.reserve(slots.size());
+  for (size_t i = 0; i < slots.size(); ++i) {
+    PrefetchChunks(slots, i + 8);
+    const Slot slot = slots[i];
+    const HotSeries& series = hot_[slot];
+    const size_t begin = bytes.size();
+    index_.AppendLabelBytes(slot, bytes);
+    const size_t labels_size = bytes.size() - begin;
+    // The labels of the first stand for those of all.
+    if (begin == 0) bytes.reserve(chunk_bytes + slots.size() * (labels_size + 8));
+    const std::string_view list = SealedBytes(pool_, series.sealed);
+    bytes += list;
+    if (overlaps(series)) AppendOpen(series, bytes);
+    const size_t open_size = bytes.size() - begin - labels_size - list.size();
+    snapshot->rows_.push_back({begin, static_cast<uint32_t>(labels_size),
+                               static_cast<uint32_t>(list.size()),
+                               static_cast<uint32_t>(open_size)});
+    Snapshot::Extra extra{DeletedOf(slot), {}, late_.ViewOf(slot)};
+    if (series.form != Form::kNumbers) extra.mixed = histograms_.ChunksOverlapping(slot, range);
+    if (!extra.empty()) {
+      snapshot->extras_.emplace(snapshot->rows_.size() - 1, std::move(extra));
+    }
+  }
+  return snapshot;
+}
+
+std::vector<std::string> Head::LabelNames(const std::vector<Matcher>& matchers) const {
+  base::SharedLock lock(mutex_);
+  if (matchers.empty()) return index_.LabelNames(nullptr);
+  const std::vector<Slot> slots = index_.Select(matchers);
+  return index_.LabelNames(&slots);
+}
+
+std::vector<std::string> Head::LabelValues(std::string_view name,
+                                           const std::vector<Matcher>& matchers) const {
+  base::SharedLock lock(mutex_);
+  if (matchers.empty()) return index_.LabelValues(name, nullptr);
+  const std::vector<Slot> slots = index_.Select(matchers);
+  return index_.LabelValues(name, &slots);
+}
+
+}  // namespace narthex::tsdb
