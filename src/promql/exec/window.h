@@ -11,8 +11,9 @@ namespace narthex::promql {
 struct WindowCall;
 
 // Writes the function's value of each window into a row; a step stays without value where the
-// function has none. The samples lie in time order and cover all windows; all are taken for
-// numbers. The row has the labels of the series already, its name included.
+// function has none. There is one sample at least; they lie in time order and cover all
+// windows; all are taken for numbers. The row has the labels of the series already, its name
+// included.
 using WindowFn = void (*)(const WindowCall& call, const model::SampleColumns& samples, Row& row);
 
 // What a function over ranges knows besides the samples of one series.
