@@ -120,7 +120,7 @@ TEST_F(ServerTest, MistakesInTheWebConfigurationAreSaid) {
     return server.has_value() ? "" : server.error().message;
   };
   EXPECT_NE(
-      error("basic_auth_users: {ann: plain}").find("1:24: basic_auth_users: the password of ann"),
+      error("basic_auth_users: {ann: plain}").find("1:25: basic_auth_users: the password of ann"),
       std::string::npos);
   EXPECT_NE(error("http_server_config: {headers: {X-Other: a}}").find("can not be configured"),
             std::string::npos);
