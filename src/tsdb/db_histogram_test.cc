@@ -205,7 +205,7 @@ TEST_F(DbHistogramTest, EveryCutOfTheLogsKeepsWhatStandsBeforeIt) {
       contents.push_back(model_);
     };
     note();
-    for (uint64_t n = 2; n < 12; n += 2) {
+    for (uint64_t n = 2; n < 8; n += 2) {
       const auto t = kStart + static_cast<Timestamp>(n) * kStep;
       for (const auto& [at, count] : {std::pair(t, n), std::pair(t - kStep, n - 1)}) {
         Put(*db, Series(1), at, Whole(count));
