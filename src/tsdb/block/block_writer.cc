@@ -42,7 +42,8 @@ base::Status BlockWriter::AddSeries(const model::Labels& labels,
     ASSIGN_OR_RETURN(const uint64_t ref, chunks_.Append({chunk.encoding, chunk.bytes}));
     metas_.push_back({ref, chunk.min, chunk.max});
     stats_.samples += chunk.samples;
-    (chunk::IsHistogram(chunk.encoding) ? stats_.histogram_samples : stats_.float_samples) += chunk.samples;
+    (chunk::IsHistogram(chunk.encoding) ? stats_.histogram_samples : stats_.float_samples) +=
+        chunk.samples;
   }
   RETURN_IF_ERROR(index_->AddSeries(labels, metas_));
   stats_.chunks += chunks.size();

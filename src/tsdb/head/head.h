@@ -218,7 +218,8 @@ class Head {
   std::vector<LostChunk> FindLost(model::TimeRange range) const EXCLUDES_LOCK(mutex_);
   // Puts a chunk of these samples in its place, none where there are none. Takes turns with Publish
   // through the caller's commit lock.
-  void ReplaceLost(const LostChunk& lost, const model::SampleColumns& samples) EXCLUDES_LOCK(mutex_);
+  void ReplaceLost(const LostChunk& lost, const model::SampleColumns& samples)
+      EXCLUDES_LOCK(mutex_);
 
   // Moves open chunks together, so that memory that they have grown out of can be used again. Takes
   // the lock for short whiles.
