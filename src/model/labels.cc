@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cstring>
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -172,6 +173,12 @@ bool IsValidUtf8(std::string_view text) {
   const auto* at = reinterpret_cast<const unsigned char*>(text.data());
   const auto* const end = at + text.size();
   while (at != end) {
+    // Most text is ASCII: eight bytes at a time where they are.
+    for (uint64_t eight; end - at >= 8; at += 8) {
+      std::memcpy(&eight, at, 8);
+      if ((eight & 0x8080808080808080) != 0) break;
+    }
+    if (at == end) break;
     if (*at < 0x80) {
       ++at;
       continue;

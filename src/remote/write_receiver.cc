@@ -1,5 +1,6 @@
 #include "remote/write_receiver.h"
 
+#include <algorithm>
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <optional>
 #include <protozero/pbf_message.hpp>
@@ -16,7 +17,6 @@ namespace narthex::remote {
 
 using base::Code;
 using base::Fail;
-using model::Label;
 using model::Labels;
 using storage::Appended;
 using storage::SeriesRef;
@@ -119,11 +119,15 @@ class WriteReceiver::Identities {
 
 namespace {
 
-// nullopt where the labels cannot name a series.
+// nullopt where the labels cannot name a series. Senders sort them and leave none empty: then
+// nothing is copied but the result.
 std::optional<Labels> DecodeLabels(const std::vector<std::string_view>& fields) {
-  std::vector<Label> labels;
+  std::vector<model::LabelView> labels;
+  labels.reserve(fields.size());
+  bool sorted = true;
+  bool named = false;
   for (const std::string_view field : fields) {
-    Label label;
+    model::LabelView label;
     protozero::pbf_message<LabelField> reader(field.data(), field.size());
     while (reader.next()) {
       switch (reader.tag()) {
@@ -138,11 +142,20 @@ std::optional<Labels> DecodeLabels(const std::vector<std::string_view>& fields) 
       }
     }
     if (!model::IsValidUtf8(label.name) || !model::IsValidUtf8(label.value)) return std::nullopt;
-    labels.push_back(std::move(label));
+    if (label.value.empty()) continue;
+    if (label.name.empty()) return std::nullopt;
+    sorted &= labels.empty() || labels.back().name < label.name;
+    named |= label.name == model::kMetricName;
+    labels.push_back(label);
   }
-  const base::Result<Labels> made = Labels::From(std::move(labels));
-  if (!made || !made->Has(model::kMetricName)) return std::nullopt;
-  return *made;
+  if (!named) return std::nullopt;
+  if (!sorted) {
+    std::ranges::sort(labels, {}, &model::LabelView::name);
+    if (std::ranges::adjacent_find(labels, {}, &model::LabelView::name) != labels.end()) {
+      return std::nullopt;
+    }
+  }
+  return Labels::FromSorted(labels);
 }
 
 model::Sample DecodeSample(protozero::data_view data) {

@@ -118,6 +118,13 @@ void AddStorage(Page& page, const tsdb::Db& db) {
   page.Gauge("prometheus_tsdb_storage_blocks_bytes", "Bytes of all blocks.", D(block_bytes));
   page.Gauge("narthex_tsdb_blocks_damaged", "Blocks that could not be read at start.",
              D(log.blocks_damaged));
+  page.Gauge("narthex_tsdb_head_image_used",
+             "1: the start took the head from its image; 0: it replayed the log.",
+             log.image == tsdb::Db::ImageUse::kUsed ? 1 : 0);
+  page.Gauge(
+      "narthex_tsdb_head_image_refused",
+      "1: there was an image, which something has outdated since, or which is damaged.",
+      log.image == tsdb::Db::ImageUse::kStale || log.image == tsdb::Db::ImageUse::kDamaged ? 1 : 0);
   page.Counter("prometheus_tsdb_head_series_created_total", "Series created in the head.",
                D(head.series_created));
   page.Counter("prometheus_tsdb_head_series_removed_total", "Series dropped from the head.",

@@ -229,8 +229,7 @@ base::Result<std::unique_ptr<Db>> Db::Open(base::Env env, base::Logger& log, Opt
   const std::string& directory = db->options_.directory;
   if (db->options_.read_only) {
     RETURN_IF_ERROR(db->OpenBlocks());
-    RETURN_IF_ERROR(db->OpenHeadChunks());
-    RETURN_IF_ERROR(db->Replay());
+    RETURN_IF_ERROR(db->ReadHead());
     return db;
   }
   RETURN_IF_ERROR(env.files.CreateDirectories(directory));
@@ -238,8 +237,7 @@ base::Result<std::unique_ptr<Db>> Db::Open(base::Env env, base::Logger& log, Opt
     ASSIGN_OR_RETURN(db->lock_, env.files.Lock(base::JoinPath(directory, "lock")));
   }
   RETURN_IF_ERROR(db->OpenBlocks());
-  RETURN_IF_ERROR(db->OpenHeadChunks());
-  RETURN_IF_ERROR(db->Replay());
+  RETURN_IF_ERROR(db->ReadHead());
   {
     base::MutexLock lock(db->commit_mutex_);
     ASSIGN_OR_RETURN(db->wal_, wal::Writer::Open(env.files, db->WalDirectory(), db->options_.wal));
@@ -273,7 +271,13 @@ Db::~Db() {
     if (log == nullptr) continue;
     if (const base::Status synced = log->Sync(); !synced) {
       log_.Error("tsdb", "the log could not be synced at close", {{"err", synced.error().message}});
+      return;
     }
+  }
+  if (!options_.head_image) return;
+  if (const base::Status saved = SaveImage(); !saved) {
+    log_.Warn("tsdb", "no head image was written; the next start replays the log",
+              {{"cause", saved.error().message}});
   }
 }
 

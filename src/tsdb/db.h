@@ -54,6 +54,8 @@ class Db final : public storage::Queryable,
     // For a look into a directory, also of a running server: nothing is locked, written or removed,
     // and commits fail. It has to be there.
     bool read_only = false;
+    // The head is written to a file at the end, so that the next start need not replay the log.
+    bool head_image = true;
     Retention retention;
     int64_t late_window_ms = 0;     // See SetLateWindow.
     int64_t max_block_ms = 0;       // Longest block; 0: a tenth of the retention, at most 31 days.
@@ -112,7 +114,15 @@ class Db final : public storage::Queryable,
   // By time. What a query holds stays readable, also when a block is replaced meanwhile.
   std::shared_ptr<const Blocks> blocks() const EXCLUDES_LOCK(blocks_mutex_);
 
+  // What a start made of the head image (docs/format/head-image.md).
+  enum class ImageUse {
+    kAbsent,
+    kUsed,
+    kStale,    // Something has changed since it was written: the log was replayed.
+    kDamaged,  // It cannot be read: the same.
+  };
   struct Statistics {
+    ImageUse image = ImageUse::kAbsent;
     uint64_t out_of_order = 0;  // Samples refused, by reason.
     uint64_t duplicate = 0;
     uint64_t too_old = 0;
@@ -148,6 +158,7 @@ class Db final : public storage::Queryable,
 
   base::Status OpenBlocks();
   void DropReplaced(Blocks& blocks);
+  base::Status ReadHead();
   // Reads chunks_head/: chunks by the reference of their series, in time order.
   base::Status OpenHeadChunks();
   void AttachHeadChunks(wal::Ref ref, Slot slot);
@@ -156,6 +167,15 @@ class Db final : public storage::Queryable,
   // The checkpoint's, then those behind it.
   base::Result<std::vector<wal::SegmentFile>> LogSegments() const;
   base::Status Replay();
+  // db_image.cc
+  // Takes over the head image if it is whole and fits everything else. False: the log has to be
+  // replayed. Errors: those of the disk in what an image does not replace.
+  base::Result<bool> LoadImage();
+  base::Status TakeImage(std::string_view bytes);
+  base::Status SaveImage() REQUIRES_LOCK(commit_mutex_);
+  base::Status WriteImage(const std::string& path) REQUIRES_LOCK(commit_mutex_);
+  base::Result<std::string> FilesForImage();
+  std::string ImagePath() const;
   void ReportDamage(const wal::Damage& damage);
   // Logs and publishes one batch. `judged_at` is the change count when its first entry was judged:
   // where nothing has changed since, the judgements hold; else entries that are refused now are

@@ -20,6 +20,13 @@ void Db::ReportDamage(const wal::Damage& damage) {
              {"cause", damage.cause}});
 }
 
+base::Status Db::ReadHead() {
+  ASSIGN_OR_RETURN(const bool loaded, LoadImage());
+  if (loaded) return {};
+  RETURN_IF_ERROR(OpenHeadChunks());
+  return Replay();
+}
+
 base::Status Db::OpenHeadChunks() {
   HeadChunks::Callbacks callbacks;
   callbacks.on_chunk = [this](const HeadChunks::Chunk& chunk, HeadChunks::Location location) {

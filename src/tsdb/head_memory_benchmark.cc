@@ -4,73 +4,14 @@
 
 #include <benchmark/benchmark.h>
 #include <malloc.h>
-#include <unistd.h>
-
-#include <ctime>
 
 #include "base/process.h"
-#include "base/random.h"
 #include "base/testing/manual_clock.h"
 #include "tsdb/db.h"
+#include "tsdb/testing/scraped_world.h"
 
 namespace narthex::tsdb {
 namespace {
-
-constexpr int64_t kTarget = 1000;
-
-model::Labels Series(int64_t i) {
-  const int64_t target = i / kTarget;
-  const int64_t k = i % kTarget;
-  return *model::Labels::From({{"__name__", "app_metric_" + std::to_string(k / 50) + "_total"},
-                               {"endpoint", "/api/v1/resource/" + std::to_string(k / 10 % 5)},
-                               {"instance", "10.0.0." + std::to_string(target) + ":8080"},
-                               {"job", "api"},
-                               {"method", k % 2 == 0 ? "GET" : "POST"},
-                               {"namespace", "shop"},
-                               {"pod", "api-7d9f8b6c5-" + std::to_string(target)},
-                               {"status", std::to_string(200 + k / 2 % 5)}});
-}
-
-// Values as a scrape of a server shows them: a quarter does not move, half are counters of events,
-// an eighth whole numbers that go up and down, an eighth fractions.
-class Values {
- public:
-  explicit Values(size_t series) : now_(series) {}
-  double Next(size_t i) {
-    const uint64_t dice = random_.Next();
-    float& v = now_[i];
-    switch (i % 8) {
-      case 0:
-      case 1:
-        break;
-      case 6:
-        v = static_cast<float>(dice % 64);
-        break;
-      case 7:
-        return static_cast<double>(dice % 4096) / 1024;
-      default:
-        if (dice % 4 == 0) v += static_cast<float>(dice >> 8 & 15);
-        break;
-    }
-    return v;
-  }
-
- private:
-  base::Random random_{1};
-  std::vector<float> now_;
-};
-
-struct TemporaryDirectory {
-  TemporaryDirectory() {
-    static int number = 0;
-    path = base::JoinPath(base::CurrentDirectory(), "head-memory-" + std::to_string(getpid()) +
-                                                        "-" + std::to_string(++number));
-  }
-  ~TemporaryDirectory() { (void)base::RemoveAll(base::PosixFileSystem(), path); }
-  std::string path;
-};
-
-double CpuSeconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
 
 void BM_Memory(benchmark::State& state) {
   const int64_t series = state.range(0);
@@ -78,7 +19,7 @@ void BM_Memory(benchmark::State& state) {
   TemporaryDirectory directory;
   base::ManualClock clock;
   for (auto _ : state) {
-    Values values(static_cast<size_t>(series));
+    ScrapedValues values(static_cast<size_t>(series));
     std::vector<storage::SeriesRef> refs(static_cast<size_t>(series));
     malloc_trim(0);
     const uint64_t before = base::ReadProcessUsage().resident_bytes;
@@ -89,12 +30,12 @@ void BM_Memory(benchmark::State& state) {
     const uint64_t empty = base::ReadProcessUsage().resident_bytes;
     double began = CpuSeconds();
     double labels = 0;  // Making the labels is not the database's work.
-    for (int64_t first = 0; first < series; first += kTarget) {
+    for (int64_t first = 0; first < series; first += kScrapedTarget) {
       const auto appender = db->OpenAppender();
       std::vector<model::Labels> made;
       const double making = CpuSeconds();
-      for (int64_t i = first; i < std::min(series, first + kTarget); ++i) {
-        made.push_back(Series(i));
+      for (int64_t i = first; i < std::min(series, first + kScrapedTarget); ++i) {
+        made.push_back(ScrapedSeries(i));
       }
       labels += CpuSeconds() - making;
       for (size_t i = 0; i < made.size(); ++i) {
@@ -109,9 +50,9 @@ void BM_Memory(benchmark::State& state) {
     double worst = 0;
     for (int64_t scrape = 0; scrape < scrapes; ++scrape) {
       t += 15'000;
-      for (int64_t first = 0; first < series; first += kTarget) {
+      for (int64_t first = 0; first < series; first += kScrapedTarget) {
         row.clear();
-        const int64_t end = std::min(series, first + kTarget);
+        const int64_t end = std::min(series, first + kScrapedTarget);
         for (int64_t i = first; i < end; ++i) row.push_back(values.Next(static_cast<size_t>(i)));
         began = CpuSeconds();
         const auto appender = db->OpenAppender();
@@ -144,13 +85,32 @@ void BM_Memory(benchmark::State& state) {
     state.counters["symbols"] = per_series(static_cast<double>(memory.index.symbols));
     state.counters["create_ns"] = creation / static_cast<double>(series) * 1e9;
     state.counters["append_ns"] = append / static_cast<double>(series * scrapes) * 1e9;
+    double wall = WallSeconds();
     db.reset();
-    if (series <= 100'000) {
-      began = CpuSeconds();
-      db = *Db::Open({base::PosixFileSystem(), clock}, base::NullLogger(), options);
-      state.counters["replay_ns"] =
-          (CpuSeconds() - began) / static_cast<double>(series * scrapes) * 1e9;
-    }
+    state.counters["stop_s"] = WallSeconds() - wall;
+    state.counters["image"] = per_series(
+        static_cast<double>(base::ReadFile(base::PosixFileSystem(), directory.path + "/head_image")
+                                .value_or("")
+                                .size()));
+    malloc_trim(0);
+    const uint64_t stopped = base::ReadProcessUsage().resident_bytes;
+    wall = WallSeconds();
+    began = CpuSeconds();
+    db = *Db::Open({base::PosixFileSystem(), clock}, base::NullLogger(), options);
+    state.counters["ready_s"] = WallSeconds() - wall;
+    state.counters["ready_cpu_s"] = CpuSeconds() - began;
+    if (db->statistics().image != Db::ImageUse::kUsed) state.SkipWithError("image");
+    malloc_trim(0);
+    state.counters["ready"] =
+        per_series(static_cast<double>(base::ReadProcessUsage().resident_bytes - stopped));
+    options.head_image = false;
+    db.reset();
+    wall = WallSeconds();
+    began = CpuSeconds();
+    db = *Db::Open({base::PosixFileSystem(), clock}, base::NullLogger(), options);
+    state.counters["replay_ns"] =
+        (CpuSeconds() - began) / static_cast<double>(series * scrapes) * 1e9;
+    state.counters["replay_s"] = WallSeconds() - wall;
   }
 }
 BENCHMARK(BM_Memory)

@@ -110,6 +110,7 @@ class Life {
     Db::Options options{.directory = "/data", .late_window_ms = kWindow};
     options.fsync = FsyncPolicy::kCommit;
     options.maintenance_ms = 0;
+    options.head_image = random_.Below(2) == 0;
     options.max_block_ms = 9 * kRange;
     options.head.chunk_range_ms = kRange;
     options.head.samples_per_chunk = 10;

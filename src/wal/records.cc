@@ -98,6 +98,8 @@ base::Status DecodeSamplesV1(ByteReader& reader, std::vector<SampleEntry>& out) 
   if (reader.empty()) return {};
   const auto base_ref = reader.ReadBigEndian<uint64_t>();
   const auto base_time = reader.ReadBigEndian<uint64_t>();
+  constexpr size_t kSampleBytesMin = 10;
+  out.reserve(out.size() + reader.remaining() / kSampleBytesMin);
   while (reader.ok() && !reader.empty()) {
     const Ref ref = base_ref + static_cast<uint64_t>(reader.ReadVarint());
     const uint64_t t = base_time + static_cast<uint64_t>(reader.ReadVarint());

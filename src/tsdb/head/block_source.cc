@@ -14,6 +14,8 @@ using model::TimeRange;
 Head::BlockSource Head::SourceFor(TimeRange range) const {
   BlockSource source(*this, range);
   base::SharedLock lock(mutex_);
+  source.files_ = chunk_files_->view();
+  source.files_.Map();
   for (Slot slot = first_hot_; slot < hot_.size(); ++slot) {
     const HotSeries& series = hot_[slot];
     if (series.removed() || series.empty()) continue;
@@ -55,19 +57,21 @@ base::Status Head::BlockSource::Chunks(size_t i, std::vector<ChunkView>& chunks)
     open_range = {series.open_min(), series.last_time};
     if (series.open_count > 0 && range_.Contains(open_range.min)) head_.AppendOpen(series, open);
   }
-  const HeadChunks::View files = head_.chunk_files_->view();
-  const auto add = [&](std::string bytes, TimeRange range) {
-    copies_.push_back(std::move(bytes));
-    chunks.push_back({range.min, range.max, base::LoadBigEndian<uint16_t>(copies_.back().data()),
-                      copies_.back()});
+  const auto add = [&](std::string_view bytes, TimeRange range) {
+    chunks.push_back({range.min, range.max, base::LoadBigEndian<uint16_t>(bytes.data()), bytes});
   };
   for (const SealedChunk& chunk : sealed) {
     if (!range_.Contains(chunk.range.min)) continue;
-    ASSIGN_OR_RETURN(std::string bytes, files.Read(chunk.location));
+    // Where the mapping does not have it, its bytes need a place.
+    copies_.emplace_back();
+    ASSIGN_OR_RETURN(const std::string_view bytes, files_.ReadInto(chunk.location, copies_.back()));
     if (bytes.size() < 2) return base::Fail(base::Code::kDataLoss, "head chunk: no header");
-    add(std::move(bytes), chunk.range);
+    add(bytes, chunk.range);
   }
-  if (!open.empty()) add(std::move(open), open_range);
+  if (!open.empty()) {
+    copies_.push_back(std::move(open));
+    add(copies_.back(), open_range);
+  }
   for (const HistogramTable::ChunkPtr& chunk : held_) {
     chunks.push_back({chunk->min, chunk->max, chunk->samples, chunk->bytes, chunk->encoding});
   }

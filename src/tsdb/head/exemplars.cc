@@ -90,6 +90,17 @@ void ExemplarRing::SetMax(size_t max) {
   while (order_.size() > max_) DropOldest();
 }
 
+std::vector<std::pair<model::Labels, model::Exemplar>> ExemplarRing::All() const {
+  base::SharedLock lock(mutex_);
+  std::vector<std::pair<model::Labels, model::Exemplar>> all;
+  // The k-th time that a series has its turn it is its k-th.
+  std::map<const model::Labels*, size_t> given;
+  for (const auto& at : order_) {
+    all.emplace_back(at->first, at->second[given[&at->first]++]);
+  }
+  return all;
+}
+
 ExemplarRing::Statistics ExemplarRing::statistics() const {
   base::SharedLock lock(mutex_);
   Statistics result{.max = max_,

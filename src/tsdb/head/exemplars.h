@@ -35,6 +35,9 @@ class ExemplarRing {
       std::span<const std::vector<model::Matcher>> selectors, model::TimeRange range) const
       EXCLUDES_LOCK(mutex_);
 
+  // All, oldest first: added in this order to an empty ring they make the same one.
+  std::vector<std::pair<model::Labels, model::Exemplar>> All() const EXCLUDES_LOCK(mutex_);
+
   // Keeps the newest. 0 keeps none.
   void SetMax(size_t max) EXCLUDES_LOCK(mutex_);
   bool enabled() const { return max_ != 0; }

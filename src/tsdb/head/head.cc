@@ -33,6 +33,12 @@ uint64_t Distance(Timestamp from, Timestamp to) {
   return static_cast<uint64_t>(to) - static_cast<uint64_t>(from);
 }
 
+// See Head::FullLength.
+uint32_t FirstLength(Slot slot, uint32_t full) {
+  const uint32_t least = full / 4;
+  return least + (((slot * 2654435761u) >> 16) * (full - least + 1) >> 16);
+}
+
 }  // namespace
 
 Head::Head(Options options)
@@ -273,6 +279,24 @@ void Head::AppendMixed(Slot slot, Timestamp t, const chunk::Value& value) {
   series.last_bits.store(bits, std::memory_order_relaxed);
 }
 
+// Were all series to finish their chunks at once, after all being at their largest, memory would
+// peak: the first chunk of a range ends sooner, at a length of its own. Those behind it share what
+// is left of the range evenly, so that none is short: each costs a header, its first sample in full
+// and an entry of the index. At the pace of its newest samples a series fills the range.
+uint32_t Head::FullLength(Slot slot, const HotSeries& series) const {
+  const uint32_t full = options_.samples_per_chunk;
+  constexpr uint32_t kSpreadFrom = 16;
+  if (full < kSpreadFrom || series.last_delta == 0) return full;
+  const uint64_t left = Distance(series.open_min(), chunk_range_.max) / series.last_delta + 1;
+  if ((series.flags & HotSeries::kFirstInRange) != 0) {
+    return left >= full + full / 4 ? FirstLength(slot, full) : 2 * full;
+  }
+  // A little of slack, for a pace that is not quite even.
+  const uint64_t chunks = std::max<uint64_t>((left + left / 32) / full, 1);
+  return static_cast<uint32_t>(
+      std::clamp<uint64_t>((left + chunks - 1) / chunks + 1, full, 2 * uint64_t{full}));
+}
+
 bool Head::MustSeal(Slot slot, const HotSeries& series, Timestamp t) {
   if (!chunk_range_.Contains(t)) {
     chunk_range_ = RangeAround(t, options_.chunk_range_ms);
@@ -282,15 +306,10 @@ bool Head::MustSeal(Slot slot, const HotSeries& series, Timestamp t) {
   // What a cursor can count.
   constexpr uint32_t kOpenBitsMax = 30'000;
   if (series.open_bits > kOpenBitsMax || Distance(open_min, t) > UINT32_MAX) return true;
-  // Were all series as long, all would finish their chunks at once, after all being at their
-  // largest: the first of a range ends sooner, at its own length.
-  uint32_t full = options_.samples_per_chunk;
-  constexpr uint32_t kSpreadFrom = 16;
-  if ((series.flags & HotSeries::kFirstInRange) != 0 && full >= kSpreadFrom) {
-    const uint32_t least = full / 4;
-    full = least + ((slot * 2654435761u) >> 16) % (full - least + 1);
-  }
-  return series.open_count >= full;
+  const uint32_t full = options_.samples_per_chunk;
+  const bool is_first = (series.flags & HotSeries::kFirstInRange) != 0;
+  if (series.open_count < (is_first ? FirstLength(slot, full) : full)) return false;
+  return series.open_count >= FullLength(slot, series);
 }
 
 void Head::Append(Slot slot, Timestamp t, double v) {

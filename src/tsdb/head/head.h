@@ -62,6 +62,15 @@ class Head {
   // The log has been read. Error: a chunk that cannot be read.
   base::Status FinishRestore() EXCLUDES_LOCK(mutex_);
 
+  // The state as sections of an image. False where it has what an image cannot hold: native
+  // histograms. Takes turns with Publish through the caller's commit lock. Errors: those of the
+  // disk.
+  bool FitsImage() const { return histograms_.chunks() == 0 && late_histograms_appended_ == 0; }
+  base::Status SaveImage(ImageWriter& writer) const EXCLUDES_LOCK(mutex_);
+  // The state of such an image; what cannot be kept of it is an error. Error: kDataLoss, and then
+  // nothing has changed. REQUIRES: no series yet.
+  base::Status LoadImage(const ImageFile& file) EXCLUDES_LOCK(mutex_);
+
   wal::Ref RefOf(Slot slot) const { return hot_[slot].ref; }
   model::Labels LabelsOf(Slot slot) const EXCLUDES_LOCK(mutex_);
 
@@ -198,6 +207,7 @@ class Head {
     const Head& head_;
     const model::TimeRange range_;
     std::vector<Slot> slots_;
+    HeadChunks::View files_;
     std::deque<std::string> copies_;  // Of open chunks, and of chunks without what was deleted.
     std::vector<HistogramTable::ChunkPtr> held_;
   };
@@ -281,13 +291,17 @@ class Head {
   };
   static_assert(sizeof(HotSeries) == 48);
   struct Tally;
+  struct Image;
   class Snapshot;
+
+  void FillSeries(const Image& image) REQUIRES_LOCK(mutex_);
 
   void Append(Slot slot, model::Timestamp t, double v) REQUIRES_LOCK(mutex_);
   void PublishNumbers(const std::vector<Entry>& batch, Tally& tally) REQUIRES_LOCK(mutex_);
   // Of a series with histograms, or that gets its first.
   void AppendMixed(Slot slot, model::Timestamp t, const chunk::Value& value) REQUIRES_LOCK(mutex_);
   bool MustSeal(Slot slot, const HotSeries& series, model::Timestamp t) REQUIRES_LOCK(mutex_);
+  uint32_t FullLength(Slot slot, const HotSeries& series) const REQUIRES_SHARED_LOCK(mutex_);
   void WriteOpen(HotSeries& series, model::Timestamp t, double v) REQUIRES_LOCK(mutex_);
   void Seal(HotSeries& series) REQUIRES_LOCK(mutex_);
   void AttachOne(HotSeries& series, const SealedChunk& chunk) REQUIRES_LOCK(mutex_);

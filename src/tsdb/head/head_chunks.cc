@@ -119,6 +119,12 @@ uint64_t ScanHeadChunkFile(std::string_view bytes,
   return at;
 }
 
+// What of a file is there for good: a write that failed is cut off behind it.
+struct MappedHeadChunks {
+  std::unique_ptr<base::MappedFile> file;
+  std::string_view bytes;
+};
+
 // One file: its first part is on the disk, the rest waits in memory.
 struct HeadChunks::File {
   File(uint32_t file_number, std::string file_path)
@@ -126,6 +132,7 @@ struct HeadChunks::File {
 
   const uint32_t number;
   const std::string path;
+  mutable std::atomic<bool> damaged{false};  // A chunk could not be read.
   mutable base::Mutex mutex;
   std::shared_ptr<base::File> file GUARDED_BY(mutex);  // Null until it is created.
   uint64_t written GUARDED_BY(mutex) = 0;
@@ -133,13 +140,15 @@ struct HeadChunks::File {
   std::string writing GUARDED_BY(mutex);  // Behind `written`, handed to the disk by Flush,
   std::string waiting GUARDED_BY(mutex);  // and behind that.
   model::Timestamp max_time GUARDED_BY(mutex) = model::kTimestampMin;
+  std::weak_ptr<const MappedHeadChunks> mapping GUARDED_BY(mutex);
 
   uint64_t end() const REQUIRES_SHARED_LOCK(mutex) {
     return written + writing.size() + waiting.size();
   }
 
   base::Result<std::string> Read(uint64_t offset) const {
-    const auto damaged = [&](std::string_view cause) {
+    const auto damaged_at = [&](std::string_view cause) {
+      damaged = true;
       return base::Fail(base::Code::kDataLoss, "{}: chunk at offset {}: {}", path, offset, cause);
     };
     std::string bytes;
@@ -151,10 +160,10 @@ struct HeadChunks::File {
         const bool newer = at >= writing.size();
         const std::string& from = newer ? waiting : writing;
         const uint64_t begin = newer ? at - writing.size() : at;
-        if (begin >= from.size()) return damaged("beyond the end");
+        if (begin >= from.size()) return damaged_at("beyond the end");
         size_t size = 0;
         const auto parsed = ParseChunk(std::string_view(from).substr(begin), &size);
-        if (!parsed) return damaged(parsed.error().message);
+        if (!parsed) return damaged_at(parsed.error().message);
         return std::string(parsed->chunk.bytes);
       }
       on_disk = file;
@@ -165,9 +174,25 @@ struct HeadChunks::File {
       size_t size = 0;
       const auto parsed = ParseChunk(bytes, &size);
       if (parsed) return std::string(parsed->chunk.bytes);
-      if (size <= ask || bytes.size() < ask) return damaged(parsed.error().message);
+      if (size <= ask || bytes.size() < ask) return damaged_at(parsed.error().message);
       ask = size;
     }
+  }
+
+  // Shared by all who have it mapped at a time. Null where it cannot be.
+  std::shared_ptr<const MappedHeadChunks> Map(base::FileSystem* disk) {
+    base::MutexLock lock(mutex);
+    if (disk == nullptr || file == nullptr || written == 0) return nullptr;
+    std::shared_ptr<const MappedHeadChunks> shared = mapping.lock();
+    // What has been written since is read through calls, until that is much.
+    constexpr uint64_t kBehindMax = 4 << 20;
+    if (shared != nullptr && shared->bytes.size() + kBehindMax >= written) return shared;
+    base::Result<std::unique_ptr<base::MappedFile>> fresh = disk->Map(path);
+    if (!fresh) return nullptr;
+    const std::string_view bytes = (*fresh)->bytes().substr(0, written);
+    shared = std::make_shared<const MappedHeadChunks>(*std::move(fresh), bytes);
+    mapping = shared;
+    return shared;
   }
 
   base::Status Flush(base::FileSystem& files, std::atomic<uint64_t>& pending) {
@@ -201,16 +226,18 @@ struct HeadChunks::File {
 };
 
 struct HeadChunkFiles {
+  base::FileSystem* disk = nullptr;  // nullptr: memory only.
   std::map<uint32_t, std::shared_ptr<HeadChunks::File>> files;
 };
 
-HeadChunks::HeadChunks(base::FileSystem* files, std::string directory, uint32_t next)
-    : files_(files),
+HeadChunks::HeadChunks(base::FileSystem* disk, bool read_only, std::string directory, uint32_t next)
+    : disk_(disk),
+      files_(read_only ? nullptr : disk),
       directory_(std::move(directory)),
-      current_(std::make_shared<HeadChunkFiles>()),
+      current_(std::make_shared<HeadChunkFiles>(HeadChunkFiles{.disk = disk, .files = {}})),
       next_(next) {}
 
-HeadChunks::HeadChunks() : HeadChunks(nullptr, "", 1) {}
+HeadChunks::HeadChunks() : HeadChunks(nullptr, true, "", 1) {}
 HeadChunks::~HeadChunks() = default;
 
 base::Result<std::unique_ptr<HeadChunks>> HeadChunks::Open(base::FileSystem& files,
@@ -227,8 +254,8 @@ base::Result<std::unique_ptr<HeadChunks>> HeadChunks::Open(base::FileSystem& fil
     }
   }
   std::ranges::sort(numbers);
-  std::unique_ptr<HeadChunks> chunks(new HeadChunks(read_only ? nullptr : &files, directory,
-                                                    numbers.empty() ? 1 : numbers.back() + 1));
+  std::unique_ptr<HeadChunks> chunks(
+      new HeadChunks(&files, read_only, directory, numbers.empty() ? 1 : numbers.back() + 1));
   for (const uint32_t number : numbers) {
     auto file = std::make_shared<File>(number, base::JoinPath(directory, FileName(number)));
     const bool newest = number == numbers.back();
@@ -281,6 +308,49 @@ base::Result<std::unique_ptr<HeadChunks>> HeadChunks::Open(base::FileSystem& fil
     chunks->AddFile(std::move(file));
   }
   return chunks;
+}
+
+base::Result<std::unique_ptr<HeadChunks>> HeadChunks::OpenKnown(base::FileSystem& files,
+                                                                std::string directory,
+                                                                bool read_only,
+                                                                std::span<const KnownFile> known) {
+  std::unique_ptr<HeadChunks> chunks(
+      new HeadChunks(&files, read_only, directory, known.empty() ? 1 : known.back().number + 1));
+  for (const auto& [number, max_time] : known) {
+    auto file = std::make_shared<File>(number, base::JoinPath(directory, FileName(number)));
+    ASSIGN_OR_RETURN(std::unique_ptr<base::File> on_disk,
+                     files.Open(file->path, base::FileSystem::Mode::kRead));
+    ASSIGN_OR_RETURN(const uint64_t size, on_disk->Size());
+    base::MutexLock file_lock(file->mutex);
+    file->file = std::move(on_disk);
+    file->written = size;
+    file->max_time = max_time;
+    base::MutexLock lock(chunks->mutex_);
+    chunks->AddFile(std::move(file));
+  }
+  return chunks;
+}
+
+base::Result<std::vector<HeadChunks::KnownFile>> HeadChunks::SyncForImage() {
+  base::MutexLock flush(flush_mutex_);
+  std::shared_ptr<const HeadChunkFiles> all;
+  {
+    base::MutexLock lock(mutex_);
+    all = current_;
+  }
+  std::vector<KnownFile> known;
+  for (const auto& [number, file] : all->files) {
+    base::MutexLock lock(file->mutex);
+    if (file->damaged) {
+      return base::Fail(base::Code::kFailedPrecondition, "{} has a damaged chunk", file->path);
+    }
+    if (file->torn || file->file == nullptr || file->end() != file->written) {
+      return base::Fail(base::Code::kFailedPrecondition, "{} is not written", file->path);
+    }
+    RETURN_IF_ERROR(file->file->Sync());
+    known.push_back({number, file->max_time});
+  }
+  return known;
 }
 
 void HeadChunks::AddFile(std::shared_ptr<File> file) {
@@ -354,11 +424,35 @@ HeadChunks::View HeadChunks::view() const {
 }
 
 base::Result<std::string> HeadChunks::View::Read(Location location) const {
-  const auto found = files_->files.find(static_cast<uint32_t>(location >> 32));
-  if (found == files_->files.end()) {
-    return base::Fail(base::Code::kDataLoss, "chunks_head: no file {}", location >> 32);
+  std::string scratch;
+  ASSIGN_OR_RETURN(const std::string_view bytes, ReadInto(location, scratch));
+  return std::string(bytes);
+}
+
+base::Result<std::string_view> HeadChunks::View::ReadInto(Location location,
+                                                          std::string& scratch) const {
+  const auto number = static_cast<uint32_t>(location >> 32);
+  const auto offset = static_cast<uint32_t>(location);
+  if (const auto mapped = mapped_.find(number); mapped != mapped_.end()) {
+    const std::string_view bytes = mapped->second->bytes;
+    size_t size = 0;
+    if (offset < bytes.size()) {
+      // Where it fails, the file itself says why: it may have grown meanwhile.
+      if (const auto parsed = ParseChunk(bytes.substr(offset), &size)) return parsed->chunk.bytes;
+    }
   }
-  return found->second->Read(location & 0xffffffff);
+  const auto found = files_->files.find(number);
+  if (found == files_->files.end()) {
+    return base::Fail(base::Code::kDataLoss, "chunks_head: no file {}", number);
+  }
+  ASSIGN_OR_RETURN(scratch, found->second->Read(offset));
+  return scratch;
+}
+
+void HeadChunks::View::Map() {
+  for (const auto& [number, file] : files_->files) {
+    if (auto mapped = file->Map(files_->disk)) mapped_.emplace(number, std::move(mapped));
+  }
 }
 
 base::Status HeadChunks::Truncate(model::Timestamp mint) {

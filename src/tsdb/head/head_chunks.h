@@ -5,8 +5,10 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/file_system.h"
 #include "base/mutex.h"
@@ -53,6 +55,19 @@ class HeadChunks {
                                                         std::string directory, bool read_only,
                                                         const Callbacks& callbacks);
 
+  // A file that need not be read: what is in it is known.
+  struct KnownFile {
+    uint32_t number;
+    model::Timestamp max_time;
+  };
+  // Opens these instead of reading what is there. Errors: those of the disk.
+  static base::Result<std::unique_ptr<HeadChunks>> OpenKnown(base::FileSystem& files,
+                                                             std::string directory, bool read_only,
+                                                             std::span<const KnownFile> known);
+  // All files, made durable, in order. Errors: those of the disk; kFailedPrecondition while
+  // something waits or once a damaged chunk has been met.
+  base::Result<std::vector<KnownFile>> SyncForImage() EXCLUDES_LOCK(flush_mutex_, mutex_);
+
   // Takes a copy, readable at once and written by the next Flush.
   Location Write(const Chunk& chunk) EXCLUDES_LOCK(mutex_);
   // Bytes that wait for Flush.
@@ -65,10 +80,16 @@ class HeadChunks {
    public:
     // The bytes of a chunk. Error: kDataLoss with file and offset, and those of the disk.
     base::Result<std::string> Read(Location location) const;
+    // The same, valid until `scratch` changes or the view goes.
+    base::Result<std::string_view> ReadInto(Location location, std::string& scratch) const;
+    // Has the files mapped until the view goes, for one who is about to read many chunks: else each
+    // costs a system call. The pages that are read count as resident meanwhile.
+    void Map();
 
    private:
     friend class HeadChunks;
     std::shared_ptr<const struct HeadChunkFiles> files_;
+    std::map<uint32_t, std::shared_ptr<const struct MappedHeadChunks>> mapped_;
   };
   View view() const EXCLUDES_LOCK(mutex_);
 
@@ -82,11 +103,12 @@ class HeadChunks {
  private:
   struct File;
   friend struct HeadChunkFiles;
-  HeadChunks(base::FileSystem* files, std::string directory, uint32_t next);
+  HeadChunks(base::FileSystem* disk, bool read_only, std::string directory, uint32_t next);
 
   void AddFile(std::shared_ptr<File> file) REQUIRES_LOCK(mutex_);
 
-  base::FileSystem* const files_;  // nullptr: memory only.
+  base::FileSystem* const disk_;   // nullptr: memory only.
+  base::FileSystem* const files_;  // To write to; nullptr: nothing is written.
   const std::string directory_;
   mutable base::Mutex mutex_;
   base::Mutex flush_mutex_;  // Taken first.

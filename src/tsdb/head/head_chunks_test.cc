@@ -60,8 +60,11 @@ TEST_F(HeadChunksTest, ReadsWhatWasWrittenBeforeAndAfterFlushAndAgainLater) {
         ASSERT_TRUE(chunks->Flush().has_value());
         EXPECT_EQ(chunks->pending_bytes(), 0u);
       }
+      HeadChunks::View mapped = chunks->view();
+      mapped.Map();
       for (const auto& [location, expected] : written) {
         EXPECT_EQ(*chunks->view().Read(location), expected);
+        EXPECT_EQ(*mapped.Read(location), expected);
       }
     }
     ASSERT_TRUE(chunks->Flush().has_value());
@@ -137,6 +140,10 @@ TEST_F(HeadChunksTest, DamageCostsTheChunkThatItHitAndIsAnErrorOfItsReaders) {
   const auto open = Open().open;
   disk_.Corrupt("/chunks_head/000001", (locations[1] & 0xffffff) + 30, 'y');
   EXPECT_TRUE(open->view().Read(locations[0]).has_value());
+  HeadChunks::View mapped = open->view();
+  mapped.Map();
+  EXPECT_TRUE(mapped.Read(locations[0]).has_value());
+  EXPECT_FALSE(mapped.Read(locations[1]).has_value());
   const auto read = open->view().Read(locations[1]);
   ASSERT_FALSE(read.has_value());
   EXPECT_NE(read.error().message.find("/chunks_head/000001: chunk at offset"), std::string::npos)

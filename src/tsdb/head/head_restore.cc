@@ -58,7 +58,9 @@ base::Status Head::FinishRestore() {
   std::vector<Slot> slots;
   for (const auto& [slot, chunks] : waiting_) slots.push_back(slot);
   for (const Slot slot : slots) AttachWaiting(slot, model::kTimestampMax);
-  const HeadChunks::View files = chunk_files_->view();
+  HeadChunks::View files = chunk_files_->view();
+  files.Map();
+  std::string scratch;
   for (Slot slot = first_hot_; slot < hot_.size(); ++slot) {
     HotSeries& series = hot_[slot];
     if (series.open_count > 0 || series.sealed == SlabPool::kNone ||
@@ -66,7 +68,8 @@ base::Status Head::FinishRestore() {
       continue;
     }
     // The newest value, which tells a repeated sample from another one at its time.
-    ASSIGN_OR_RETURN(const std::string bytes, files.Read(SealedOf(series).back().location));
+    ASSIGN_OR_RETURN(const std::string_view bytes,
+                     files.ReadInto(SealedOf(series).back().location, scratch));
     model::SampleColumns samples;
     RETURN_IF_ERROR(chunk::DecodeXor(bytes, {}, samples));
     if (samples.size() > 0) series.last_bits = std::bit_cast<uint64_t>(samples.v.back());

@@ -31,9 +31,10 @@ class Head::Snapshot final : public storage::SeriesSet {
     out.clear();
     const Row& row = rows_[i];
     const std::string_view bytes = bytes_;
+    std::string scratch;
     for (const SealedChunk& chunk : DecodeSealed(bytes.substr(row.begin, row.sealed_size))) {
       if (chunk.range.max < range.min || chunk.range.min > range.max) continue;
-      ASSIGN_OR_RETURN(const std::string read, files_.Read(chunk.location));
+      ASSIGN_OR_RETURN(const std::string_view read, files_.ReadInto(chunk.location, scratch));
       RETURN_IF_ERROR(chunk::DecodeXor(read, range, out));
     }
     if (row.open_size > 0) {
@@ -85,6 +86,9 @@ std::unique_ptr<storage::SeriesSet> Head::Select(const std::vector<Matcher>& mat
     if (has_late || in_order) slots.push_back(slot);
   }
   index_.SortByLabels(slots);
+  // A few chunks are read by calls.
+  constexpr size_t kMapFrom = 64;
+  if (slots.size() >= kMapFrom) snapshot->files_.Map();
   snapshot->rows_.reserve(slots.size());
   for (const Slot slot : slots) {
     const HotSeries& series = hot_[slot];

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <set>
 
 namespace narthex::tsdb {
 namespace {
@@ -61,6 +62,33 @@ class HeadTest : public testing::Test {
 
   Head head_{{.samples_per_chunk = 3, .chunk_range_ms = kRange}};
 };
+
+// Full ranges at common intervals have no more chunks than full ones would need, and yet the series
+// do not finish theirs together.
+TEST_F(HeadTest, SpreadsTheEndsOfChunksWithoutMakingMore) {
+  constexpr int64_t kTwoHours = 7'200'000;
+  for (const int64_t interval : {1'000, 10'000, 15'000, 30'000, 60'000}) {
+    Head head({.samples_per_chunk = 120, .chunk_range_ms = kTwoHours});
+    const int64_t samples = kTwoHours / interval;
+    std::vector<Head::Entry> batch;
+    for (int i = 0; i < 20; ++i) batch.push_back({*head.Resolve(Series(i)), 0, 1});
+    for (int64_t k = 0; k < 2 * samples; ++k) {
+      for (Head::Entry& entry : batch)
+        entry.t = k * interval + (k * 7 + entry.slot) % 5;  // Jitter.
+      head.Publish(batch);
+    }
+    std::set<Timestamp> first_ends;
+    Head::BlockSource source = head.SourceFor({kTwoHours, 2 * kTwoHours - 1});
+    ASSERT_EQ(source.size(), 20u);
+    for (size_t i = 0; i < source.size(); ++i) {
+      std::vector<Head::ChunkView> chunks;
+      ASSERT_TRUE(source.Chunks(i, chunks).has_value());
+      EXPECT_LE(chunks.size(), static_cast<size_t>(samples + 119) / 120) << interval;
+      first_ends.insert(chunks.front().max / interval);
+    }
+    EXPECT_GE(first_ends.size(), samples > 120 ? 10u : 1u) << interval;
+  }
+}
 
 TEST_F(HeadTest, DropsOldChunksAndSeriesThatHaveEnded) {
   for (Timestamp t = 0; t < 2000; t += 300) Put(1, t);

@@ -1,6 +1,8 @@
 #include "tsdb/head/identity_table.h"
 
+#include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "base/check.h"
 
@@ -18,9 +20,9 @@ bool IdentityTable::Shard::Insert(Entry entry) {
   return true;
 }
 
-void IdentityTable::Shard::Grow() {
+void IdentityTable::Shard::Resize(uint32_t to) {
   // Again only where many equal hashes lie at the very end: the spill grows too.
-  for (uint32_t more = places + places / 4 + 8;; more += more / 4) {
+  for (uint32_t more = to;; more += more / 4) {
     Shard next;
     next.places = more;
     next.spill = 16 + more / 64;
@@ -40,6 +42,24 @@ void IdentityTable::Insert(uint64_t hash, Slot slot) {
   if (uint64_t{shard.size} * 8 >= uint64_t{shard.places} * 7) shard.Grow();
   const Entry entry{slot, static_cast<uint32_t>(hash >> 32)};
   while (!shard.Insert(entry)) shard.Grow();
+}
+
+void IdentityTable::Build(std::span<const uint64_t> hashes) {
+  std::array<std::vector<Entry>, kShards> entries;
+  for (auto& of_shard : entries) of_shard.reserve(hashes.size() / kShards * 9 / 8 + 8);
+  for (size_t i = 0; i < hashes.size(); ++i) {
+    entries[hashes[i] % kShards].push_back(
+        {static_cast<Slot>(i), static_cast<uint32_t>(hashes[i] >> 32)});
+  }
+  for (size_t i = 0; i < kShards; ++i) {
+    Shard& shard = shards_[i];
+    CHECK(shard.size == 0);
+    std::ranges::sort(entries[i], {}, &Entry::tag);
+    shard.Resize(static_cast<uint32_t>(entries[i].size() / 4 * 5 + 8));
+    for (const Entry& entry : entries[i]) {
+      while (!shard.Insert(entry)) shard.Grow();
+    }
+  }
 }
 
 void IdentityTable::Remove(uint64_t hash, Slot slot) {

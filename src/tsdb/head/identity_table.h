@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 
 #include "tsdb/head/posting_list.h"
 
@@ -28,6 +29,8 @@ class IdentityTable {
     return std::nullopt;
   }
   void Insert(uint64_t hash, Slot slot);
+  // Inserts the slots from 0 on, one per hash, faster than one by one. REQUIRES: an empty table.
+  void Build(std::span<const uint64_t> hashes);
   // REQUIRES: was inserted with this hash.
   void Remove(uint64_t hash, Slot slot);
   size_t bytes() const;
@@ -50,7 +53,8 @@ class IdentityTable {
     }
     // False where the spill is full.
     bool Insert(Entry entry);
-    void Grow();
+    void Grow() { Resize(places + places / 4 + 8); }
+    void Resize(uint32_t to);
   };
 
   std::array<Shard, kShards> shards_;

@@ -72,6 +72,38 @@ std::vector<SealedChunk> DecodeSealed(std::string_view bytes) {
   return chunks;
 }
 
+std::optional<uint64_t> CheckSealed(std::string_view bytes) {
+  // TakeEntry must not read past the end: each of its numbers is looked at before.
+  uint64_t chunks = 0;
+  base::ByteReader reader(bytes);
+  Previous previous;
+  model::Timestamp end = model::kTimestampMin;
+  while (!reader.empty()) {
+    const char* at = bytes.data() + reader.offset();
+    if ((reader.ReadUvarint() & 1) == 0) {
+      reader.ReadUvarint();
+      reader.ReadUvarint();
+    }
+    if (!reader.ok()) return std::nullopt;
+    const SealedChunk chunk = TakeEntry(at, previous);
+    if (chunk.range.min > chunk.range.max || (chunks > 0 && chunk.range.min <= end)) {
+      return std::nullopt;
+    }
+    end = chunk.range.max;
+    ++chunks;
+  }
+  return chunks;
+}
+
+SlabPool::Handle CopySealed(SlabPool& pool, std::string_view bytes) {
+  if (bytes.empty()) return SlabPool::kNone;
+  const auto size = static_cast<uint32_t>(kLengthBytes + bytes.size());
+  const SlabPool::Handle list = pool.Allocate(size);
+  std::memcpy(pool.At(list) + kLengthBytes, bytes.data(), bytes.size());
+  SetLength(pool.At(list), bytes.size());
+  return list;
+}
+
 SlabPool::Handle AppendSealed(SlabPool& pool, SlabPool::Handle list, const SealedChunk& chunk) {
   const std::string_view before = SealedBytes(pool, list);
   Previous previous;
@@ -93,18 +125,13 @@ SlabPool::Handle AppendSealed(SlabPool& pool, SlabPool::Handle list, const Seale
 }
 
 SlabPool::Handle EncodeSealed(SlabPool& pool, const std::vector<SealedChunk>& chunks) {
-  SlabPool::Handle list = SlabPool::kNone;
   std::string bytes;
   Previous previous;
   for (const SealedChunk& chunk : chunks) {
     char entry[kEntryBytesMax];
     bytes.append(entry, static_cast<size_t>(StoreEntry(entry, chunk, previous) - entry));
   }
-  if (bytes.empty()) return list;
-  list = pool.Allocate(static_cast<uint32_t>(kLengthBytes + bytes.size()));
-  std::memcpy(pool.At(list) + kLengthBytes, bytes.data(), bytes.size());
-  SetLength(pool.At(list), bytes.size());
-  return list;
+  return CopySealed(pool, bytes);
 }
 
 }  // namespace narthex::tsdb

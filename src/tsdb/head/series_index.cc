@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "tsdb/head/series_postings.h"
 
 namespace narthex::tsdb {
 namespace {
@@ -17,19 +18,6 @@ using model::LabelView;
 using model::Matcher;
 
 }  // namespace
-
-struct SeriesIndex::Postings {
-  static uint64_t Key(SymbolId name, SymbolId value) { return uint64_t{name} << 32 | value; }
-
-  boost::unordered_flat_map<uint64_t, PostingList> series;
-  boost::unordered_flat_map<SymbolId, std::vector<SymbolId>> values;
-
-  // nullptr where there is none.
-  const PostingList* Find(SymbolId name, SymbolId value) const {
-    const auto found = series.find(Key(name, value));
-    return found == series.end() ? nullptr : &found->second;
-  }
-};
 
 SeriesIndex::SeriesIndex() : postings_(std::make_unique<Postings>()) {}
 SeriesIndex::~SeriesIndex() = default;

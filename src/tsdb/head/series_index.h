@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/result.h"
 #include "model/labels.h"
 #include "model/matcher.h"
 #include "tsdb/head/identity_table.h"
@@ -17,6 +18,9 @@
 #include "tsdb/head/symbol_table.h"
 
 namespace narthex::tsdb {
+
+class ImageFile;
+class ImageWriter;
 
 // Which series there are: labels to slot, slot to labels, matchers to slots. Labels are kept as a
 // schema (the list of names, shared by many series) and value numbers: for eight labels some 40
@@ -48,6 +52,21 @@ class SeriesIndex {
 
   // Every name and value of these series, sorted. Valid until the next Remove.
   std::vector<std::string_view> SymbolsOf(std::span<const Slot> slots) const;
+
+  // Symbols, schemas and the labels of these series, as sections of an image, in which they are
+  // numbered anew, from 0. Errors: those of the disk.
+  base::Status Save(std::span<const Slot> slots, ImageWriter& writer) const;
+  // The sections again, known to be well formed. Refers to the bytes of the file.
+  struct Image {
+    std::vector<std::string_view> symbols;
+    std::vector<std::vector<SymbolTable::Id>> schemas;
+    std::string_view records;
+    uint32_t series = 0;
+  };
+  // Error: kDataLoss.
+  static base::Result<Image> Check(const ImageFile& file, uint32_t series);
+  // REQUIRES: an empty index.
+  void Load(const Image& image);
 
   // Cardinality, for the status page.
   struct Count {

@@ -28,6 +28,13 @@ class SeriesRecords {
     const Block& block = *blocks_[slot / kPerBlock];
     return block.bytes.data() + block.begins[slot % kPerBlock];
   }
+  // The same, with its end.
+  std::string_view Record(Slot slot) const {
+    const Block& block = *blocks_[slot / kPerBlock];
+    const uint32_t k = slot % kPerBlock;
+    return std::string_view(block.bytes)
+        .substr(block.Begin(k), block.Begin(k + 1) - block.Begin(k));
+  }
   // REQUIRES: Contains(slot).
   void Remove(Slot slot);
   // Calls visit(slot) for each, ascending.

@@ -53,6 +53,23 @@ SymbolTable::Id SymbolTable::Intern(std::string_view text) {
   return id;
 }
 
+void SymbolTable::Load(const std::vector<std::string_view>& texts) {
+  CHECK(entries_.empty());
+  entries_.reserve(texts.size());
+  ids_->ids.reserve(texts.size());
+  for (const std::string_view text : texts) {
+    const auto id = static_cast<Id>(entries_.size());
+    if (text.empty()) {
+      entries_.push_back({nullptr, 0, 0});
+      free_.push_back(id);
+      continue;
+    }
+    entries_.push_back({Copy(text), static_cast<uint32_t>(text.size()), 0});
+    live_bytes_ += text.size();
+    ids_->ids.insert(id);
+  }
+}
+
 void SymbolTable::Release(Id id) {
   Entry& entry = entries_[id];
   CHECK(entry.uses > 0);

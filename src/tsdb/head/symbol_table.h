@@ -23,8 +23,12 @@ class SymbolTable {
   void Retain(Id id) { ++entries_[id].uses; }
   void Release(Id id);
 
+  // Numbers texts in their order, from 0. An empty one leaves a number free; of equal ones the
+  // first is found. REQUIRES: an empty table.
+  void Load(const std::vector<std::string_view>& texts);
+
   std::optional<Id> Find(std::string_view text) const;
-  // Valid until the next Release. REQUIRES: `id` is in use.
+  // Valid until the next Release; empty for a number that is not in use.
   std::string_view Text(Id id) const { return entries_[id].text(); }
   // Above every number in use.
   size_t id_end() const { return entries_.size(); }

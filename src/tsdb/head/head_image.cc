@@ -1,0 +1,342 @@
+// The head as sections of an image, and back. docs/format/head-image.md.
+
+#include <algorithm>
+#include <boost/unordered/unordered_flat_set.hpp>
+#include <cstring>
+#include <thread>
+
+#include "base/bytes.h"
+#include "tsdb/head/head.h"
+#include "tsdb/head/image_file.h"
+
+namespace narthex::tsdb {
+
+using model::Timestamp;
+
+namespace {
+
+constexpr size_t kPieceBytes = 256 << 10;
+constexpr size_t kRowBytes = 40;
+
+std::unexpected<base::Error> Damaged(std::string_view cause) {
+  return base::Fail(base::Code::kDataLoss, "head image: {}", cause);
+}
+
+// A section that is made piece by piece.
+class Section {
+ public:
+  explicit Section(ImageWriter& writer) : writer_(writer) {}
+  std::string& bytes() { return bytes_; }
+  base::Status Flush(size_t from = 0) {
+    if (bytes_.size() < from) return {};
+    RETURN_IF_ERROR(writer_.Append(bytes_));
+    bytes_.clear();
+    return {};
+  }
+
+ private:
+  ImageWriter& writer_;
+  std::string bytes_;
+};
+
+// One series as a row of the image.
+struct Row {
+  Timestamp last_time;
+  uint64_t last_bits;
+  wal::Ref ref;
+  uint32_t last_delta;
+  uint32_t open_span;
+  uint16_t open_bits;
+  uint16_t open_count;
+  uint8_t leading;
+  uint8_t trailing;
+  uint8_t flags;
+  uint8_t form;
+};
+
+void PutRow(std::string& out, const Row& row) {
+  base::PutBigEndian(out, static_cast<uint64_t>(row.last_time));
+  base::PutBigEndian(out, row.last_bits);
+  base::PutBigEndian(out, row.ref);
+  base::PutBigEndian(out, row.last_delta);
+  base::PutBigEndian(out, row.open_span);
+  base::PutBigEndian(out, row.open_bits);
+  base::PutBigEndian(out, row.open_count);
+  for (const uint8_t byte : {row.leading, row.trailing, row.flags, row.form}) {
+    out += static_cast<char>(byte);
+  }
+}
+
+Row TakeRow(const char* at) {
+  return {.last_time = static_cast<Timestamp>(base::LoadBigEndian<uint64_t>(at)),
+          .last_bits = base::LoadBigEndian<uint64_t>(at + 8),
+          .ref = base::LoadBigEndian<uint64_t>(at + 16),
+          .last_delta = base::LoadBigEndian<uint32_t>(at + 24),
+          .open_span = base::LoadBigEndian<uint32_t>(at + 28),
+          .open_bits = base::LoadBigEndian<uint16_t>(at + 32),
+          .open_count = base::LoadBigEndian<uint16_t>(at + 34),
+          .leading = static_cast<uint8_t>(at[36]),
+          .trailing = static_cast<uint8_t>(at[37]),
+          .flags = static_cast<uint8_t>(at[38]),
+          .form = static_cast<uint8_t>(at[39])};
+}
+
+}  // namespace
+
+// All but the index, known to be well formed. Refers to the bytes of the file.
+struct Head::Image {
+  uint32_t series = 0;
+  Timestamp min_time = 0;
+  Timestamp max_time = 0;
+  Timestamp valid_time = 0;
+  wal::Ref last_ref = 0;
+  std::string_view rows;
+  std::string_view open;
+  std::string_view finished;
+  uint64_t chunks = 0;
+  std::map<Slot, std::shared_ptr<const Intervals>> deleted;
+  std::vector<std::pair<Slot, model::Metadata>> metadata;
+  std::vector<Entry> late;
+
+  static base::Result<Image> Check(const ImageFile& file);
+  base::Status CheckRows();
+  base::Status CheckRare(const ImageFile& file);
+};
+
+base::Result<Head::Image> Head::Image::Check(const ImageFile& file) {
+  Image image;
+  base::ByteReader state(file.section(ImageSection::kState));
+  image.series = state.ReadBigEndian<uint32_t>();
+  image.min_time = static_cast<Timestamp>(state.ReadBigEndian<uint64_t>());
+  image.max_time = static_cast<Timestamp>(state.ReadBigEndian<uint64_t>());
+  image.valid_time = static_cast<Timestamp>(state.ReadBigEndian<uint64_t>());
+  image.last_ref = state.ReadBigEndian<uint64_t>();
+  if (!state.ok() || !state.empty()) return Damaged("the state is of another length");
+  image.rows = file.section(ImageSection::kSeries);
+  image.open = file.section(ImageSection::kOpen);
+  image.finished = file.section(ImageSection::kFinished);
+  if (image.rows.size() != uint64_t{image.series} * kRowBytes) return Damaged("rows are missing");
+  RETURN_IF_ERROR(image.CheckRows());
+  RETURN_IF_ERROR(image.CheckRare(file));
+  return image;
+}
+
+base::Status Head::Image::CheckRows() {
+  uint64_t open_bytes = 0;
+  base::ByteReader lists(finished);
+  for (uint32_t i = 0; i < series; ++i) {
+    const Row row = TakeRow(rows.data() + i * kRowBytes);
+    const bool has_open = row.open_count > 0;
+    // A first value is 64 bits; the span never reaches before the beginning of time.
+    const bool open_fits =
+        has_open ? row.open_bits >= 64 && row.last_time >= model::kTimestampMin + row.open_span
+                 : row.open_bits == 0 && row.open_span == 0;
+    const bool zeros_fit = row.leading == 0xff || uint32_t{row.leading} + row.trailing < 64;
+    constexpr uint8_t kKnownFlags = HotSeries::kSeenEmpty | HotSeries::kFirstInRange;
+    if (!open_fits || !zeros_fit || (row.flags & ~kKnownFlags) != 0 ||
+        row.form != static_cast<uint8_t>(Form::kNumbers) || row.ref > last_ref) {
+      return Damaged("an impossible series");
+    }
+    open_bytes += (row.open_bits + 7u) / 8;
+    const std::string_view list = lists.ReadUvarintString();
+    const std::optional<uint64_t> in_list = CheckSealed(list);
+    if (!lists.ok() || !in_list) return Damaged("an impossible list of chunks");
+    if (row.last_time == model::kTimestampMin && (has_open || *in_list > 0)) {
+      return Damaged("a series without samples that has chunks");
+    }
+    chunks += *in_list + (has_open ? 1 : 0);
+  }
+  if (!lists.empty() || open_bytes != open.size()) return Damaged("chunks of no series");
+  return {};
+}
+
+base::Status Head::Image::CheckRare(const ImageFile& file) {
+  const auto slot_from = [this](base::ByteReader& reader) -> std::optional<Slot> {
+    const uint64_t slot = reader.ReadUvarint();
+    if (!reader.ok() || slot >= series) return std::nullopt;
+    return static_cast<Slot>(slot);
+  };
+  base::ByteReader deletions(file.section(ImageSection::kDeletions));
+  while (!deletions.empty()) {
+    const auto slot = slot_from(deletions);
+    Intervals intervals;
+    for (uint64_t left = deletions.ReadUvarint(); left > 0 && deletions.ok(); --left) {
+      const auto min = static_cast<Timestamp>(deletions.ReadBigEndian<uint64_t>());
+      const auto max = static_cast<Timestamp>(deletions.ReadBigEndian<uint64_t>());
+      if (!deletions.ok() || min > max) return Damaged("an impossible deletion");
+      intervals.Add({min, max});
+    }
+    if (!slot || !deletions.ok()) return Damaged("a deletion in no series");
+    deleted[*slot] = std::make_shared<const Intervals>(std::move(intervals));
+  }
+  base::ByteReader texts(file.section(ImageSection::kMetadata));
+  while (!texts.empty()) {
+    const auto slot = slot_from(texts);
+    const uint8_t type = texts.ReadByte();
+    const std::string_view help = texts.ReadUvarintString();
+    const std::string_view unit = texts.ReadUvarintString();
+    if (!slot || !texts.ok() || type > static_cast<uint8_t>(model::MetricType::kStateSet)) {
+      return Damaged("impossible metadata");
+    }
+    metadata.push_back(
+        {*slot, {static_cast<model::MetricType>(type), std::string(help), std::string(unit)}});
+  }
+  base::ByteReader samples(file.section(ImageSection::kLate));
+  while (!samples.empty()) {
+    const auto slot = slot_from(samples);
+    const uint64_t count = samples.ReadUvarint();
+    if (!slot || count > samples.remaining() / 16) return Damaged("late samples end early");
+    for (uint64_t i = 0; i < count; ++i) {
+      const auto t = static_cast<Timestamp>(samples.ReadBigEndian<uint64_t>());
+      late.push_back({*slot, t, std::bit_cast<double>(samples.ReadBigEndian<uint64_t>())});
+    }
+  }
+  return {};
+}
+
+base::Status Head::SaveImage(ImageWriter& writer) const {
+  base::SharedLock lock(mutex_);
+  Section section(writer);
+  // Removed series are left out, and those that no record of the log names: they have no samples.
+  // The others move up.
+  std::vector<Slot> slots;
+  const boost::unordered_flat_set<Slot> unlogged(unlogged_.begin(), unlogged_.end());
+  for (Slot slot = first_hot_; slot < hot_.size(); ++slot) {
+    if (!hot_[slot].removed() && !unlogged.contains(slot)) slots.push_back(slot);
+  }
+  RETURN_IF_ERROR(index_.Save(slots, writer));
+  const auto number = [&](Slot slot) -> std::optional<uint64_t> {
+    const auto at = std::ranges::lower_bound(slots, slot);
+    if (at == slots.end() || *at != slot) return std::nullopt;
+    return static_cast<uint64_t>(at - slots.begin());
+  };
+
+  RETURN_IF_ERROR(writer.Begin(ImageSection::kState));
+  base::PutBigEndian(section.bytes(), static_cast<uint32_t>(slots.size()));
+  for (const Timestamp t : {min_time_.load(), max_time_.load(), valid_time_.load()}) {
+    base::PutBigEndian(section.bytes(), static_cast<uint64_t>(t));
+  }
+  base::PutBigEndian(section.bytes(), last_ref_);
+  RETURN_IF_ERROR(section.Flush());
+
+  RETURN_IF_ERROR(writer.Begin(ImageSection::kSeries));
+  for (const Slot slot : slots) {
+    const HotSeries& series = hot_[slot];
+    PutRow(section.bytes(), {.last_time = series.last_time,
+                             .last_bits = series.last_bits,
+                             .ref = series.ref,
+                             .last_delta = series.last_delta,
+                             .open_span = series.open_count > 0 ? series.open_span : 0,
+                             .open_bits = series.open_bits,
+                             .open_count = series.open_count,
+                             .leading = series.leading,
+                             .trailing = series.trailing,
+                             .flags = series.flags,
+                             .form = static_cast<uint8_t>(series.form.load())});
+    RETURN_IF_ERROR(section.Flush(kPieceBytes));
+  }
+  RETURN_IF_ERROR(section.Flush());
+  RETURN_IF_ERROR(writer.Begin(ImageSection::kOpen));
+  for (const Slot slot : slots) {
+    const HotSeries& series = hot_[slot];
+    if (series.open_count > 0) {
+      section.bytes().append(pool_.At(series.open), series.open_bytes());
+    }
+    RETURN_IF_ERROR(section.Flush(kPieceBytes));
+  }
+  RETURN_IF_ERROR(section.Flush());
+  RETURN_IF_ERROR(writer.Begin(ImageSection::kFinished));
+  for (const Slot slot : slots) {
+    base::PutUvarintString(section.bytes(), SealedBytes(pool_, hot_[slot].sealed));
+    RETURN_IF_ERROR(section.Flush(kPieceBytes));
+  }
+  RETURN_IF_ERROR(section.Flush());
+
+  RETURN_IF_ERROR(writer.Begin(ImageSection::kDeletions));
+  for (const auto& [slot, intervals] : deleted_) {
+    const auto series = number(slot);
+    if (!series) continue;
+    base::PutUvarint(section.bytes(), *series);
+    base::PutUvarint(section.bytes(), intervals->ranges().size());
+    for (const model::TimeRange& range : intervals->ranges()) {
+      base::PutBigEndian(section.bytes(), static_cast<uint64_t>(range.min));
+      base::PutBigEndian(section.bytes(), static_cast<uint64_t>(range.max));
+    }
+  }
+  RETURN_IF_ERROR(section.Flush());
+  RETURN_IF_ERROR(writer.Begin(ImageSection::kMetadata));
+  for (const auto& [slot, metadata] : metadata_) {
+    const auto series = number(slot);
+    if (!series) continue;
+    base::PutUvarint(section.bytes(), *series);
+    section.bytes() += static_cast<char>(metadata.type);
+    base::PutUvarintString(section.bytes(), metadata.help);
+    base::PutUvarintString(section.bytes(), metadata.unit);
+    RETURN_IF_ERROR(section.Flush(kPieceBytes));
+  }
+  RETURN_IF_ERROR(section.Flush());
+  RETURN_IF_ERROR(writer.Begin(ImageSection::kLate));
+  for (const Slot slot : slots) {
+    if (!late_.Has(slot)) continue;
+    model::SampleColumns samples;
+    RETURN_IF_ERROR(late_.ViewOf(slot).MergeInto({}, samples));
+    base::PutUvarint(section.bytes(), *number(slot));
+    base::PutUvarint(section.bytes(), samples.size());
+    for (size_t i = 0; i < samples.size(); ++i) {
+      base::PutBigEndian(section.bytes(), static_cast<uint64_t>(samples.t[i]));
+      base::PutBigEndian(section.bytes(), std::bit_cast<uint64_t>(samples.v[i]));
+    }
+    RETURN_IF_ERROR(section.Flush(kPieceBytes));
+  }
+  return section.Flush();
+}
+
+void Head::FillSeries(const Image& image) {
+  const char* open = image.open.data();
+  base::ByteReader lists(image.finished);
+  for (Slot slot = 0; slot < image.series; ++slot) {
+    const Row row = TakeRow(image.rows.data() + slot * kRowBytes);
+    HotSeries& series = hot_[hot_.Grow()];
+    series.last_time = row.last_time;
+    series.last_bits = row.last_bits;
+    series.ref = row.ref;
+    series.last_delta = row.last_delta;
+    series.open_span = row.open_span;
+    series.open_bits = row.open_bits;
+    series.open_count = row.open_count;
+    series.leading = row.leading;
+    series.trailing = row.trailing;
+    series.flags = row.flags;
+    if (const uint32_t size = series.open_bytes(); size > 0) {
+      series.open = pool_.Allocate(size);
+      std::memcpy(pool_.At(series.open), open, size);
+      open += size;
+    }
+    series.sealed = CopySealed(pool_, lists.ReadUvarintString());
+  }
+}
+
+base::Status Head::LoadImage(const ImageFile& file) {
+  base::MutexLock lock(mutex_);
+  ASSIGN_OR_RETURN(const Image image, Image::Check(file));
+  ASSIGN_OR_RETURN(const SeriesIndex::Image index_image, SeriesIndex::Check(file, image.series));
+  {
+    // Two halves that have nothing in common.
+    SeriesIndex& index = index_;
+    const std::jthread labels([&index, &index_image] { index.Load(index_image); });
+    FillSeries(image);
+  }
+  series_ = image.series;
+  series_created_ += image.series;
+  chunks_ = image.chunks;
+  last_ref_ = image.last_ref;
+  min_time_ = image.min_time;
+  max_time_ = image.max_time;
+  RaiseValidTime(image.valid_time);
+  deleted_ = image.deleted;
+  for (const auto& [slot, metadata] : image.metadata) metadata_[slot] = metadata;
+  for (const Entry& entry : image.late) late_.Insert(entry.slot, entry.t, entry.v);
+  return {};
+}
+
+}  // namespace narthex::tsdb
