@@ -113,7 +113,7 @@ bool ReadLayout(BitReader& reader, size_t bits, Layout& layout) {
   const int64_t schema = ReadVarbitInt(reader);
   const bool known =
       schema == model::kCustomBucketsSchema ||
-      (schema >= model::kExponentialSchemaMin && schema <= model::kExponentialSchemaMax);
+      (schema >= model::kExponentialSchemaMin && schema <= model::kExponentialSchemaReadMax);
   if (!known) return false;
   h.schema = static_cast<int32_t>(schema);
   if (!ReadSpans(reader, bits, h.positive_spans, layout.positive)) return false;
@@ -197,6 +197,11 @@ void Spread(const std::vector<double>& counts, const Layout& layout, model::Floa
   h.negative.assign(middle, counts.end());
 }
 
+template <class Histogram>
+void Reduce(Histogram& h) {
+  if (h.schema > model::kExponentialSchemaMax) h.ReduceResolution(model::kExponentialSchemaMax);
+}
+
 // Calls `emit` with time, start time, number in the chunk, header, layout, counts (null of a stale
 // marker) and sum of each sample in `range`.
 template <class Count, class State, class Emit>
@@ -263,6 +268,7 @@ base::Status Decode(std::string_view bytes, StartTimes starts, model::TimeRange 
         if (counts != nullptr) {
           h = layout.shape;
           Spread(*counts, layout, h);
+          Reduce(h);
         }
         h.sum = sum;
         if (header == ResetHeader::kGauge) {
@@ -302,7 +308,10 @@ base::Status DecodeInto(std::string_view bytes, StartTimes starts, model::TimeRa
       [&out](int64_t t, int64_t start, unsigned number, ResetHeader header, const Layout& layout,
              const std::vector<Count>* counts, double sum) {
         Histogram h;
-        if (counts != nullptr) SpreadExactly(*counts, layout, h);
+        if (counts != nullptr) {
+          SpreadExactly(*counts, layout, h);
+          Reduce(h);
+        }
         h.sum = sum;
         if (header == ResetHeader::kGauge) {
           h.hint = model::ResetHint::kGauge;

@@ -23,6 +23,31 @@ model::IntegerHistogram Whole(int i, bool custom) {
   return h;
 }
 
+// Schemas finer than any that is in use, as a later Prometheus may write them.
+TEST(HistogramChunk, ReducesFinerSchemasThanItKnows) {
+  model::IntegerHistogram fine = Whole(9, false);
+  fine.schema = 10;
+  fine.positive_spans = {{-3, 4}, {9, 2}};
+  fine.positive_deltas = {1, 1, 1, 1, 1, 1};
+  fine.negative_spans = {};
+  fine.negative_deltas = {};
+  fine.count = 21 + fine.zero_count;
+  HistogramChunk whole;
+  FloatHistogramChunk floats;
+  ASSERT_TRUE(whole.Append(1000, fine));
+  ASSERT_TRUE(floats.Append(1000, fine.ToFloat()));
+  model::FloatHistogram want = fine.ToFloat();
+  want.ReduceResolution(model::kExponentialSchemaMax);
+  std::vector<HistogramSample<model::IntegerHistogram>> exact;
+  model::SampleColumns columns;
+  ASSERT_TRUE(DecodeExactly(whole.bytes(), {}, exact).has_value());
+  ASSERT_TRUE(DecodeHistograms(whole.bytes(), {}, columns).has_value());
+  ASSERT_TRUE(DecodeFloatHistograms(floats.bytes(), {}, columns).has_value());
+  EXPECT_TRUE(exact[0].histogram.Validate().has_value());
+  EXPECT_TRUE(exact[0].histogram.ToFloat().SameAs(want));
+  for (const auto& histogram : columns.histograms) EXPECT_TRUE(histogram->SameAs(want));
+}
+
 TEST(HistogramChunk, GivesBackWhatItTook) {
   for (const bool custom : {false, true}) {
     HistogramChunk whole(ResetHeader::kReset);

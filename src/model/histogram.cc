@@ -17,7 +17,9 @@ constexpr double kInf = std::numeric_limits<double>::infinity();
 using Indexed = std::vector<IndexedCount>;
 
 // A bucket of a schema lies in this one of a schema so many steps coarser.
-int32_t CoarserIndex(int32_t index, int32_t steps) { return ((index - 1) >> steps) + 1; }
+int32_t CoarserIndex(int32_t index, int32_t steps) {
+  return static_cast<int32_t>(((int64_t{index} - 1) >> steps) + 1);
+}
 
 // Both sides of a histogram with explicit indices: what the operations work on.
 struct Sides {
@@ -624,6 +626,42 @@ size_t FloatHistogram::SizeInSamples() const {
   const size_t bytes = 136 + 8 * (positive_spans.size() + negative_spans.size() + positive.size() +
                                   negative.size() + custom_bounds.size());
   return bytes / kSampleBytes;
+}
+
+void IntegerHistogram::ReduceResolution(int32_t to_schema) {
+  DCHECK(schema != kCustomBucketsSchema && to_schema <= schema);
+  const int32_t steps = schema - to_schema;
+  if (steps == 0) return;
+  const auto reduce = [steps](std::vector<BucketSpan>& spans, std::vector<int64_t>& deltas) {
+    // Wrapping: what was damaged must not be undefined behaviour.
+    std::vector<std::pair<int32_t, uint64_t>> buckets;
+    uint32_t index = 0;
+    uint64_t filled = 0;
+    size_t next = 0;
+    for (const BucketSpan& span : spans) {
+      index += static_cast<uint32_t>(span.offset);
+      for (uint32_t i = 0; i < span.length && next < deltas.size(); ++i) {
+        filled += static_cast<uint64_t>(deltas[next++]);
+        const int32_t coarser = CoarserIndex(static_cast<int32_t>(index++), steps);
+        if (buckets.empty() || buckets.back().first != coarser) buckets.emplace_back(coarser, 0);
+        buckets.back().second += filled;
+      }
+    }
+    spans.clear();
+    deltas.clear();
+    uint32_t expected = 0;
+    uint64_t before = 0;
+    for (const auto& [at, total] : buckets) {
+      const uint32_t offset = static_cast<uint32_t>(at) - expected;
+      if (spans.empty() || offset != 0) spans.push_back({static_cast<int32_t>(offset), 0});
+      ++spans.back().length;
+      expected = static_cast<uint32_t>(at) + 1;
+      deltas.push_back(static_cast<int64_t>(total - std::exchange(before, total)));
+    }
+  };
+  reduce(positive_spans, positive_deltas);
+  reduce(negative_spans, negative_deltas);
+  schema = to_schema;
 }
 
 FloatHistogram IntegerHistogram::ToFloat() const {

@@ -28,6 +28,9 @@ struct BucketSpan {
 inline constexpr int32_t kCustomBucketsSchema = -53;
 inline constexpr int32_t kExponentialSchemaMin = -4;
 inline constexpr int32_t kExponentialSchemaMax = 8;
+// Finer ones up to it may come from programs yet to be written: readers of chunks and records
+// reduce them to kExponentialSchemaMax.
+inline constexpr int32_t kExponentialSchemaReadMax = 52;
 
 // One bucket with its bounds. Negative buckets hold their lower, positive ones their upper bound.
 struct HistogramBucket {
@@ -106,6 +109,8 @@ struct IntegerHistogram {
   std::vector<int64_t> negative_deltas;
   std::vector<double> custom_bounds;
 
+  // REQUIRES: exponential, schema <= this->schema.
+  void ReduceResolution(int32_t to_schema);
   FloatHistogram ToFloat() const;
   // REQUIRES: valid, exponential, schema <= this->schema.
   void ReduceResolution(int32_t to_schema);

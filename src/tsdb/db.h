@@ -215,9 +215,12 @@ class Db final : public storage::Queryable,
   void MaintainRegularly(std::stop_token stop);
   base::Status CutHead() REQUIRES_LOCK(maintenance_mutex_);
   // Writes the head's chunks that begin in [mint, maxt) as a block into `directory`; the zero ULID
-  // when there is nothing to write.
+  // when there is nothing to write. Where chunks are damaged, once more after healing them.
   base::Result<BlockMeta> WriteHeadBlock(const std::string& directory, model::Timestamp mint,
                                          model::Timestamp maxt) REQUIRES_LOCK(maintenance_mutex_);
+  base::Result<BlockMeta> TryWriteHeadBlock(const std::string& directory, model::Timestamp mint,
+                                            model::Timestamp maxt)
+      REQUIRES_LOCK(maintenance_mutex_);
   // db_heal.cc
   // Makes finished chunks of the head anew from the log where their file has lost them.
   base::Status HealHeadChunks(model::TimeRange range) REQUIRES_LOCK(maintenance_mutex_);

@@ -76,6 +76,7 @@ class DbHistogramTest : public testing::Test {
     options.maintenance_ms = 0;
     options.wal.segment_bytes = 4 * wal::kPageBytes;
     options.late_window_ms = late_window_ms_;
+    options.read_only = read_only_;
     options.exemplars_max = 100;
     options.metadata_records = true;
     return Db::Open({disk_, clock_}, base::NullLogger(), options);
@@ -139,6 +140,7 @@ class DbHistogramTest : public testing::Test {
   MemoryFileSystem disk_;
   base::ManualClock clock_{kStart};
   int64_t late_window_ms_ = 0;
+  bool read_only_ = false;
   Content model_;
 };
 
@@ -206,7 +208,7 @@ TEST_F(DbHistogramTest, EveryCutOfTheLogsKeepsWhatStandsBeforeIt) {
       contents.push_back(model_);
     };
     note();
-    for (uint64_t n = 2; n < 12; n += 2) {
+    for (uint64_t n = 2; n < 8; n += 2) {
       const auto t = kStart + static_cast<Timestamp>(n) * kStep;
       for (const auto& [at, count] : {std::pair(t, n), std::pair(t - kStep, n - 1)}) {
         Put(*db, Series(1), at, Whole(count));
@@ -290,18 +292,20 @@ TEST_F(DbHistogramTest, StartsOrSaysWhyNotWhicheverMappingFails) {
   for (int n = 0;; ++n) {
     SCOPED_TRACE(n);
     disk_.FailMap(n);
-    const auto failed = TryOpen();
+    read_only_ = true;  // So that a start leaves nothing for the next.
+    const auto opened = TryOpen();
     const bool fired = disk_.fired();
     disk_.FailMap(-1);
-    // A block that cannot be read is left out; without the log nothing starts.
-    if (failed && fired) {
-      EXPECT_EQ((*failed)->statistics().blocks_damaged, 1u);
+    read_only_ = false;
+    // A block that cannot be read is left out and counted; without the log nothing starts; what is
+    // mapped for speed alone is read otherwise.
+    if (opened && (*opened)->statistics().blocks_damaged == 0) {
+      EXPECT_EQ(Read(**opened), model_);
     }
     if (!fired) {
-      EXPECT_EQ(Read(**failed), model_);
+      EXPECT_TRUE(opened.has_value());
       break;
     }
-    EXPECT_FALSE(failed && (*failed)->statistics().blocks_damaged == 0);
   }
   EXPECT_EQ(Read(*Open()), model_);
 }

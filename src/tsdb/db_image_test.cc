@@ -198,6 +198,32 @@ TEST_F(DbImageTest, ManyRestartsLoseNothing) {
   }
 }
 
+// An image holds numbers: with a late native histogram there is none.
+TEST_F(DbImageTest, LateHistogramsComeFromTheirLog) {
+  Fill();
+  model::IntegerHistogram histogram;
+  histogram.count = histogram.zero_count = 7;
+  {
+    const auto db = Open();
+    EXPECT_EQ(db->statistics().image, ImageUse::kUsed);
+    const auto appender = db->OpenAppender();
+    const auto ref = *appender->Resolve(Series(0));
+    ASSERT_EQ(appender->AppendHistogram(ref, 28'060, histogram), Appended::kYes);
+    ASSERT_TRUE(appender->Commit().has_value());
+    want_ = Read(*db);
+  }
+  const auto db = Open();
+  EXPECT_EQ(db->statistics().image, ImageUse::kAbsent);
+  EXPECT_EQ(Read(*db), want_);
+  const auto querier = *db->OpenQuerier({28'060, 28'060});
+  const auto set = *querier->Select({model::Matcher::Equal("i", "0")});
+  ASSERT_EQ(set->size(), 1u);
+  model::SampleColumns samples;
+  ASSERT_TRUE(set->Read(0, {28'060, 28'060}, samples).has_value());
+  ASSERT_TRUE(samples.IsHistogram(0));
+  EXPECT_EQ(samples.histograms[0]->count, 7);
+}
+
 TEST_F(DbImageTest, ALookIntoADirectoryUsesAndLeavesIt) {
   Fill();
   const auto files = Files();

@@ -66,12 +66,7 @@ base::Status Db::CutHead() {
     }
     // Before the head forgets deletions, which hide late samples too.
     RETURN_IF_ERROR(CutLate(maxt));
-    auto written = WriteHeadBlock(options_.directory, mint, maxt);
-    if (!written && written.error().code == base::Code::kDataLoss) {
-      RETURN_IF_ERROR(HealHeadChunks({mint, maxt - 1}));
-      written = WriteHeadBlock(options_.directory, mint, maxt);
-    }
-    ASSIGN_OR_RETURN(const BlockMeta meta, std::move(written));
+    ASSIGN_OR_RETURN(const BlockMeta meta, WriteHeadBlock(options_.directory, mint, maxt));
     if (meta.ulid != Ulid()) {
       ASSIGN_OR_RETURN(
           std::shared_ptr<Block> block,
@@ -94,6 +89,14 @@ base::Status Db::CutHead() {
 
 base::Result<BlockMeta> Db::WriteHeadBlock(const std::string& directory, Timestamp mint,
                                            Timestamp maxt) {
+  auto written = TryWriteHeadBlock(directory, mint, maxt);
+  if (written || written.error().code != base::Code::kDataLoss) return written;
+  RETURN_IF_ERROR(HealHeadChunks({mint, maxt - 1}));
+  return TryWriteHeadBlock(directory, mint, maxt);
+}
+
+base::Result<BlockMeta> Db::TryWriteHeadBlock(const std::string& directory, Timestamp mint,
+                                              Timestamp maxt) {
   Head::BlockSource source = head_.SourceFor({mint, maxt - 1});
   if (source.size() == 0) return BlockMeta();
   const std::vector<std::string_view> texts = source.symbols();

@@ -1,4 +1,5 @@
 // What a start reads: finished chunks of the head, then the write-ahead log.
+
 #include <algorithm>
 #include <thread>
 #include <tuple>
@@ -73,14 +74,15 @@ void Db::AttachHeadChunks(wal::Ref ref, Slot slot) {
 }
 
 base::Result<std::vector<wal::SegmentFile>> Db::LogSegments() const {
+  const std::string directory = WalDirectory();
   std::vector<wal::SegmentFile> segments;
   ASSIGN_OR_RETURN(const std::optional<wal::Checkpoint> checkpoint,
-                   wal::FindCheckpoint(env_.files, WalDirectory()));
+                   wal::FindCheckpoint(env_.files, directory));
   if (checkpoint) {
     ASSIGN_OR_RETURN(segments, wal::ListSegments(env_.files, checkpoint->path));
   }
   ASSIGN_OR_RETURN(const std::vector<wal::SegmentFile> written,
-                   wal::ListSegments(env_.files, WalDirectory()));
+                   wal::ListSegments(env_.files, directory));
   for (const wal::SegmentFile& segment : written) {
     if (!checkpoint || segment.index > checkpoint->index) segments.push_back(segment);
   }

@@ -115,6 +115,9 @@ bool ReadHistogram(ByteReader& reader, Histogram& h) {
       !ReadBuckets(reader, PositiveOf(h)) || !ReadBuckets(reader, NegativeOf(h))) {
     return false;
   }
+  if (h.schema > model::kExponentialSchemaMax && h.schema <= model::kExponentialSchemaReadMax) {
+    h.ReduceResolution(model::kExponentialSchemaMax);
+  }
   return h.schema != model::kCustomBucketsSchema || ReadDoubles(reader, h.custom_bounds);
 }
 
