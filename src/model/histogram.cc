@@ -436,51 +436,6 @@ void FloatHistogram::ReduceResolution(int32_t to_schema) {
   schema = to_schema;
 }
 
-namespace {
-
-// Joins the buckets of one side; `deltas` and `spans` are replaced.
-void Coarsen(std::vector<BucketSpan>& spans, std::vector<int64_t>& deltas, int32_t steps) {
-  std::vector<BucketSpan> coarse_spans;
-  std::vector<int64_t> counts;
-  int32_t index = 0, last = 0;
-  int64_t count = 0;
-  size_t at = 0;
-  for (const BucketSpan& span : spans) {
-    index += span.offset;
-    for (uint32_t i = 0; i < span.length; ++i, ++index) {
-      count += deltas[at++];
-      const int32_t coarser = CoarserIndex(index, steps);
-      if (!counts.empty() && coarser == last) {
-        counts.back() += count;
-        continue;
-      }
-      const int32_t offset = counts.empty() ? coarser : coarser - last - 1;
-      if (counts.empty() || offset > 0) {
-        coarse_spans.push_back({offset, 1});
-      } else {
-        ++coarse_spans.back().length;
-      }
-      counts.push_back(count);
-      last = coarser;
-    }
-  }
-  spans = std::move(coarse_spans);
-  deltas.clear();
-  int64_t before = 0;
-  for (const int64_t bucket : counts) deltas.push_back(bucket - std::exchange(before, bucket));
-}
-
-}  // namespace
-
-void IntegerHistogram::ReduceResolution(int32_t to_schema) {
-  DCHECK(schema != kCustomBucketsSchema && to_schema <= schema);
-  const int32_t steps = schema - to_schema;
-  if (steps == 0) return;
-  Coarsen(positive_spans, positive_deltas, steps);
-  Coarsen(negative_spans, negative_deltas, steps);
-  schema = to_schema;
-}
-
 bool FloatHistogram::DetectReset(const FloatHistogram& previous) const {
   if (hint == ResetHint::kReset) return true;
   if (hint == ResetHint::kNotReset) return false;

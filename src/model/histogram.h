@@ -112,8 +112,6 @@ struct IntegerHistogram {
   // REQUIRES: exponential, schema <= this->schema.
   void ReduceResolution(int32_t to_schema);
   FloatHistogram ToFloat() const;
-  // REQUIRES: valid, exponential, schema <= this->schema.
-  void ReduceResolution(int32_t to_schema);
   // As FloatHistogram::Validate, and the buckets have to add up to the count (to no more than it
   // where the sum is NaN, because NaN observations fall into no bucket).
   base::Status Validate() const;
