@@ -257,6 +257,7 @@ TEST_F(EngineTest, LeavesNothingToHelpersThatComeLate) {
     storage_.Put(*model::Labels::From({{"__name__", "many"}, {"i", std::to_string(series)}}), 0, 1);
   }
   std::promise<void> blocked;
+  const std::shared_future<void> is_blocked = blocked.get_future().share();
   std::promise<void> release;
   std::atomic<bool> first = true;
   Engine::Options options;
@@ -265,13 +266,14 @@ TEST_F(EngineTest, LeavesNothingToHelpersThatComeLate) {
   std::jthread busy([&] {
     // Keeps the only helper there is from any other query.
     WatchedStorage slow(storage_, [&, own = std::this_thread::get_id()](size_t) {
-      if (std::this_thread::get_id() == own || !first.exchange(false)) return;
+      if (std::this_thread::get_id() == own) return is_blocked.wait();
+      if (!first.exchange(false)) return;
       blocked.set_value();
       release.get_future().wait();
     });
     EXPECT_TRUE(engine.Instant(slow, "sum(many)", 0, {}).has_value());
   });
-  blocked.get_future().wait();
+  is_blocked.wait();
   // Calls the helper, makes all parts without it, and is gone when it comes.
   std::jthread([&] {
     EXPECT_TRUE(engine.Instant(storage_, "sum(many)", 0, {}).has_value());
