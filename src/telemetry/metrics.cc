@@ -1,6 +1,6 @@
 #include "telemetry/metrics.h"
 
-#include <cstdio>
+#include <iostream>
 
 #include "telemetry/console_exporter.h"
 #include "telemetry/otlp_grpc_exporter.h"
@@ -38,10 +38,8 @@ base::Result<std::unique_ptr<MetricExporter>> MakeExporter(const Settings& setti
                                                            const base::Clock& clock,
                                                            base::Logger& logger) {
   if (settings.exporter == Exporter::kConsole) {
-    return std::make_unique<ConsoleExporter>([](std::string_view line) {
-      std::fwrite(line.data(), 1, line.size(), stdout);
-      std::fflush(stdout);
-    });
+    return std::make_unique<ConsoleExporter>(
+        [](std::string_view line) { std::cout << line << std::flush; });
   }
   ASSIGN_OR_RETURN(const auto tls, MakeTls(settings, logger));
   net::Headers headers;
