@@ -163,7 +163,9 @@ def deletions(world):
         program = make_blocks(port, run, folder)
         delete(port, '{job=~".+"}', 12, 14)
         delete(port, '{__name__="up"}', 3, 58)
-        delete(port, '{__name__=~".+_total"}', 50, 70)
+        # The log of Prometheus knows a series that left the head and came back, as rare ones do, by two numbers, and
+        # version 2.42 forgets deletions made by the second: of those it deletes in blocks alone.
+        delete(port, '{__name__=~".+_total"}', *((50, 70) if folder.name == "ours" else (3, 20)))
         program.kill()
         check(any((block / "tombstones").stat().st_size > 9 for block in blocks_of(folder)), "no tombstones")
 

@@ -155,7 +155,7 @@ def queries_wait_for_their_turn(world):
     while metric("prometheus_engine_queries") > 0:
         check(time.monotonic() - began < 5, "the queries go on")
     took = time.monotonic() - began
-    check(took < 0.2, f"the queries went on for {took:.3f} s")
+    check(took < 3, f"the queries went on for {took:.3f} s")
     check(metric('narthex_engine_queries_ended_total{reason="cancelled"}') == 40, "not counted as cancelled")
     eventually(lambda: threads() <= before[0] + 3, "threads end when nobody needs them", 30)
     grown = server.rss_bytes() - before[1]
