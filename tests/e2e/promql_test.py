@@ -101,7 +101,7 @@ def queries_end_with_their_clients(world):
         page = fetch(f"http://127.0.0.1:{port}/metrics")[1]
         return float(next(line for line in page.splitlines() if line.startswith(name + " ")).split()[-1])
 
-    slow = {"query": "sum(sum_over_time(quantile_over_time(0.5, m[1h])[1h:1s]))", "time": BEGIN_MS // 1000 + 3600}
+    slow = {"query": "sum(sum_over_time(quantile_over_time(0.5, m[1h])[1h:10ms]))", "time": BEGIN_MS // 1000 + 3600}
     with socket.create_connection(("127.0.0.1", port)) as client:
         client.sendall(f"GET /api/v1/query?{urllib.parse.urlencode(slow)} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         eventually(lambda: metric("prometheus_engine_queries") == 1, "the query runs")
@@ -137,7 +137,7 @@ def queries_wait_for_their_turn(world):
         return len(os.listdir(f"/proc/{server.process.pid}/task"))
 
     before = threads(), server.rss_bytes()
-    slow = {"query": "sum(sum_over_time(quantile_over_time(0.5, m[1h])[1h:1s]))", "time": BEGIN_MS // 1000 + 3600}
+    slow = {"query": "sum(sum_over_time(quantile_over_time(0.5, m[1h])[1h:10ms]))", "time": BEGIN_MS // 1000 + 3600}
     request = f"GET /api/v1/query?{urllib.parse.urlencode(slow)} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
     clients = [socket.create_connection(("127.0.0.1", port)) for _ in range(40)]
     for client in clients:
