@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/testing/manual_clock.h"
+#include "exposition/protobuf_writer.h"
 #include "net/http_server.h"
 #include "otlp/tree.h"
 #include "pipeline/testing/contract.h"
@@ -48,6 +49,9 @@ class PrometheusReceiverTest : public testing::Test {
         {.listen_address = "127.0.0.1:0"}, [this](net::HttpRequest, net::Responder responder) {
           base::MutexLock lock(mutex_);
           net::HttpResponse answer = net::HttpResponse::Text(200, page_);
+          if (is_protobuf_) {
+            answer.headers.Set("Content-Type", exposition::ProtobufContentType());
+          }
           responder.Send(std::move(answer));
         });
   }
@@ -55,17 +59,22 @@ class PrometheusReceiverTest : public testing::Test {
     base::MutexLock lock(mutex_);
     page_ = std::move(page);
   }
-  std::unique_ptr<pipeline::Receiver> Start() {
+  void SetProtobuf(std::string page) {
+    base::MutexLock lock(mutex_);
+    page_ = std::move(page);
+    is_protobuf_ = true;
+  }
+  std::unique_ptr<pipeline::Receiver> Start(std::string_view global = "") {
     auto receiver = host_.Make(&PrometheusReceiver::Create,
                                fmt::format(R"(
 config:
-  global: {{scrape_interval: 100ms, scrape_timeout: 100ms}}
+  global: {{scrape_interval: 100ms, scrape_timeout: 100ms{}}}
   scrape_configs:
     - job_name: shop
       static_configs: [{{targets: ['127.0.0.1:{}']}}]
       metric_relabel_configs: [{{action: labeldrop, regex: drop}}]
 )",
-                                           server_->port()),
+                                           global, server_->port()),
                                next_);
     EXPECT_EQ(host_.errors(), "");
     EXPECT_TRUE(receiver->Start().has_value());
@@ -74,6 +83,7 @@ config:
 
   base::Mutex mutex_;
   std::string page_ GUARDED_BY(mutex_) = kPage;
+  bool is_protobuf_ GUARDED_BY(mutex_) = false;
   base::Env env_ = base::RealEnv();
   pipeline::TestHost host_;
   pipeline::FakeConsumer next_;
@@ -138,6 +148,23 @@ TEST_F(PrometheusReceiverTest, AScrapeBecomesMetrics) {
   EXPECT_EQ(TextOf(scopes[1].attributes, "kind"), "x");
   EXPECT_THAT(scopes[1].metrics[0].points[0].attributes, IsEmpty());
   EXPECT_EQ(host_.Imbalance(), 0);
+}
+
+// The store keeps no native histograms: they come as classic ones rather than not at all.
+TEST_F(PrometheusReceiverTest, NativeHistogramsAreNotLost) {
+  exposition::ProtobufWriter writer;
+  writer.Family("h", model::MetricType::kHistogram, "");
+  writer.NativeHistogram(
+      "", {.count = 3, .sum = 6, .positive_spans = {{1, 1}}, .positive_deltas = {3}}, {});
+  SetProtobuf(writer.Finish());
+  const auto receiver = Start(", scrape_native_histograms: true");
+  ASSERT_TRUE(next_.WaitForPoints(1));
+  receiver->Stop();
+  const otlp::Tree tree = otlp::Tree::From(next_.Take());
+  const otlp::TreeMetric* histogram = FindMetric(tree, "h");
+  ASSERT_NE(histogram, nullptr);
+  EXPECT_EQ(histogram->points.at(0).count, 3u);
+  EXPECT_EQ(histogram->points.at(0).optionals.sum, 6);
 }
 
 TEST(PrometheusReceiverConfig, MistakesAreSaid) {
