@@ -4,8 +4,10 @@
 
 #include "base/random.h"
 #include "base/testing/memory_file_system.h"
+#include "compress/compress.h"
 #include "wal/reader.h"
 #include "wal/records.h"
+#include "wal/sample_snappy.h"
 #include "wal/writer.h"
 
 namespace narthex::wal {
@@ -13,12 +15,33 @@ namespace {
 
 constexpr int kBatch = 2000;
 
+// Values as scrapes have them: many are small or as they were.
 void Fill(SamplesRecord& record, base::Random& random, model::Timestamp t) {
   record.Clear();
   for (Ref ref = 1; ref <= kBatch; ++ref) {
-    record.Add({ref, t, static_cast<double>(random.Below(1'000'000))});
+    const uint64_t range = ref % 4 == 0 ? 1'000'000 : ref % 4 == 1 ? 1'000 : 16;
+    record.Add({ref, t, static_cast<double>(random.Below(range))});
   }
 }
+
+// The encoder for samples beside the general one.
+void BM_CompressSamples(benchmark::State& state) {
+  base::Random random(1);
+  SamplesRecord record;
+  Fill(record, random, 1'700'000'000'000);
+  std::string block;
+  for (auto _ : state) {
+    if (state.range(0) != 0) {
+      CompressSamples(record.bytes(), block);
+    } else {
+      block = compress::SnappyEncode(record.bytes());
+    }
+    benchmark::DoNotOptimize(block.data());
+  }
+  state.SetItemsProcessed(state.iterations() * kBatch);
+  state.counters["bytes/sample"] = static_cast<double>(block.size()) / kBatch;
+}
+BENCHMARK(BM_CompressSamples)->ArgName("ours")->Arg(0)->Arg(1);
 
 void BM_Write(benchmark::State& state) {
   base::MemoryFileSystem disk;

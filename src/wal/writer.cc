@@ -8,6 +8,7 @@
 #include "base/fault_points.h"
 #include "compress/compress.h"
 #include "wal/records.h"
+#include "wal/sample_snappy.h"
 
 namespace narthex::wal {
 
@@ -53,19 +54,26 @@ uint64_t Writer::RoomInSegment() const {
 
 uint8_t Writer::Compress(std::string_view record) {
   if (options_.compression == Compression::kNone || record.empty()) return 0;
-  // Most values are noise to a compressor, which then costs as much as all the rest of an append.
-  // One sample record in so many shows whether it is so, and settles it for those that follow.
-  constexpr unsigned kTrialEvery = 64;
-  constexpr double kWorthwhile = 1.3;
   const bool samples = record[0] == static_cast<char>(RecordType::kSamples);
-  if (samples && samples_until_trial_ > 0) {
+  const bool snappy = options_.compression == Compression::kSnappy;
+  if (!snappy && samples && samples_until_trial_ > 0) {
     --samples_until_trial_;
     return 0;
   }
-  const bool snappy = options_.compression == Compression::kSnappy;
-  compressed_ = snappy ? compress::SnappyEncode(record) : compress::ZstdEncode(record);
+  if (!snappy) {
+    compressed_ = compress::ZstdEncode(record);
+  } else if (samples) {
+    CompressSamples(record, compressed_);
+  } else {
+    compressed_ = compress::SnappyEncode(record);
+  }
+  // Most values are noise to a compressor, and zstd then costs as much as all the rest of an
+  // append. One sample record in so many shows whether it is so, and settles it for those that
+  // follow.
+  constexpr unsigned kTrialEvery = 64;
+  constexpr double kWorthwhile = 1.3;
   const double ratio = static_cast<double>(record.size()) / static_cast<double>(compressed_.size());
-  if (samples && ratio < kWorthwhile) samples_until_trial_ = kTrialEvery - 1;
+  if (!snappy && samples && ratio < kWorthwhile) samples_until_trial_ = kTrialEvery - 1;
   if (compressed_.size() >= record.size()) return 0;
   bytes_saved_ += record.size() - compressed_.size();
   return snappy ? kSnappyFlag : kZstdFlag;
