@@ -32,6 +32,18 @@ class BitWriter {
     base::StoreBigEndian<uint64_t>(at, kept | value << (64 - count) >> used);
     bit_ += count;
   }
+  // Two fields at once. REQUIRES: together at most 121 bits, no higher bits set.
+  void Put(uint64_t first, unsigned first_count, uint64_t second, unsigned second_count) {
+    __extension__ using Wide = unsigned __int128;
+    char* const at = to_ + (bit_ >> 3);
+    const unsigned used = bit_ & 7;
+    const unsigned count = first_count + second_count;
+    const Wide both = (Wide{first} << second_count | second) << (128 - used - count);
+    const uint64_t kept = uint64_t{static_cast<uint8_t>(*at)} << 56 & ~(~uint64_t{0} >> used);
+    base::StoreBigEndian<uint64_t>(at, kept | static_cast<uint64_t>(both >> 64));
+    base::StoreBigEndian<uint64_t>(at + 8, static_cast<uint64_t>(both));
+    bit_ += count;
+  }
   void Put64(uint64_t value) {
     Put(value >> 32, 32);
     Put(value & 0xffffffff, 32);
@@ -48,50 +60,59 @@ class BitWriter {
   uint32_t bit_;
 };
 
-void PutTime(BitWriter& writer, int64_t delta_of_delta) {
+// Up to 64 bits on the way into a stream, the last written lowest.
+struct Code {
+  uint64_t bits = 0;
+  unsigned count = 0;
+
+  void Put(uint64_t value, unsigned width) {
+    bits = bits << width | value;
+    count += width;
+  }
+};
+
+// At most 24 bits. False where it takes more.
+bool PutShortTime(Code& code, int64_t delta_of_delta) {
   const auto bits = static_cast<uint64_t>(delta_of_delta);
   if (delta_of_delta == 0) {
-    writer.Put(0, 1);
+    code.Put(0, 1);
   } else if (Fits(delta_of_delta, 14)) {
-    writer.Put(uint64_t{0b10} << 14 | (bits & 0x3fff), 16);
+    code.Put(uint64_t{0b10} << 14 | (bits & 0x3fff), 16);
   } else if (Fits(delta_of_delta, 17)) {
-    writer.Put(uint64_t{0b110} << 17 | (bits & 0x1ffff), 20);
+    code.Put(uint64_t{0b110} << 17 | (bits & 0x1ffff), 20);
   } else if (Fits(delta_of_delta, 20)) {
-    writer.Put(uint64_t{0b1110} << 20 | (bits & 0xfffff), 24);
+    code.Put(uint64_t{0b1110} << 20 | (bits & 0xfffff), 24);
   } else {
-    writer.Put(0b1111, 4);
-    writer.Put64(bits);
+    return false;
   }
+  return true;
 }
 
-void PutValue(BitWriter& writer, XorCursor& cursor, uint64_t value) {
+// The bits that differ from the value before, with those that say where they are behind what
+// `prefix` has. Moves the cursor's window.
+Code ValueCode(Code& prefix, XorCursor& cursor, uint64_t value) {
   const uint64_t changed = value ^ cursor.last_value;
   if (changed == 0) {
-    writer.Put(0, 1);
-    return;
+    prefix.Put(0, 1);
+    return {};
   }
   const auto leading = static_cast<uint8_t>(std::min(std::countl_zero(changed), 31));
   const auto trailing = static_cast<uint8_t>(std::countr_zero(changed));
   if (cursor.leading != 0xff && leading >= cursor.leading && trailing >= cursor.trailing) {
-    writer.Put(0b10, 2);
+    prefix.Put(0b10, 2);
   } else {
     cursor.leading = leading;
     cursor.trailing = trailing;
     const unsigned significant = 64u - leading - trailing;
-    writer.Put(uint64_t{0b11} << 11 | uint64_t{leading} << 6 | (significant & 63), 13);
+    prefix.Put(uint64_t{0b11} << 11 | uint64_t{leading} << 6 | (significant & 63), 13);
   }
-  const unsigned significant = 64u - cursor.leading - cursor.trailing;
-  const uint64_t field = changed >> cursor.trailing;
-  if (significant > 32) {
-    writer.Put(field >> 32, significant - 32);
-    writer.Put(field & 0xffffffff, 32);
-  } else {
-    writer.Put(field, significant);
-  }
+  return {changed >> cursor.trailing, 64u - cursor.leading - cursor.trailing};
 }
 
 }  // namespace
 
+// All of a usual sample is put together before it is stored: a store that the next one reads again
+// costs more than the shifts.
 void WriteXorSample(char* to, uint32_t bit, XorCursor& cursor, model::Timestamp t, double v) {
   DCHECK(cursor.count == 0 || t > cursor.last_time);
   BitWriter writer(to, bit);
@@ -101,13 +122,16 @@ void WriteXorSample(char* to, uint32_t bit, XorCursor& cursor, model::Timestamp 
     writer.Put64(value);
   } else {
     const int64_t delta = t - cursor.last_time;
+    Code prefix;
     if (cursor.count == 1) {
       writer.PutUvarint(static_cast<uint64_t>(delta));
-    } else {
-      PutTime(writer, delta - cursor.last_delta);
+    } else if (!PutShortTime(prefix, delta - cursor.last_delta)) {
+      writer.Put(0b1111, 4);
+      writer.Put64(static_cast<uint64_t>(delta - cursor.last_delta));
     }
     cursor.last_delta = delta;
-    PutValue(writer, cursor, value);
+    const Code field = ValueCode(prefix, cursor, value);
+    writer.Put(prefix.bits, prefix.count, field.bits, field.count);
   }
   cursor.last_time = t;
   cursor.last_value = value;

@@ -5,6 +5,9 @@
 #include <benchmark/benchmark.h>
 #include <malloc.h>
 
+#include <cstdlib>
+#include <sstream>
+
 #include "base/process.h"
 #include "base/testing/manual_clock.h"
 #include "tsdb/db.h"
@@ -124,6 +127,26 @@ BENCHMARK(BM_Memory)
     ->Iterations(1)
     ->Unit(benchmark::kSecond);
 
+// Takes 2 GB and some minutes: only where it is asked for.
+[[maybe_unused]] const bool kLarge = [] {
+  if (std::getenv("NARTHEX_BENCH_LARGE") == nullptr) return false;
+  benchmark::RegisterBenchmark("BM_Memory/large", BM_Memory)
+      ->ArgNames({"series", "scrapes"})
+      ->Args({10'000'000, 20})
+      ->Iterations(1)
+      ->Unit(benchmark::kSecond);
+  return true;
+}();
+
+// Resident without the pages of files, which the system can take back.
+uint64_t AnonymousBytes() {
+  const auto statm = base::ReadFile(base::PosixFileSystem(), "/proc/self/statm");
+  if (!statm) return 0;
+  uint64_t pages[3] = {};
+  std::istringstream(*statm) >> pages[0] >> pages[1] >> pages[2];
+  return (pages[1] - pages[2]) * 4096;
+}
+
 // A tenth of the series is replaced each minute, for hours of scrapes every 15 s: resident memory
 // per active series, hour by hour. The head keeps up to three hours, so that from the fourth on
 // nothing may grow.
@@ -137,6 +160,7 @@ void BM_Churn(benchmark::State& state) {
     std::vector<int64_t> names(static_cast<size_t>(active), -1);
     malloc_trim(0);
     const uint64_t before = base::ReadProcessUsage().resident_bytes;
+    const uint64_t anonymous_before = AnonymousBytes();
     Db::Options options{.directory = directory.path};
     options.fsync = FsyncPolicy::kNone;
     options.maintenance_ms = 0;
@@ -166,9 +190,18 @@ void BM_Churn(benchmark::State& state) {
       if (!db->Maintain()) state.SkipWithError("maintain");
       if (minute % 60 == 59) {
         malloc_trim(0);
-        const auto resident = static_cast<double>(base::ReadProcessUsage().resident_bytes - before);
-        state.counters["hour" + std::to_string(minute / 60 + 1)] =
-            resident / static_cast<double>(active);
+        const std::string hour = std::to_string(minute / 60 + 1);
+        const auto per_series = [&](uint64_t bytes) {
+          return static_cast<double>(bytes) / static_cast<double>(active);
+        };
+        state.counters["h" + hour + "_resident"] =
+            per_series(base::ReadProcessUsage().resident_bytes - before);
+        state.counters["h" + hour + "_anonymous"] = per_series(AnonymousBytes() - anonymous_before);
+        const Head::Memory memory = db->head().memory();
+        const SeriesIndex::Memory& index = memory.index;
+        state.counters["h" + hour + "_head"] =
+            per_series(memory.hot + memory.open_chunks + memory.sealed + memory.slack +
+                       index.records + index.identity + index.postings + index.symbols);
       }
     }
     state.counters["in_head"] = static_cast<double>(db->head().statistics().series);

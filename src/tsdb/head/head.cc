@@ -33,6 +33,29 @@ uint64_t Distance(Timestamp from, Timestamp to) {
   return static_cast<uint64_t>(to) - static_cast<uint64_t>(from);
 }
 
+// Most samples are of a few bytes: a call costs more than copying them.
+void CopyShort(char* to, const char* from, size_t size) {
+  const auto ends = [&]<class Word>(Word) {
+    Word first;
+    Word last;
+    std::memcpy(&first, from, sizeof(Word));
+    std::memcpy(&last, from + size - sizeof(Word), sizeof(Word));
+    std::memcpy(to, &first, sizeof(Word));
+    std::memcpy(to + size - sizeof(Word), &last, sizeof(Word));
+  };
+  if (size > 16) {
+    std::memcpy(to, from, size);
+  } else if (size >= 8) {
+    ends(uint64_t{});
+  } else if (size >= 4) {
+    ends(uint32_t{});
+  } else if (size >= 2) {
+    ends(uint16_t{});
+  } else if (size == 1) {
+    *to = *from;
+  }
+}
+
 // See Head::FullLength.
 uint32_t FirstLength(Slot slot, uint32_t full) {
   const uint32_t least = full / 4;
@@ -257,8 +280,13 @@ void Head::PublishNumbers(std::span<const Entry> batch, Tally& tally, Scratch& s
       __builtin_prefetch(&hot_[batch[i + kStateAhead].slot], 1);
     }
     if (i + kBufferAhead < batch.size()) {
-      const HotSeries& ahead = hot_[batch[i + kBufferAhead].slot];
-      if (ahead.open != SlabPool::kNone) {
+      const Entry& next = batch[i + kBufferAhead];
+      const HotSeries& ahead = hot_[next.slot];
+      // A value that stays is two bits, which rarely begin a byte.
+      const bool stays =
+          ahead.last_bits.load(std::memory_order_relaxed) == std::bit_cast<uint64_t>(next.v);
+      const bool in_byte = (ahead.open_bits + 7) / 8 == (ahead.open_bits + 2 + 7) / 8;
+      if (ahead.open != SlabPool::kNone && !(stays && in_byte)) {
         __builtin_prefetch(pool_.At(ahead.open) + ahead.open_bits / 8, 1);
       }
     }
@@ -355,23 +383,30 @@ void Head::WriteOpen(HotSeries& series, Timestamp t, double v) {
                           .trailing = series.trailing};
   const uint32_t first_byte = cursor.bits / 8;
   const uint32_t kept = series.open_bytes();
+  // Same pace, same value: two bits of zero, which mostly stand there already.
+  if (cursor.count >= 2 && t - cursor.last_time == cursor.last_delta &&
+      std::bit_cast<uint64_t>(v) == cursor.last_value) {
+    series.open_bits = static_cast<uint16_t>(cursor.bits + 2);
+    series.open_count = static_cast<uint16_t>(cursor.count + 1);
+    series.open_span += series.last_delta;
+    series.last_time.store(t, std::memory_order_relaxed);
+    if (const uint32_t size = series.open_bytes(); size > kept) {
+      RoomFor(series, kept, size)[kept] = '\0';
+    }
+    return;
+  }
   char made[chunk::kXorSampleBytesMax + 8];
-  char* buffer = series.open == SlabPool::kNone ? nullptr : pool_.At(series.open);
   if (cursor.count == 0) {
     cursor = {.last_time = t, .last_value = std::bit_cast<uint64_t>(v), .bits = 64, .count = 1};
     base::StoreBigEndian(made, cursor.last_value);
     series.open_span = 0;
   } else {
-    made[0] = cursor.bits % 8 == 0 ? '\0' : buffer[first_byte];
+    made[0] = cursor.bits % 8 == 0 ? '\0' : pool_.At(series.open)[first_byte];
     chunk::WriteXorSample(made, cursor.bits % 8, cursor, t, v);
     series.open_span += static_cast<uint32_t>(cursor.last_delta);
   }
   const uint32_t size = (cursor.bits + 7) / 8;
-  if (buffer == nullptr || size > pool_.Capacity(series.open)) {
-    series.open = pool_.Grow(series.open, kept, size);
-    buffer = pool_.At(series.open);
-  }
-  std::memcpy(buffer + first_byte, made, size - first_byte);
+  CopyShort(RoomFor(series, kept, size) + first_byte, made, size - first_byte);
   series.last_time.store(t, std::memory_order_relaxed);
   series.last_bits.store(cursor.last_value, std::memory_order_relaxed);
   series.last_delta = static_cast<uint32_t>(cursor.last_delta);
@@ -379,6 +414,14 @@ void Head::WriteOpen(HotSeries& series, Timestamp t, double v) {
   series.open_count = cursor.count;
   series.leading = cursor.leading;
   series.trailing = cursor.trailing;
+}
+
+// The buffer of the open chunk, with its first `kept` bytes and room for `size`.
+char* Head::RoomFor(HotSeries& series, uint32_t kept, uint32_t size) {
+  if (series.open == SlabPool::kNone || size > pool_.Capacity(series.open)) {
+    series.open = pool_.Grow(series.open, kept, size);
+  }
+  return pool_.At(series.open);
 }
 
 void Head::Seal(HotSeries& series, Scratch& scratch) {

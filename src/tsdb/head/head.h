@@ -317,6 +317,7 @@ class Head {
   bool MustSeal(Slot slot, const HotSeries& series, model::Timestamp t, Scratch& scratch) const;
   uint32_t FullLength(Slot slot, const HotSeries& series, model::TimeRange chunk_range) const;
   void WriteOpen(HotSeries& series, model::Timestamp t, double v) REQUIRES_LOCK(mutex_);
+  char* RoomFor(HotSeries& series, uint32_t kept, uint32_t size) REQUIRES_LOCK(mutex_);
   void Seal(HotSeries& series, Scratch& scratch) REQUIRES_LOCK(mutex_);
   void AttachOne(HotSeries& series, const SealedChunk& chunk, Scratch& scratch)
       REQUIRES_LOCK(mutex_);
