@@ -1,17 +1,14 @@
 #include "remote/write_receiver.h"
 
 #include <algorithm>
-#include <boost/unordered/unordered_flat_map.hpp>
 #include <optional>
 #include <protozero/pbf_message.hpp>
 #include <vector>
-#define XXH_INLINE_ALL
-#include <xxhash.h>
 
-#include "base/mutex.h"
-#include "base/random.h"
+#include "base/bytes.h"
 #include "compress/compress.h"
 #include "remote/histogram_codec.h"
+#include "remote/series_identities.h"
 
 namespace narthex::remote {
 
@@ -38,98 +35,19 @@ using TimeSeriesReader = protozero::pbf_message<TimeSeriesField>;
 
 std::string_view View(protozero::data_view data) { return {data.data(), data.size()}; }
 
-struct Key {
-  uint64_t low;
-  uint64_t high;
-  bool operator==(const Key&) const = default;
-};
-struct KeyHash {
-  using is_avalanching = void;
-  size_t operator()(const Key& key) const { return key.low; }
-};
-
-}  // namespace
-
-// From the keyed 128-bit hash of a series' label fields, as they stand on the wire, to the series.
-// With a secret key and this width a collision is no event to plan for. Thread-safe.
-class WriteReceiver::Identities {
- public:
-  // `scratch` is reused from call to call.
-  Key KeyOf(const std::vector<std::string_view>& labels, std::string& scratch) const {
-    scratch.clear();
-    for (const std::string_view label : labels) {
-      const auto size = static_cast<uint32_t>(label.size());
-      scratch.append(reinterpret_cast<const char*>(&size), sizeof(size));
-      scratch.append(label);
-    }
-    const XXH128_hash_t hash = XXH3_128bits_withSeed(scratch.data(), scratch.size(), seed_);
-    return {hash.low64, hash.high64};
-  }
-
-  explicit Identities(const base::Clock& clock) : clock_(clock) {}
-
-  std::optional<SeriesRef> Find(const Key& key) {
-    {
-      base::SharedLock lock(mutex_);
-      if (const auto found = refs_.find(key); found != refs_.end()) return found->second;
-      if (!older_.contains(key)) return std::nullopt;
-    }
-    base::MutexLock lock(mutex_);
-    const auto found = older_.find(key);
-    if (found == older_.end()) return std::nullopt;
-    const SeriesRef ref = found->second;
-    older_.erase(found);
-    refs_[key] = ref;
-    return ref;
-  }
-
-  void Put(const Key& key, SeriesRef ref) {
-    base::MutexLock lock(mutex_);
-    refs_[key] = ref;
-  }
-
-  // Forgets series that nobody has written for an hour or two: they come and go.
-  void Age() {
-    constexpr int64_t kHourNs = int64_t{3600} * 1'000'000'000;
-    const int64_t now = clock_.MonotonicNs();
-    if (now - aged_at_.load(std::memory_order_relaxed) < kHourNs) return;
-    base::MutexLock lock(mutex_);
-    if (now - aged_at_ < kHourNs) return;
-    // After two hours without a request all is as old as that.
-    older_ = now - aged_at_ < 2 * kHourNs ? std::move(refs_) : Refs();
-    refs_ = Refs();
-    aged_at_ = now;
-  }
-
-  size_t size() const {
-    base::SharedLock lock(mutex_);
-    return refs_.size() + older_.size();
-  }
-
- private:
-  using Refs = boost::unordered_flat_map<Key, SeriesRef, KeyHash>;
-
-  const base::Clock& clock_;
-  const uint64_t seed_ = base::RandomSeed();
-  mutable base::Mutex mutex_;
-  Refs refs_ GUARDED_BY(mutex_);   // Written since aged_at_,
-  Refs older_ GUARDED_BY(mutex_);  // and in the hour before.
-  std::atomic<int64_t> aged_at_{clock_.MonotonicNs()};
-};
-
-namespace {
-
-// nullopt where the labels cannot name a series. Senders sort them and leave none empty: then
-// nothing is copied but the result.
-std::optional<Labels> DecodeLabels(const std::vector<std::string_view>& fields) {
+// Of a series' message. nullopt where the labels cannot name a series. Senders sort them and leave
+// none empty: then nothing is copied but the result.
+std::optional<Labels> DecodeLabels(std::string_view message) {
   std::vector<model::LabelView> labels;
-  labels.reserve(fields.size());
   bool sorted = true;
   bool named = false;
-  for (const std::string_view field : fields) {
+  for (TimeSeriesReader fields(message.data(), message.size()); fields.next();) {
+    if (fields.tag() != TimeSeriesField::kLabels) {
+      fields.skip();
+      continue;
+    }
     model::LabelView label;
-    protozero::pbf_message<LabelField> reader(field.data(), field.size());
-    while (reader.next()) {
+    for (protozero::pbf_message<LabelField> reader(fields.get_view()); reader.next();) {
       switch (reader.tag()) {
         case LabelField::kName:
           label.name = View(reader.get_view());
@@ -176,6 +94,82 @@ model::Sample DecodeSample(protozero::data_view data) {
   return sample;
 }
 
+}  // namespace
+
+// What a request holds, read completely before anything of it is stored. The samples of all series
+// lie one behind the other. Throws protozero::exception for malformed bytes.
+struct WriteRequest {
+  struct Series {
+    std::string_view message;
+    size_t samples_end;
+    size_t histograms_end;
+    size_t exemplars_end;
+  };
+  std::vector<Series> series;
+  std::vector<SeriesIdentities::Wanted> identities;  // Of each.
+  std::vector<model::Sample> samples;
+  std::vector<WrittenHistogram> histograms;
+  std::vector<model::Exemplar> exemplars;
+
+  WriteRequest(std::string_view body, const SeriesIdentities& known) {
+    constexpr size_t kSeriesBytes = 128;  // Or so.
+    series.reserve(body.size() / kSeriesBytes);
+    identities.reserve(series.capacity());
+    samples.reserve(series.capacity());
+    protozero::pbf_message<WriteRequestField> reader(body.data(), body.size());
+    while (reader.next(WriteRequestField::kTimeSeries)) AddSeries(View(reader.get_view()), known);
+  }
+
+ private:
+  void AddSeries(std::string_view message, const SeriesIdentities& known) {
+    const size_t before = samples.size() + histograms.size() + exemplars.size();
+    // Labels mostly stand in front, and then their bytes are what identifies them, as they are.
+    size_t labels_end = 0;
+    bool in_front = true;
+    bool scattered = false;
+    for (TimeSeriesReader fields(message.data(), message.size()); fields.next();) {
+      if (fields.tag() == TimeSeriesField::kLabels) {
+        const std::string_view label = View(fields.get_view());
+        scattered |= !in_front;
+        labels_end = static_cast<size_t>(label.data() + label.size() - message.data());
+        continue;
+      }
+      in_front = false;
+      switch (fields.tag()) {
+        case TimeSeriesField::kSamples:
+          samples.push_back(DecodeSample(fields.get_view()));
+          break;
+        case TimeSeriesField::kExemplars:
+          exemplars.push_back(DecodeExemplar(View(fields.get_view())));
+          break;
+        case TimeSeriesField::kHistograms:
+          histograms.push_back(DecodeHistogram(View(fields.get_view())));
+          break;
+        default:
+          fields.skip();
+      }
+    }
+    if (samples.size() + histograms.size() + exemplars.size() == before) return;
+    series.push_back({message, samples.size(), histograms.size(), exemplars.size()});
+    identities.push_back(
+        {known.KeyOf(scattered ? Gathered(message) : message.substr(0, labels_end))});
+  }
+
+  // The label fields of a message by themselves, in a form that no message begins with.
+  std::string_view Gathered(std::string_view message) {
+    gathered_.assign(1, '\0');
+    for (TimeSeriesReader fields(message.data(), message.size());
+         fields.next(TimeSeriesField::kLabels);) {
+      base::PutUvarintString(gathered_, View(fields.get_view()));
+    }
+    return gathered_;
+  }
+
+  std::string gathered_;
+};
+
+namespace {
+
 // What a sender is told about a sample that cannot be stored. Texts as upstream's.
 std::optional<std::string_view> Refusal(Appended verdict) {
   switch (verdict) {
@@ -218,7 +212,7 @@ WriteReceiver::WriteReceiver(storage::Appendable& storage, const base::Clock& cl
     : storage_(storage),
       clock_(clock),
       options_(options),
-      identities_(std::make_unique<Identities>(clock)),
+      identities_(std::make_unique<SeriesIdentities>(clock)),
       metadata_(clock) {}
 WriteReceiver::~WriteReceiver() = default;
 
@@ -253,109 +247,97 @@ net::HttpResponse WriteReceiver::Handle(const net::HttpRequest& request) {
 base::Status WriteReceiver::Write(std::string_view body) {
   identities_->Age();
   const std::unique_ptr<storage::Appender> appender = storage_.OpenAppender();
-  const model::Timestamp newest = clock_.WallMs() + options_.future_ms_max;
-  uint64_t samples = 0;
-  uint64_t histograms = 0;
-  uint64_t exemplars = 0;
-  std::vector<std::string_view> label_fields;
-  std::vector<model::Sample> series_samples;
-  std::vector<WrittenHistogram> series_histograms;
-  std::vector<model::Exemplar> series_exemplars;
-  std::string scratch;
+  std::optional<WriteRequest> request;
   try {
-    protozero::pbf_message<WriteRequestField> reader(body.data(), body.size());
-    while (reader.next(WriteRequestField::kTimeSeries)) {
-      label_fields.clear();
-      series_samples.clear();
-      series_histograms.clear();
-      series_exemplars.clear();
-      for (TimeSeriesReader series(reader.get_view()); series.next();) {
-        switch (series.tag()) {
-          case TimeSeriesField::kLabels:
-            label_fields.push_back(View(series.get_view()));
-            break;
-          case TimeSeriesField::kSamples:
-            series_samples.push_back(DecodeSample(series.get_view()));
-            break;
-          case TimeSeriesField::kExemplars:
-            series_exemplars.push_back(DecodeExemplar(View(series.get_view())));
-            break;
-          case TimeSeriesField::kHistograms:
-            series_histograms.push_back(DecodeHistogram(View(series.get_view())));
-            break;
-          default:
-            series.skip();
-        }
-      }
-      if (series_samples.empty() && series_histograms.empty() && series_exemplars.empty()) continue;
-      const Key key = identities_->KeyOf(label_fields, scratch);
-      std::optional<SeriesRef> ref = identities_->Find(key);
-      if (!ref) {
-        const std::optional<Labels> labels = DecodeLabels(label_fields);
-        if (!labels) {
-          ++invalid_series_;
-          continue;
-        }
-        ASSIGN_OR_RETURN(ref, appender->Resolve(*labels));
-        identities_->Put(key, *ref);
-      }
-      // Appends with `append`, and once more where the storage has let go of a series that had
-      // nothing new for long: it begins again.
-      const auto persist = [&](const auto& append) -> base::Result<Appended> {
-        Appended verdict = append(*ref);
-        if (verdict != Appended::kUnknownSeries) return verdict;
-        const std::optional<Labels> labels = DecodeLabels(label_fields);
-        if (!labels) return Fail(Code::kInternal, "a series has lost its labels");
-        ASSIGN_OR_RETURN(ref, appender->Resolve(*labels));
-        identities_->Put(key, *ref);
-        return append(*ref);
-      };
-      const auto take = [&](model::Timestamp t, const auto& append) -> base::Status {
-        Appended verdict = Appended::kTooOld;
-        if (t <= newest) {
-          ASSIGN_OR_RETURN(verdict, persist(append));
-        }
-        const auto refusal = Refusal(verdict);
-        if (!refusal) return {};
-        const std::optional<Labels> labels = DecodeLabels(label_fields);
-        return Fail(Code::kInvalidArgument, "{}: series {}, timestamp {}", *refusal,
-                    labels ? labels->ToString() : "", t);
-      };
-      for (const model::Sample& sample : series_samples) {
-        RETURN_IF_ERROR(
-            take(sample.t, [&](SeriesRef at) { return appender->Append(at, sample.t, sample.v); }));
-        ++samples;
-      }
-      for (const WrittenHistogram& sample : series_histograms) {
-        RETURN_IF_ERROR(take(sample.t, [&](SeriesRef at) {
-          return std::visit(
-              [&](const auto& h) { return appender->AppendHistogram(at, sample.t, h); },
-              sample.histogram);
-        }));
-        ++histograms;
-      }
-      // A sample is worth more than its exemplar: what becomes of those never fails a request.
-      for (const model::Exemplar& exemplar : series_exemplars) {
-        ASSIGN_OR_RETURN(const Appended verdict, persist([&](SeriesRef at) {
-                           return appender->AppendExemplar(at, exemplar);
-                         }));
-        if (verdict == Appended::kYes) {
-          ++exemplars;
-        } else if (verdict != Appended::kSameAgain) {
-          ++refused_exemplars_;
-        }
-      }
-    }
+    request.emplace(body, *identities_);
   } catch (const protozero::exception& error) {
     return Fail(Code::kInvalidArgument, "malformed protobuf: {}", error.what());
   }
   ASSIGN_OR_RETURN(const auto metadata, ReceivedMetadata::Decode(body));
+  identities_->Find(request->identities);
+  ASSIGN_OR_RETURN(const Taken taken, Append(*request, *appender));
   RETURN_IF_ERROR(appender->Commit());
   metadata_.Take(metadata);
-  samples_ += samples;
-  histograms_ += histograms;
-  exemplars_ += exemplars;
+  samples_ += taken.samples;
+  histograms_ += taken.histograms;
+  exemplars_ += taken.exemplars;
   return {};
+}
+
+base::Result<WriteReceiver::Taken> WriteReceiver::Append(WriteRequest& request,
+                                                         storage::Appender& appender) {
+  const model::Timestamp newest = clock_.WallMs() + options_.future_ms_max;
+  Taken taken;
+  size_t sample_at = 0;
+  size_t histogram_at = 0;
+  size_t exemplar_at = 0;
+  for (size_t i = 0; i < request.series.size(); ++i) {
+    const WriteRequest::Series& series = request.series[i];
+    auto& [key, ref] = request.identities[i];
+    const auto resolve = [&](const Labels& labels) -> base::Status {
+      ASSIGN_OR_RETURN(ref, appender.Resolve(labels));
+      identities_->Put(key, ref);
+      return {};
+    };
+    if (ref == 0) {
+      const std::optional<Labels> labels = DecodeLabels(series.message);
+      if (!labels) {
+        ++invalid_series_;
+        sample_at = series.samples_end;
+        histogram_at = series.histograms_end;
+        exemplar_at = series.exemplars_end;
+        continue;
+      }
+      RETURN_IF_ERROR(resolve(*labels));
+    }
+    // Appends with `append`, and once more where the storage has let go of a series that had
+    // nothing new for long: it begins again.
+    const auto persist = [&](const auto& append) -> base::Result<Appended> {
+      const Appended verdict = append(ref);
+      if (verdict != Appended::kUnknownSeries) return verdict;
+      const std::optional<Labels> labels = DecodeLabels(series.message);
+      if (!labels) return Fail(Code::kInternal, "a series has lost its labels");
+      RETURN_IF_ERROR(resolve(*labels));
+      return append(ref);
+    };
+    const auto take = [&](model::Timestamp t, const auto& append) -> base::Status {
+      Appended verdict = Appended::kTooOld;
+      if (t <= newest) {
+        ASSIGN_OR_RETURN(verdict, persist(append));
+      }
+      const auto refusal = Refusal(verdict);
+      if (!refusal) return {};
+      const std::optional<Labels> labels = DecodeLabels(series.message);
+      return Fail(Code::kInvalidArgument, "{}: series {}, timestamp {}", *refusal,
+                  labels ? labels->ToString() : "", t);
+    };
+    for (; sample_at < series.samples_end; ++sample_at) {
+      const model::Sample& sample = request.samples[sample_at];
+      RETURN_IF_ERROR(
+          take(sample.t, [&](SeriesRef at) { return appender.Append(at, sample.t, sample.v); }));
+      ++taken.samples;
+    }
+    for (; histogram_at < series.histograms_end; ++histogram_at) {
+      const WrittenHistogram& sample = request.histograms[histogram_at];
+      RETURN_IF_ERROR(take(sample.t, [&](SeriesRef at) {
+        return std::visit([&](const auto& h) { return appender.AppendHistogram(at, sample.t, h); },
+                          sample.histogram);
+      }));
+      ++taken.histograms;
+    }
+    // A sample is worth more than its exemplar: what becomes of those never fails a request.
+    for (; exemplar_at < series.exemplars_end; ++exemplar_at) {
+      ASSIGN_OR_RETURN(const Appended verdict, persist([&](SeriesRef at) {
+                         return appender.AppendExemplar(at, request.exemplars[exemplar_at]);
+                       }));
+      if (verdict == Appended::kYes) {
+        ++taken.exemplars;
+      } else if (verdict != Appended::kSameAgain) {
+        ++refused_exemplars_;
+      }
+    }
+  }
+  return taken;
 }
 
 WriteReceiver::Statistics WriteReceiver::statistics() const {

@@ -14,6 +14,9 @@
 
 namespace narthex::remote {
 
+class SeriesIdentities;
+struct WriteRequest;
+
 // Takes remote-write 1.0 requests (snappy, protobuf prometheus.WriteRequest). A 2xx means that all
 // its samples and native histograms are logged and visible, but for series with unusable labels,
 // which are passed over and counted, as upstream does; so are exemplars that cannot be kept.
@@ -49,12 +52,18 @@ class WriteReceiver {
   const ReceivedMetadata& metadata() const { return metadata_; }
 
  private:
-  class Identities;
+  // How many of a request were appended.
+  struct Taken {
+    uint64_t samples = 0;
+    uint64_t histograms = 0;
+    uint64_t exemplars = 0;
+  };
+  base::Result<Taken> Append(WriteRequest& request, storage::Appender& appender);
 
   storage::Appendable& storage_;
   const base::Clock& clock_;
   const Options options_;
-  std::unique_ptr<Identities> identities_;
+  std::unique_ptr<SeriesIdentities> identities_;
   ReceivedMetadata metadata_;
   std::atomic<uint64_t> requests_{0};
   std::atomic<uint64_t> samples_{0};

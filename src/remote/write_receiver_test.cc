@@ -88,6 +88,38 @@ TEST_F(WriteReceiverTest, StoresSamplesOfNewAndKnownSeries) {
   EXPECT_EQ(receiver_.statistics().samples, 4u);
 }
 
+// A label behind the samples names the series as much as those in front.
+TEST_F(WriteReceiverTest, LabelsMayStandAnywhereInASeries) {
+  const auto request = [](const std::string& pod, model::Timestamp t) {
+    std::string body;
+    protozero::pbf_writer all(body);
+    protozero::pbf_writer message(all, 1);
+    const auto add_label = [&](const std::string& name, const std::string& value) {
+      protozero::pbf_writer field(message, 1);
+      field.add_string(1, name);
+      field.add_string(2, value);
+    };
+    add_label("__name__", "up");
+    {
+      protozero::pbf_writer field(message, 2);
+      field.add_double(1, 1);
+      field.add_int64(2, t);
+    }
+    add_label("pod", pod);
+    return body;
+  };
+  for (const model::Timestamp t : {1000, 2000}) {
+    EXPECT_EQ(Send(request("a", t)).status, 204);
+    EXPECT_EQ(Send(request("b", t)).status, 204);
+  }
+  EXPECT_EQ(Send(Encode({{{{"__name__", "up"}}, {{3000, 3}}}})).status, 204);
+  std::map<std::string, size_t> samples;
+  for (const auto& [labels, content] : storage_.content())
+    samples[labels.ToString()] = content.size();
+  EXPECT_EQ(samples,
+            (std::map<std::string, size_t>{{"up", 1}, {"up{pod=\"a\"}", 2}, {"up{pod=\"b\"}", 2}}));
+}
+
 TEST_F(WriteReceiverTest, PassesOverSeriesWithUnusableLabels) {
   EXPECT_EQ(Send(Encode({{{{"job", "no name"}}, {{1, 1}}},
                          {{{"__name__", "m"}, {"a", "1"}, {"a", "2"}}, {{1, 1}}},
