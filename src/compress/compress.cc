@@ -82,10 +82,13 @@ base::Result<std::string> SnappyDecode(std::string_view encoded, size_t bytes_ma
   if (size > bytes_max) return TooLarge("snappy", bytes_max);
   // No block expands more than this; a larger claim is a lie and must not reserve memory.
   if (size / 64 > encoded.size()) return Fail(Code::kInvalidArgument, "snappy: damaged data");
-  std::string out(size, '\0');
-  if (!snappy::RawUncompress(encoded.data(), encoded.size(), out.data())) {
-    return Fail(Code::kInvalidArgument, "snappy: damaged data");
-  }
+  std::string out;
+  bool good = false;
+  out.resize_and_overwrite(size, [&](char* to, size_t) {
+    good = snappy::RawUncompress(encoded.data(), encoded.size(), to);
+    return good ? size : 0;
+  });
+  if (!good) return Fail(Code::kInvalidArgument, "snappy: damaged data");
   return out;
 }
 

@@ -33,7 +33,7 @@ SeriesRef SeriesIdentities::Table::Find(const Key& key) const {
 }
 
 void SeriesIdentities::Table::Put(const Key& key, uint32_t ref) {
-  if ((size_ + 1) * 8 > entries_.size() * 7) Grow();
+  if ((size_ + 1) * 4 > entries_.size() * 3) Grow();
   Entry& entry = entries_[Place(key)];
   size_ += entry.ref == 0 ? 1 : 0;
   entry = {key.low, key.high, ref};

@@ -14,7 +14,7 @@ namespace narthex::remote {
 
 // From the label fields of a series, as they stand on the wire, to the series: senders send the
 // same bytes each time, so that nothing has to be decoded. What identifies them is a hash of 96
-// bits, keyed by a secret; with this width a collision is no event to plan for. Some 22 bytes per
+// bits, keyed by a secret; with this width a collision is no event to plan for. Some 26 bytes per
 // series. Thread-safe.
 class SeriesIdentities {
  public:
