@@ -1,6 +1,7 @@
 #include "exposition/parser.h"
 
 #include <algorithm>
+#include <bit>
 #include <charconv>
 #include <cmath>
 #include <cstring>
@@ -18,6 +19,25 @@ using model::MetricType;
 bool IsNameByte(char c, bool colon, bool first) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (colon && c == ':') ||
          (!first && c >= '0' && c <= '9');
+}
+
+// The first of these bytes from `at` on, or `end`. Eight bytes at a time, since label values are
+// mostly longer.
+template <char... kBytes>
+const char* FirstOf(const char* at, const char* end) {
+  if constexpr (std::endian::native == std::endian::little) {
+    constexpr uint64_t kOnes = 0x0101010101010101;
+    // The lowest top bit is that of the first zero byte; above it there may be others.
+    const auto zeros = [](uint64_t word) { return (word - kOnes) & ~word & kOnes << 7; };
+    for (; end - at >= 8; at += 8) {
+      uint64_t word;
+      std::memcpy(&word, at, sizeof(word));
+      const uint64_t hits = (zeros(word ^ kOnes * static_cast<uint8_t>(kBytes)) | ...);
+      if (hits != 0) return at + std::countr_zero(hits) / 8;
+    }
+  }
+  while (at != end && ((*at != kBytes) && ...)) ++at;
+  return at;
 }
 
 // Undoes `\\` and `\n` (and `\"` where quotes are), leaving other escapes as they stand.
@@ -200,10 +220,11 @@ base::Status Parser::FindSeriesEnd() {
   const char* series_end = at_;
   if (format_ == Format::kText) SkipBlanks();
   if (Peek() == '{') {
-    for (++at_; at_ != end_ && *at_ != '}' && *at_ != '\n'; ++at_) {
-      if (*at_ != '"') continue;
-      for (++at_; at_ != end_ && *at_ != '"'; ++at_) {
-        if (*at_ == '\\' && at_ + 1 != end_) ++at_;
+    for (at_ = FirstOf<'"', '}', '\n'>(at_ + 1, end_); at_ != end_ && *at_ == '"';
+         at_ = FirstOf<'"', '}', '\n'>(at_ + 1, end_)) {
+      at_ = FirstOf<'"', '\\'>(at_ + 1, end_);
+      while (at_ != end_ && *at_ == '\\') {
+        at_ = FirstOf<'"', '\\'>(std::min(at_ + 2, end_), end_);
       }
       if (at_ == end_) return Fail("unterminated quoted text");
     }

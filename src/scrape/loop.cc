@@ -120,12 +120,16 @@ Outcome Loop::Finish(const base::Result<net::HttpClientResponse>& response, Time
     // Nothing of a bad scrape is kept; it still ends what was there before.
     appender->Rollback();
     appender = storage_.OpenAppender();
-    ++scrape_;
     outcome.added = 0;
     outcome.kept = 0;
   }
-  AppendStale(*appender, time);
-  Forget();
+  const auto end = [&](SeriesRef ref) { appender->Append(ref, time, model::StaleNan()); };
+  if (outcome.status) {
+    cache_.End(end);
+  } else {
+    cache_.Clear(end);
+  }
+  ForgetMetadata();
   base::Status finished = AppendReport(*appender, outcome);
   if (finished) finished = appender->Commit();
   if (!finished && outcome.status) outcome.status = std::move(finished);
@@ -135,11 +139,11 @@ Outcome Loop::Finish(const base::Result<net::HttpClientResponse>& response, Time
 void Loop::MarkStale(Timestamp time) {
   ++scrape_;
   const std::unique_ptr<storage::Appender> appender = storage_.OpenAppender();
-  AppendStale(*appender, time);
+  cache_.Clear([&](SeriesRef ref) { appender->Append(ref, time, model::StaleNan()); });
   for (const SeriesRef ref : report_refs_) {
     if (ref != 0) appender->Append(ref, time, model::StaleNan());
   }
-  Forget();
+  ForgetMetadata();
   // The series end by look-back as well, should the storage refuse.
   std::ignore = appender->Commit();
 }
@@ -169,7 +173,7 @@ base::Status Loop::AppendBody(const net::HttpClientResponse& response, Timestamp
 template <class Parser>
 base::Status Loop::AppendEntries(Parser parser, Timestamp time, storage::Appender& appender,
                                  Outcome& outcome) {
-  Entry* previous = nullptr;
+  cache_.Begin();
   for (;;) {
     ASSIGN_OR_RETURN(const auto found, parser.Next());
     if (!found) break;
@@ -179,19 +183,12 @@ base::Status Loop::AppendEntries(Parser parser, Timestamp time, storage::Appende
     }
     ++outcome.scraped;
     const std::string_view text = parser.series();
-    Entry* entry = previous != nullptr ? previous->next : nullptr;
-    if (entry == nullptr || entry->text != text) {
-      const auto at = cache_.find(std::string(text));
-      if (at != cache_.end()) {
-        entry = &at->second;
-      } else {
-        ASSIGN_OR_RETURN(entry, Resolve(text, parser.Labels(), appender));
-      }
-      if (previous != nullptr) previous->next = entry;
+    SeriesCache::Entry* entry = cache_.Find(text);
+    const bool seen_before = entry != nullptr;
+    if (!seen_before) {
+      ASSIGN_OR_RETURN(const SeriesRef ref, Resolve(parser.Labels(), appender));
+      entry = cache_.Add(ref);
     }
-    previous = entry;
-    const bool seen_before = entry->last_scrape != 0;
-    entry->last_scrape = scrape_;
     if (entry->ref == 0) continue;
     ++outcome.kept;
     if (job_.limits.samples != 0 && outcome.kept > job_.limits.samples) {
@@ -320,19 +317,12 @@ void Loop::NoteMetadata(const Parser& parser, typename Parser::Entry kind) {
   if (kind == Kind::kUnit) set(metadata.unit, parser.text());
 }
 
-base::Result<Loop::Entry*> Loop::Resolve(std::string_view text, base::Result<Labels> parsed,
-                                         storage::Appender& appender) {
-  if (!parsed) return std::unexpected(std::move(parsed).error());
+base::Result<SeriesRef> Loop::Resolve(const base::Result<Labels>& parsed,
+                                      storage::Appender& appender) const {
+  if (!parsed) return std::unexpected(parsed.error());
   ASSIGN_OR_RETURN(const Labels labels, LabelsOfSample(*parsed));
-  SeriesRef ref = 0;
-  if (!labels.empty()) {
-    ASSIGN_OR_RETURN(ref, appender.Resolve(labels));
-  }
-  const auto [at, inserted] = cache_.try_emplace(std::string(text));
-  CHECK(inserted);
-  at->second.ref = ref;
-  at->second.text = at->first;
-  return &at->second;
+  if (labels.empty()) return SeriesRef{0};
+  return appender.Resolve(labels);
 }
 
 base::Result<Labels> Loop::LabelsOfSample(const Labels& scraped) const {
@@ -371,27 +361,7 @@ base::Result<Labels> Loop::LabelsOfSample(const Labels& scraped) const {
   return result;
 }
 
-void Loop::AppendStale(storage::Appender& appender, Timestamp time) {
-  for (auto& [text, entry] : cache_) {
-    if (entry.last_scrape == scrape_ || !entry.stored || !entry.tracked) continue;
-    appender.Append(entry.ref, time, model::StaleNan());
-  }
-}
-
-void Loop::Forget() {
-  bool erased = false;
-  for (auto at = cache_.begin(); at != cache_.end();) {
-    if (at->second.last_scrape == scrape_) {
-      at->second.stored = at->second.ref != 0;
-      ++at;
-    } else {
-      at = cache_.erase(at);
-      erased = true;
-    }
-  }
-  if (erased) {
-    for (auto& [text, entry] : cache_) entry.next = nullptr;
-  }
+void Loop::ForgetMetadata() {
   metadata_version_ += std::erase_if(metadata_, [this](const auto& item) {
     return item.second.last_scrape + kMetadataScrapes < scrape_;
   });

@@ -5,7 +5,6 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 
 #include "base/clock.h"
 #include "base/result.h"
@@ -14,6 +13,7 @@
 #include "model/metadata.h"
 #include "net/http_client.h"
 #include "scrape/config.h"
+#include "scrape/series_cache.h"
 #include "scrape/target.h"
 #include "storage/storage.h"
 
@@ -60,16 +60,6 @@ class Loop {
   const std::map<std::string, FamilyMetadata, std::less<>>& metadata() const { return metadata_; }
 
  private:
-  struct Entry {
-    storage::SeriesRef ref = 0;  // 0: dropped by metric relabelling.
-    uint64_t last_scrape = 0;
-    bool tracked = false;   // Gets a stale marker when it vanishes, once it is stored.
-    bool stored = false;    // By a scrape before this one.
-    std::string_view text;  // The key.
-    Entry* next = nullptr;  // What followed in the last body: usually the next hit.
-  };
-  using Cache = std::unordered_map<std::string, Entry>;
-
   base::Status AppendBody(const net::HttpClientResponse& response, model::Timestamp time,
                           storage::Appender& appender, Outcome& outcome);
   // Parser: exposition::Parser or ProtobufParser.
@@ -87,25 +77,25 @@ class Loop {
   // Coarser, where the limits ask for it. Error: kResourceExhausted.
   template <class Histogram>
   base::Result<Histogram> Limited(Histogram histogram) const;
-  base::Result<Entry*> Resolve(std::string_view text, base::Result<model::Labels> parsed,
-                               storage::Appender& appender);
+  // 0 for a sample that metric relabelling drops.
+  base::Result<storage::SeriesRef> Resolve(const base::Result<model::Labels>& parsed,
+                                           storage::Appender& appender) const;
   // Labels of a sample after merging in the target's and metric relabelling; empty when dropped.
   base::Result<model::Labels> LabelsOfSample(const model::Labels& scraped) const;
   template <class Parser>
   void NoteMetadata(const Parser& parser, typename Parser::Entry kind);
-  void AppendStale(storage::Appender& appender, model::Timestamp time);
   // Gives the storage what the exposition says of the series' family, if that is the last one
   // named.
   void TellMetadata(storage::SeriesRef series, std::string_view text, std::string_view family,
                     storage::Appender& appender) const;
   base::Status AppendReport(storage::Appender& appender, const Outcome& outcome);
-  void Forget();
+  void ForgetMetadata();
   static void Count(storage::Appended verdict, Outcome& outcome);
 
   const JobConfig& job_;
   const Target target_;
   storage::Appendable& storage_;
-  Cache cache_;
+  SeriesCache cache_;
   uint64_t scrape_ = 0;  // Number of the scrape under way.
   std::map<std::string, FamilyMetadata, std::less<>> metadata_;
   uint64_t metadata_version_ = 0;

@@ -1,0 +1,95 @@
+#pragma once
+
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "storage/storage.h"
+
+namespace narthex::scrape {
+
+// Which series the texts of a target's scrapes are. A scrape mostly brings the series of the one
+// before in the same order: then each is found by a look at the next entry, and nothing else is
+// touched. A text is known by 96 bits of a hash with a secret key; with this width a collision is
+// no event to plan for. 24 bytes per series between scrapes. One thread at a time.
+class SeriesCache {
+ public:
+  struct Entry {
+    uint64_t low;                // Of the hash, with `high`.
+    storage::SeriesRef ref = 0;  // 0: dropped by metric relabelling.
+    uint32_t high;
+    uint32_t place : 31 = 0;   // See before_.
+    uint32_t tracked : 1 = 0;  // Gets a stale marker when it vanishes.
+  };
+  static_assert(sizeof(Entry) == 24);
+  static constexpr uint32_t kPlaceMax = 0x7fffffff;
+
+  SeriesCache();
+
+  // A body begins.
+  void Begin();
+  // The series of the next sample; null where no body before and nothing of this one had it. Valid
+  // until the next call.
+  Entry* Find(std::string_view text);
+  // One that Find has just missed.
+  Entry* Add(storage::SeriesRef ref);
+  // The body has ended. Calls gone(ref) for each tracked one that was in the body before and is not
+  // in this one.
+  template <class Gone>
+  void End(Gone gone) {
+    if (ordered_) {
+      for (size_t i = next_; i < entries_.size(); ++i) Leave(entries_[i], gone);
+      entries_.resize(next_);
+    } else {
+      for (const Entry& entry : before_) {
+        if (entry.place == 0) Leave(entry, gone);
+      }
+      Settle();
+    }
+  }
+  // The body came to nothing, or there is none: gone(ref) for each tracked one of the body before.
+  template <class Gone>
+  void Clear(Gone gone) {
+    for (const Entry& entry : ordered_ ? entries_ : before_) Leave(entry, gone);
+    entries_ = {};
+    Settle();
+  }
+  size_t size() const { return entries_.size(); }
+
+ private:
+  struct Key {
+    uint64_t low;
+    uint32_t high;
+    bool operator==(const Key&) const = default;
+  };
+  struct KeyHash {
+    using is_avalanching = void;
+    size_t operator()(const Key& key) const { return key.low; }
+  };
+  static bool Is(const Entry& entry, const Key& key) {
+    return entry.low == key.low && entry.high == key.high;
+  }
+  template <class Gone>
+  static void Leave(const Entry& entry, Gone& gone) {
+    if (entry.ref != 0 && entry.tracked != 0) gone(entry.ref);
+  }
+  void LeaveOrder();
+  Entry* Take(uint32_t place);
+  void Settle();
+
+  const uint64_t seed_;
+  // As long as the body brings what the one before did, in its order: that one, of which `next_`
+  // have come again.
+  std::vector<Entry> entries_;
+  size_t next_ = 0;
+  bool ordered_ = true;
+  // Once it differs, entries_ are those of this body. The ones of the body before, whose `place` is
+  // 1 + where in entries_ they are, or 0; and where in before_ a text is, or, counted on behind its
+  // end, in entries_.
+  std::vector<Entry> before_;
+  boost::unordered_flat_map<Key, uint32_t, KeyHash> places_;
+  Key missed_{};
+};
+
+}  // namespace narthex::scrape
