@@ -36,11 +36,6 @@ void ReadScrapeConfig(const config::Node& node, const pipeline::CreateContext& c
       diagnostics.Add(item.at,
                       fmt::format("found multiple scrape configs with job name \"{}\"", job.name));
     }
-    if (std::exchange(job.histograms.native, false)) {
-      // ScrapeStore keeps none; as classic ones they have their count and sum.
-      warnings.push_back(fmt::format(
-          "job \"{}\": scrape_native_histograms has no effect in this receiver", job.name));
-    }
     config.jobs.push_back(std::move(job));
   }
   for (const std::string& warning : warnings) {
