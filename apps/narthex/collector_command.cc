@@ -5,7 +5,9 @@
 
 #include "collector/collector.h"
 #include "collector/components.h"
+#include "collector/key_reference.h"
 #include "commands.h"
+#include "config/yaml_writer.h"
 #include "flags.h"
 #include "stop_signal.h"
 #include "telemetry/environment.h"
@@ -20,6 +22,10 @@ constexpr FlagSpec kFlags[] = {
      "A configuration: a path, file:PATH, env:NAME or yaml:TEXT. Later ones are merged over "
      "earlier ones."},
     {"set", FlagKind::kRepeated, "", "Overrides one value: a.b.c=value. Applied last."},
+    {"mode", FlagKind::kString, "redacted",
+     "With `print-config`: redacted hides passwords, tokens and keys, unredacted shows them."},
+    {"markdown", FlagKind::kBool, "false",
+     "With `components`: the keys of each, with types, defaults and meaning."},
     {"feature-gates", FlagKind::kRepeated, "", "Feature gates of the official collector.", false,
      /*no_effect=*/true},
 };
@@ -30,7 +36,7 @@ constexpr CommandHelp kHelp = {
     .examples =
         "  narthex collector --config config/otel-collector-config.yaml\n"
         "  narthex collector validate --config my.yaml\n",
-    .positional = "[validate|components]",
+    .positional = "[validate|components|print-config]",
 };
 
 base::Result<std::unique_ptr<Collector>> Create(const Flags& flags, base::Logger& logger) {
@@ -54,7 +60,33 @@ int PrintComponents() {
   PrintTypes("receivers", factories.receivers);
   PrintTypes("processors", factories.processors);
   PrintTypes("exporters", factories.exporters);
+  PrintTypes("connectors", factories.connectors);
   PrintTypes("extensions", factories.extensions);
+  return 0;
+}
+
+int PrintKeys() {
+  const pipeline::Description description =
+      pipeline::DescribeKeys(collector::BuiltInFactories(), base::RealEnv());
+  for (const collector::KeyTable& table : collector::KeyTables(description)) {
+    fmt::print("## {}\n\n{}\n", table.title, table.markdown);
+  }
+  return 0;
+}
+
+// The configuration as it is after merging and expansion.
+int PrintConfig(const Flags& flags, base::Logger& logger) {
+  const std::string mode = flags.String("mode");
+  if (mode != "redacted" && mode != "unredacted") {
+    fmt::print(stderr, "narthex collector: --mode must be redacted or unredacted\n");
+    return 2;
+  }
+  const auto loaded =
+      collector::LoadConfig({flags.List("config"), flags.List("set")}, base::PosixFileSystem(),
+                            telemetry::ProcessEnvironment(), logger);
+  if (!loaded.has_value()) return Fail(loaded.error(), 2);
+  fmt::print("{}", mode == "redacted" ? config::FormatYaml(loaded->root, &collector::IsSecret)
+                                      : config::FormatYaml(loaded->root));
   return 0;
 }
 
@@ -78,12 +110,15 @@ int RunCollector(int argc, char** argv) {
   const auto flags = ParseCommandLine(kHelp, kFlags, argc, argv);
   if (!flags.has_value()) return flags.error();
   const std::string action = flags->positional().empty() ? "" : flags->positional().front();
-  if (action == "components") return PrintComponents();
-  if (!action.empty() && action != "validate") {
+  if (action == "components") {
+    return flags->Bool("markdown") ? PrintKeys() : PrintComponents();
+  }
+  if (!action.empty() && action != "validate" && action != "print-config") {
     fmt::print(stderr, "narthex collector: unknown subcommand \"{}\", see --help\n", action);
     return 2;
   }
   base::Logger logger(base::LogLevel::kInfo, base::LogFormat::kLogfmt);
+  if (action == "print-config") return PrintConfig(*flags, logger);
   auto collector = Create(*flags, logger);
   if (!collector.has_value()) return Fail(collector.error(), 2);
   if (action == "validate") return 0;

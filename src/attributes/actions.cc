@@ -124,7 +124,7 @@ std::vector<std::string> KeysMatching(const AttributeEditor& attributes, const r
 Actions Actions::Read(config::MapReader& reader, std::string_view key,
                       config::Diagnostics& diagnostics) {
   Actions actions;
-  const config::Node* list = reader.Take(key);
+  const config::Node* list = reader.Take(key, "Required; done in order", "list");
   if (list == nullptr || !list->is_list() || list->items.empty()) {
     reader.Report(key, "must be a list with at least one action");
     return actions;
@@ -144,10 +144,14 @@ Actions::Action Actions::ReadAction(const config::Node& node, config::Diagnostic
   Action action;
   std::string word, pattern, type;
   config::MapReader reader(node, diagnostics);
-  reader.Read("key", action.key);
-  reader.Read("action", word);
-  const bool has_pattern = reader.Read("pattern", pattern);
-  const bool has_type = reader.Read("converted_type", type);
+  const config::KeyGroup group(reader, "Attribute actions");
+  reader.Read("key", action.key, "The attribute");
+  reader.Read("action", word,
+              "`insert`, `update`, `upsert`, `delete`, `hash`, `extract` or `convert`");
+  const bool has_pattern = reader.Read(
+      "pattern", pattern, "Attributes to delete or hash; what to extract, with named groups");
+  const bool has_type =
+      reader.Read("converted_type", type, "Of `convert`: `int`, `double` or `string`");
   const auto* kind = std::ranges::find(kKinds, word, &std::pair<std::string_view, Kind>::first);
   if (kind == std::end(kKinds)) {
     reader.Report("action", fmt::format("unsupported action \"{}\"", word));
@@ -192,11 +196,11 @@ Actions::Action Actions::ReadAction(const config::Node& node, config::Diagnostic
 }
 
 void Actions::ReadSource(config::MapReader& reader, Action& action) {
-  const config::Node* value = reader.Take("value");
-  const bool has_from = reader.Read("from_attribute", action.from_attribute);
-  if (reader.Take("from_context") != nullptr) {
-    reader.Report("from_context", "is not supported by this processor");
-  }
+  const config::Node* value =
+      reader.Take("value", "What `insert`, `update` and `upsert` set", "any");
+  const bool has_from = reader.Read("from_attribute", action.from_attribute,
+                                    "Another attribute whose value they set");
+  reader.Refuse({"from_context"}, "is not supported by this processor");
   const bool wants_source =
       action.kind == Kind::kInsert || action.kind == Kind::kUpdate || action.kind == Kind::kUpsert;
   if (!wants_source) {

@@ -27,9 +27,10 @@ MetricMatcher MetricMatcher::Read(const config::Node& node, config::Diagnostics&
   std::string type;
   std::vector<std::string> names;
   config::MapReader reader(node, diagnostics);
-  reader.Read("match_type", type);
-  reader.Read("metric_names", names);
-  (void)reader.Take("regexp");  // The size of a cache that we do without.
+  const config::KeyGroup group(reader, "Choice of metrics");
+  reader.Read("match_type", type, "`strict` or `regexp`, which matches anywhere; required");
+  reader.Read("metric_names", names, "Their names");
+  (void)reader.TakeWithoutEffect({"regexp"});  // The size of a cache that we do without.
   const bool is_regexp = type == "regexp";
   if (type == "expr") {
     reader.Report("match_type", "expr is not supported; conditions can say the same");
@@ -40,13 +41,14 @@ MetricMatcher MetricMatcher::Read(const config::Node& node, config::Diagnostics&
     matcher.names_.push_back(MakeWord(name, is_regexp, reader, "metric_names"));
   }
   for (const char* key : {"resources", "resource_attributes"}) {
-    const config::Node* list = reader.Take(key);
+    const config::Node* list =
+        reader.Take(key, "Or those whose resources have all of these attributes", "list");
     if (list == nullptr) continue;
     for (const config::Node& item : list->items) {
       std::string name, value;
       config::MapReader item_reader(item, diagnostics);
-      item_reader.Read("key", name);
-      item_reader.Read("value", value);
+      item_reader.Read("key", name, "The attribute's name");
+      item_reader.Read("value", value, "Its value");
       item_reader.Finish();
       matcher.resources_.emplace_back(name, MakeWord(value, is_regexp, reader, key));
     }
@@ -70,10 +72,10 @@ bool MetricMatcher::Matches(const otlp::Metric& metric,
 
 MetricGate MetricGate::Read(config::MapReader& reader, config::Diagnostics& diagnostics) {
   MetricGate gate;
-  if (const config::Node* node = reader.Take("include")) {
+  if (const config::Node* node = reader.Take("include", "Only these metrics")) {
     gate.include_ = MetricMatcher::Read(*node, diagnostics);
   }
-  if (const config::Node* node = reader.Take("exclude")) {
+  if (const config::Node* node = reader.Take("exclude", "Not these metrics")) {
     gate.exclude_ = MetricMatcher::Read(*node, diagnostics);
   }
   return gate;

@@ -16,7 +16,8 @@ base::Result<std::unique_ptr<Collector>> Collector::Create(const ConfigSources& 
   std::unique_ptr<Collector> collector(new Collector());
   collector->logger_ =
       std::make_unique<base::Logger>(telemetry_config.log_level, telemetry_config.log_format);
-  collector->telemetry_ = std::make_unique<SelfTelemetry>(telemetry_config, env);
+  collector->telemetry_ =
+      std::make_unique<SelfTelemetry>(telemetry_config, env, *collector->logger_);
   sdk::Meter& meter = collector->telemetry_->meter();
   collector->instruments_ = std::make_unique<pipeline::Instruments>(meter);
   collector->host_ = std::make_unique<pipeline::Host>(

@@ -163,5 +163,39 @@ TEST(CollectorConfig, TelemetryReadersChooseThePage) {
   EXPECT_TRUE(config.with_suffixes);
 }
 
+TEST(CollectorTelemetry, IsSentAtTheEndAtTheLatest) {
+  base::Mutex mutex;
+  std::string key, sent;
+  const auto server = *net::HttpServer::Start(
+      {.listen_address = "127.0.0.1:0"}, [&](net::HttpRequest request, net::Responder responder) {
+        base::MutexLock lock(mutex);
+        key = request.headers.Get("api-key");
+        sent += request.body;
+        responder.Send(net::HttpResponse{.status = 200});
+      });
+  auto collector = Create(fmt::format(R"(
+receivers: {{otlp: {{protocols: {{http: {{endpoint: "127.0.0.1:0"}}}}}}}}
+exporters: {{nop: }}
+service:
+  pipelines: {{metrics: {{receivers: [otlp], exporters: [nop]}}}}
+  telemetry:
+    metrics:
+      readers:
+        - periodic:
+            interval: 3600000
+            exporter:
+              otlp:
+                endpoint: http://127.0.0.1:{}/v1/metrics
+                headers: [{{name: api-key, value: secret}}]
+)",
+                                      server->port()));
+  ASSERT_TRUE(collector.has_value()) << collector.error().message;
+  ASSERT_TRUE((*collector)->Start().has_value());
+  (*collector)->Stop();
+  base::MutexLock lock(mutex);
+  EXPECT_EQ(key, "secret");
+  EXPECT_THAT(sent, HasSubstr("otelcol_process_uptime"));
+}
+
 }  // namespace
 }  // namespace narthex::collector

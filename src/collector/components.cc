@@ -1,5 +1,7 @@
 #include "collector/components.h"
 
+#include "connectors/forward/forward_connector.h"
+#include "connectors/routing/routing_connector.h"
 #include "exporters/debug/debug_exporter.h"
 #include "exporters/file/file_exporter.h"
 #include "exporters/nop/nop_exporter.h"
@@ -56,6 +58,10 @@ constexpr pipeline::ExporterFactory kExporters[] = {
     exporters::kOtlpGrpcExporter,    exporters::kOtlpHttpExporter, exporters::kPrometheusExporter,
     exporters::kRemoteWriteExporter,
 };
+constexpr pipeline::ConnectorFactory kConnectors[] = {
+    connectors::kForwardConnector,
+    connectors::kRoutingConnector,
+};
 constexpr pipeline::ExtensionFactory kExtensions[] = {
     extensions::kBasicAuth,   extensions::kBearerTokenAuth, extensions::kFileStorage,
     extensions::kHealthCheck, extensions::kPprof,           extensions::kZPages,
@@ -64,7 +70,7 @@ constexpr pipeline::ExtensionFactory kExtensions[] = {
 }  // namespace
 
 pipeline::Factories BuiltInFactories() {
-  return {kReceivers, kProcessors, kExporters, kExtensions};
+  return {kReceivers, kProcessors, kExporters, kExtensions, kConnectors};
 }
 
 }  // namespace narthex::collector

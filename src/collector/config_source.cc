@@ -1,6 +1,9 @@
 #include "collector/config_source.h"
 
+#include <algorithm>
 #include <utility>
+
+#include "net/http_client.h"
 
 namespace narthex::collector {
 namespace {
@@ -24,6 +27,21 @@ std::pair<std::string_view, std::string_view> SplitScheme(std::string_view uri) 
   const size_t colon = uri.find(':');
   if (colon == std::string_view::npos) return {"", uri};
   return {uri.substr(0, colon), uri.substr(colon + 1)};
+}
+
+// What a server has under this address.
+base::Result<std::string> FetchText(const std::string& url) {
+  constexpr size_t kBytesMax = 16 << 20;
+  net::HttpClient client;
+  ASSIGN_OR_RETURN(net::HttpClientResponse response,
+                   client.FetchAndWait({.url = url,
+                                        .headers = {},
+                                        .body = {},
+                                        .response_bytes_max = kBytesMax,
+                                        .tls = nullptr}));
+  if (response.status == 200) return std::move(response.body);
+  return Fail(Code::kUnavailable, "{}: failed to load resource. status code: {}", url,
+              response.status);
 }
 
 class Expander {
@@ -121,6 +139,10 @@ class Expander {
       ASSIGN_OR_RETURN(std::string text, base::ReadFile(files_, std::string(rest)));
       return text;
     }
+    if (scheme == "http" || scheme == "https") {
+      ASSIGN_OR_RETURN(std::string text, FetchText(uri));
+      return text;
+    }
     if (scheme == "yaml") return std::string(rest);
     if (!scheme.empty() && scheme != "env" && !rest.starts_with('-')) {
       return Fail(Code::kInvalidArgument, "scheme \"{}\" is not supported for uri \"{}\"", scheme,
@@ -172,7 +194,8 @@ base::Result<Node> ReadSource(const std::string& uri, base::FileSystem& files, c
   }
   if (scheme == "yaml") return config::ParseYaml(UnfoldYaml(rest), "--config");
   if (scheme == "http" || scheme == "https") {
-    return Fail(Code::kUnimplemented, "{}: configuration over HTTP is not supported", uri);
+    ASSIGN_OR_RETURN(const std::string text, FetchText(uri));
+    return config::ParseYaml(text, uri);
   }
   const std::string path(scheme == "file" ? rest : std::string_view(uri));
   ASSIGN_OR_RETURN(const std::string text, base::ReadFile(files, path));
@@ -201,6 +224,21 @@ base::Status ApplySet(Node& root, const std::string& set) {
 }
 
 }  // namespace
+
+bool IsSecret(std::string_view path) {
+  static constexpr std::string_view kBlocks[] = {".headers.", ".htpasswd.", ".tokens."};
+  static constexpr std::string_view kKeys[] = {"password", "token",  "credentials",  "key_pem",
+                                               "key",      "inline", "client_secret"};
+  const std::string inside = std::string(path) + '.';
+  if (std::ranges::any_of(kBlocks,
+                          [&](std::string_view block) { return inside.contains(block); })) {
+    return true;
+  }
+  // The keys of attributes are no secrets.
+  const std::string_view key = path.substr(path.rfind('.') + 1);
+  if (key == "key") return path.contains("tls");
+  return std::ranges::find(kKeys, key) != std::end(kKeys);
+}
 
 void MergeNodes(Node& base, Node over) {
   if (!base.is_map() || !over.is_map()) {

@@ -16,8 +16,8 @@ namespace narthex::collector {
 using GetEnv = std::function<std::optional<std::string>(const std::string& name)>;
 
 struct ConfigSources {
-  // "file:path" or a bare path, "env:NAME", "yaml:a::b: c". Later ones win: maps are merged, lists
-  // and scalars replaced, and a null in place of a map wipes it.
+  // "file:path" or a bare path, "env:NAME", "yaml:a::b: c", "http://…", "https://…". Later ones
+  // win: maps are merged, lists and scalars replaced, and a null in place of a map wipes it.
   std::vector<std::string> uris;
   // "a.b.c=value", applied last.
   std::vector<std::string> sets;
@@ -33,11 +33,15 @@ struct LoadedConfig {
 base::Result<LoadedConfig> LoadConfig(const ConfigSources& sources, base::FileSystem& files,
                                       const GetEnv& env, base::Logger& logger);
 
-// Replaces `${env:NAME}`, `${NAME}`, `${env:NAME:-default}`, `${file:path}` and `${yaml:text}` in
-// every value, innermost first, and `$$` by `$`. A value that is nothing but one expansion is read
-// as YAML again; a variable that is not set and has no default becomes null, with a warning.
+// Replaces `${env:NAME}`, `${NAME}`, `${env:NAME:-default}`, `${file:path}`, `${http://…}` and
+// `${yaml:text}` in every value, innermost first, and `$$` by `$`. A value that is nothing but one
+// expansion is read as YAML again; a variable that is not set and has no default becomes null, with
+// a warning.
 base::Status ExpandVariables(config::Node& root, base::FileSystem& files, const GetEnv& env,
                              base::Logger& logger);
+
+// Whether what stands at this path ("exporters.otlp.headers.authorization") should not be shown.
+bool IsSecret(std::string_view path);
 
 // Deep merge of `over` into `base`.
 void MergeNodes(config::Node& base, config::Node over);

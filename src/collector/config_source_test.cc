@@ -6,6 +6,7 @@
 #include <map>
 
 #include "base/testing/memory_file_system.h"
+#include "net/http_server.h"
 
 namespace narthex::collector {
 namespace {
@@ -103,10 +104,24 @@ TEST_F(ConfigSourceTest, OtherSources) {
   EXPECT_EQ(loaded->root.Find("a")->Find("c")->Find("d")->scalar, "2");
 }
 
+TEST_F(ConfigSourceTest, ServersHaveConfigurations) {
+  const auto server = *net::HttpServer::Start(
+      {.listen_address = "127.0.0.1:0"}, [](net::HttpRequest request, net::Responder responder) {
+        responder.Send(request.path == "/c.yaml" ? net::HttpResponse::Text(200, "a: {b: 1}")
+                                                 : net::HttpResponse::Text(404, "no"));
+      });
+  const std::string url = "http://127.0.0.1:" + std::to_string(server->port());
+  const auto loaded = Load({url + "/c.yaml", "yaml:c: ${" + url + "/c.yaml}"});
+  ASSERT_TRUE(loaded.has_value()) << loaded.error().message;
+  EXPECT_EQ(loaded->root.Find("a")->Find("b")->scalar, "1");
+  EXPECT_EQ(loaded->root.Find("c")->Find("a")->Find("b")->scalar, "1");
+  EXPECT_THAT(Load({url + "/none"}).error().message, HasSubstr("status code: 404"));
+}
+
 TEST_F(ConfigSourceTest, WhatCannotBeReadIsAnError) {
   EXPECT_EQ(Load({}).error().message, "at least one config flag must be provided");
   EXPECT_FALSE(Load({"/missing.yaml"}).has_value());
-  EXPECT_FALSE(Load({"http://example.com/c.yaml"}).has_value());
+  EXPECT_FALSE(Load({"http://127.0.0.1:1/c.yaml"}).has_value());
   EXPECT_FALSE(Load({"yaml:a: 1"}, {"no equals sign"}).has_value());
   Write("/bad.yaml", "a: [1\n");
   EXPECT_THAT(Load({"/bad.yaml"}).error().message, HasSubstr("/bad.yaml:"));

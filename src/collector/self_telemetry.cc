@@ -6,6 +6,8 @@
 
 #include "base/random.h"
 #include "exposition/writer.h"
+#include "telemetry/otlp_grpc_exporter.h"
+#include "telemetry/otlp_http_exporter.h"
 #include "telemetry/prometheus_page.h"
 
 namespace narthex::collector {
@@ -79,6 +81,64 @@ void ReadPullReader(const Node& pull, Diagnostics& diagnostics, SelfTelemetryCon
   config.with_suffixes = !without_type_suffix;
 }
 
+// One `periodic: {exporter: {otlp: …}}`, as OpenTelemetry's declarative configuration has it.
+void ReadPeriodic(const Node& node, Diagnostics& diagnostics, SelfTelemetryConfig& config) {
+  SelfTelemetryConfig::Periodic periodic;
+  int64_t interval_ms = periodic.rhythm.interval.count();
+  int64_t timeout_ms = periodic.rhythm.timeout.count();
+  MapReader reader(node, diagnostics);
+  reader.Read("interval", interval_ms);
+  reader.Read("timeout", timeout_ms);
+  const Node* exporter = reader.Take("exporter");
+  reader.Finish();
+  if (interval_ms <= 0) reader.Report("interval", "must be milliseconds above 0");
+  if (timeout_ms <= 0) reader.Report("timeout", "must be milliseconds above 0");
+  periodic.rhythm.interval = std::chrono::milliseconds(interval_ms);
+  periodic.rhythm.timeout = std::chrono::milliseconds(timeout_ms);
+  if (exporter == nullptr) return reader.Report("exporter", "must be given");
+  MapReader exporter_reader(*exporter, diagnostics);
+  const Node* otlp = exporter_reader.Take("otlp");
+  exporter_reader.Finish();
+  if (otlp == nullptr) return exporter_reader.Report("otlp", "must be given");
+  std::string protocol = "http/protobuf", compression;
+  bool is_insecure = false;
+  MapReader otlp_reader(*otlp, diagnostics);
+  otlp_reader.Read("protocol", protocol);
+  otlp_reader.Read("endpoint", periodic.endpoint);
+  otlp_reader.Read("compression", compression);
+  otlp_reader.Read("insecure", is_insecure);
+  otlp_reader.Read("certificate", periodic.tls.ca.file);
+  otlp_reader.Read("client_certificate", periodic.tls.cert.file);
+  otlp_reader.Read("client_key", periodic.tls.key.file);
+  if (const Node* headers = otlp_reader.Take("headers")) {
+    for (const Node& item : headers->items) {
+      std::string name, value;
+      MapReader header(item, diagnostics);
+      header.Read("name", name);
+      header.Read("value", value);
+      header.Finish();
+      if (name.empty()) header.Report("name", "must be given");
+      periodic.headers.Set(name, value);
+    }
+  }
+  otlp_reader.Finish();
+  periodic.is_grpc = protocol.starts_with("grpc");
+  if (!periodic.is_grpc && protocol != "http/protobuf") {
+    otlp_reader.Report("protocol", "must be http/protobuf or grpc/protobuf");
+  }
+  if (!compression.empty() && compression != "none" && compression != "gzip") {
+    otlp_reader.Report("compression", "must be gzip or none");
+  }
+  periodic.gzip = compression == "gzip";
+  if (periodic.is_grpc && periodic.endpoint.find("://") == std::string::npos) {
+    periodic.endpoint.insert(0, is_insecure ? "http://" : "https://");
+  }
+  if (!periodic.endpoint.starts_with("http://") && !periodic.endpoint.starts_with("https://")) {
+    otlp_reader.Report("endpoint", "must be a URL of http or https");
+  }
+  config.periodic.push_back(std::move(periodic));
+}
+
 void ReadMetrics(const Node& node, Diagnostics& diagnostics, base::Logger& logger,
                  SelfTelemetryConfig& config) {
   std::string level = "normal", address;
@@ -92,7 +152,9 @@ void ReadMetrics(const Node& node, Diagnostics& diagnostics, base::Logger& logge
       if (const Node* pull = item_reader.Take("pull")) {
         ReadPullReader(*pull, diagnostics, config);
       }
-      WarnNoEffect(item_reader, logger, {"periodic"});
+      if (const Node* periodic = item_reader.Take("periodic")) {
+        ReadPeriodic(*periodic, diagnostics, config);
+      }
       item_reader.Finish();
     }
   }
@@ -162,9 +224,10 @@ SelfTelemetryConfig ReadSelfTelemetry(const Node* node, Diagnostics& diagnostics
   return config;
 }
 
-SelfTelemetry::SelfTelemetry(SelfTelemetryConfig config, base::Env env)
+SelfTelemetry::SelfTelemetry(SelfTelemetryConfig config, base::Env env, base::Logger& logger)
     : config_(std::move(config)),
       env_(env),
+      logger_(logger),
       started_ns_(env.clock.MonotonicNs()),
       provider_(
           {.resource = sdk::Resource::Create({{"service.name", "otelcol"}}), .clock = env.clock}),
@@ -196,7 +259,38 @@ void SelfTelemetry::ObserveProcess() {
   int_observables_.push_back(std::move(resident));
 }
 
+base::Status SelfTelemetry::StartPeriodic(const SelfTelemetryConfig::Periodic& periodic) {
+  ASSIGN_OR_RETURN(std::shared_ptr<net::TlsClient> tls,
+                   net::TlsClient::Create(periodic.tls, env_, logger_));
+  std::unique_ptr<telemetry::MetricExporter> exporter;
+  if (periodic.is_grpc) {
+    exporter = std::make_unique<telemetry::OtlpGrpcExporter>(
+        telemetry::OtlpGrpcExporter::Config{.target = periodic.endpoint,
+                                            .headers = periodic.headers,
+                                            .gzip = periodic.gzip,
+                                            .tls = std::move(tls),
+                                            .retry_delays = {}},
+        env_.clock, logger_);
+  } else {
+    exporter = std::make_unique<telemetry::OtlpHttpExporter>(
+        telemetry::OtlpHttpExporter::Config{.url = periodic.endpoint,
+                                            .headers = periodic.headers,
+                                            .gzip = periodic.gzip,
+                                            .tls = std::move(tls),
+                                            .retry_delays = {}},
+        env_.clock, logger_);
+  }
+  periodic_.push_back(std::make_unique<telemetry::PeriodicReader>(
+      provider_, std::move(exporter), periodic.rhythm, env_.clock, logger_));
+  return {};
+}
+
 base::Status SelfTelemetry::Start() {
+  for (const SelfTelemetryConfig::Periodic& periodic : config_.periodic) {
+    if (base::Status status = StartPeriodic(periodic); !status.has_value()) {
+      return std::unexpected(std::move(status).error().In("telemetry"));
+    }
+  }
   if (!config_.metrics_address.has_value()) return {};
   auto server = net::HttpServer::Bind({.listen_address = *config_.metrics_address, .workers = 1});
   if (!server.has_value()) return std::unexpected(std::move(server).error().In("telemetry"));
@@ -216,6 +310,13 @@ base::Status SelfTelemetry::Start() {
 }
 
 void SelfTelemetry::Stop() {
+  // Each sends once more, what the others' end has changed included.
+  for (const auto& reader : periodic_) {
+    if (const base::Status status = reader->Shutdown(); !status.has_value()) {
+      logger_.Warn("telemetry", "metrics were not sent", {{"error", status.error().message}});
+    }
+  }
+  periodic_.clear();
   if (server_ != nullptr) server_->Stop(std::chrono::milliseconds(1'000));
 }
 

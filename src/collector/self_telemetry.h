@@ -9,7 +9,9 @@
 #include "base/log.h"
 #include "config/reader.h"
 #include "net/http_server.h"
+#include "net/tls.h"
 #include "sdk/meter_provider.h"
+#include "telemetry/periodic_reader.h"
 
 namespace narthex::collector {
 
@@ -20,6 +22,16 @@ struct SelfTelemetryConfig {
   // Where /metrics is served; none for level "none".
   std::optional<std::string> metrics_address = "localhost:8888";
   bool with_suffixes = false;  // `_total` and units in the names.
+  // Where the same goes by OTLP, one entry per reader.
+  struct Periodic {
+    telemetry::PeriodicReader::Config rhythm;
+    bool is_grpc = false;
+    std::string endpoint;  // A URL; for HTTP the whole of it.
+    net::Headers headers;
+    bool gzip = false;
+    config::TlsClientConfig tls;
+  };
+  std::vector<Periodic> periodic;
 };
 
 // `node`: the value of service.telemetry, or null.
@@ -27,10 +39,10 @@ SelfTelemetryConfig ReadSelfTelemetry(const config::Node* node, config::Diagnost
                                       base::Logger& logger);
 
 // What the collector tells about itself: instruments for its components, the process's own figures,
-// and a page for Prometheus. Thread-safe.
+// a page for Prometheus, and readers that send it on. Thread-safe.
 class SelfTelemetry {
  public:
-  SelfTelemetry(SelfTelemetryConfig config, base::Env env);
+  SelfTelemetry(SelfTelemetryConfig config, base::Env env, base::Logger& logger);
   ~SelfTelemetry() { Stop(); }
 
   sdk::Meter& meter() { return *meter_; }
@@ -43,9 +55,11 @@ class SelfTelemetry {
 
  private:
   void ObserveProcess();
+  base::Status StartPeriodic(const SelfTelemetryConfig::Periodic& periodic);
 
   const SelfTelemetryConfig config_;
   const base::Env env_;
+  base::Logger& logger_;
   const int64_t started_ns_;
   sdk::MeterProvider provider_;
   const std::shared_ptr<sdk::Meter> meter_;
@@ -55,6 +69,7 @@ class SelfTelemetry {
   base::Mutex mutex_;
   sdk::MetricBatch batch_ GUARDED_BY(mutex_);
   std::unique_ptr<net::HttpServer> server_;
+  std::vector<std::unique_ptr<telemetry::PeriodicReader>> periodic_;
 };
 
 }  // namespace narthex::collector

@@ -7,28 +7,27 @@ namespace {
 
 using std::chrono::nanoseconds;
 
-void ReadTime(MapReader& reader, std::string_view key, nanoseconds& out) {
+void ReadTime(MapReader& reader, std::string_view key, nanoseconds& out, std::string_view meaning) {
   int64_t ns = out.count();
-  if (!reader.ReadGoDuration(key, ns)) return;
+  if (!reader.ReadGoDuration(key, ns, meaning)) return;
   if (ns < 0) return reader.Report(key, "must not be negative");
   out = nanoseconds(ns);
 }
 
 void ReadTlsBlock(MapReader& reader, Diagnostics& diagnostics,
                   std::optional<TlsServerConfig>& config) {
-  if (const Node* node = reader.Take("tls")) config = ReadTlsServer(*node, diagnostics);
+  if (const Node* node = reader.Take("tls", "Without it, in the clear"))
+    config = ReadTlsServer(*node, diagnostics);
 }
 
 // Sockets of a file system and wrappers around requests are not there.
 void ReadTransport(MapReader& reader) {
   std::string transport = "tcp";
-  reader.Read("transport", transport);
+  reader.Read("transport", transport, "`tcp`, `tcp4` or `tcp6`");
   if (transport != "tcp" && transport != "tcp4" && transport != "tcp6") {
     reader.Report("transport", "only tcp is supported");
   }
-  if (const Node* node = reader.Take("middlewares"); node != nullptr && !node->items.empty()) {
-    reader.Report("middlewares", "is not supported");
-  }
+  reader.Refuse({"middlewares"}, "is not supported");
 }
 
 bool IsHeaderText(std::string_view text) {
@@ -37,7 +36,7 @@ bool IsHeaderText(std::string_view text) {
 }
 
 void ReadResponseHeaders(MapReader& reader, HttpServerConfig& config) {
-  const Node* headers = reader.Take("response_headers");
+  const Node* headers = reader.Take("response_headers", "On every answer", "map");
   if (headers == nullptr) return;
   if (!headers->is_map()) return reader.Report("response_headers", "must be a map");
   for (const auto& [key, value] : headers->members) {
@@ -51,13 +50,16 @@ void ReadResponseHeaders(MapReader& reader, HttpServerConfig& config) {
 }
 
 void ReadCors(MapReader& outer, Diagnostics& diagnostics, CorsConfig& config) {
-  const Node* node = outer.Take("cors");
+  const Node* node = outer.Take("cors", "Pages of other origins");
   if (node == nullptr) return;
   MapReader reader(*node, diagnostics);
-  reader.Read("allowed_origins", config.allowed_origins);
-  reader.Read("allowed_headers", config.allowed_headers);
-  reader.Read("exposed_headers", config.exposed_headers);
-  reader.Read("max_age", config.max_age_s);
+  reader.Read("allowed_origins", config.allowed_origins,
+              "Pages that may send from a browser; one `*` in each");
+  reader.Read("allowed_headers", config.allowed_headers,
+              "`*` for all; without it `Accept`, `Content-Type` and `X-Requested-With`");
+  reader.Read("exposed_headers", config.exposed_headers, "What pages may read of an answer");
+  reader.Read("max_age", config.max_age_s,
+              "For how many seconds browsers remember; `0`: as they like");
   reader.Finish();
   for (const std::string& origin : config.allowed_origins) {
     if (std::ranges::count(origin, '*') > 1) {
@@ -73,7 +75,11 @@ void ReadCompressions(MapReader& reader, HttpServerConfig& config) {
   static constexpr std::string_view kKnown[] = {"",        "none", "identity", "gzip",
                                                 "deflate", "zlib", "zstd",     "snappy"};
   std::vector<std::string> names;
-  if (!reader.Read("compression_algorithms", names)) return;
+  if (!reader.Read(
+          "compression_algorithms", names,
+          "Of requests: `\"\"`, `gzip`, `zstd`, `zlib`, `deflate`, `snappy`; others get 400; "
+          "without it, all"))
+    return;
   for (const std::string& name : names) {
     if (std::ranges::find(kKnown, name) == std::end(kKnown)) {
       reader.Report("compression_algorithms", fmt::format("\"{}\" is not supported", name));
@@ -83,70 +89,73 @@ void ReadCompressions(MapReader& reader, HttpServerConfig& config) {
 }
 
 void ReadKeepalive(MapReader& outer, Diagnostics& diagnostics, GrpcServerConfig& config) {
-  const Node* node = outer.Take("keepalive");
+  const Node* node = outer.Take("keepalive", "Connections that stay open");
   if (node == nullptr) return;
   MapReader reader(*node, diagnostics);
-  if (const Node* parameters = reader.Take("server_parameters")) {
+  if (const Node* parameters = reader.Take("server_parameters", "What we do")) {
     MapReader inner(*parameters, diagnostics);
-    ReadTime(inner, "max_connection_idle", config.max_connection_idle);
-    ReadTime(inner, "max_connection_age", config.max_connection_age);
-    ReadTime(inner, "max_connection_age_grace", config.max_connection_age_grace);
-    ReadTime(inner, "time", config.ping_interval);
-    ReadTime(inner, "timeout", config.ping_timeout);
+    ReadTime(inner, "max_connection_idle", config.max_connection_idle,
+             "Then a connection without calls gets no more of them; `0s`: after 30 minutes");
+    ReadTime(inner, "max_connection_age", config.max_connection_age,
+             "Then any connection gets no more calls; `0s`: never");
+    ReadTime(inner, "max_connection_age_grace", config.max_connection_age_grace,
+             "How long calls in flight have then; `0s`: as long as they take");
+    ReadTime(inner, "time", config.ping_interval,
+             "A peer that is silent for so long is asked whether it is there");
+    ReadTime(inner, "timeout", config.ping_timeout, "Then it is given up");
     inner.Finish();
   }
-  if (const Node* policy = reader.Take("enforcement_policy")) {
+  if (const Node* policy = reader.Take("enforcement_policy",
+                                       "With the block: a peer that asks us more often three times "
+                                       "is sent away; without it, none is")) {
     MapReader inner(*policy, diagnostics);
     config.min_ping_interval = std::chrono::minutes(5);
-    ReadTime(inner, "min_time", config.min_ping_interval);
-    inner.Read("permit_without_stream", config.pings_without_streams);
+    ReadTime(inner, "min_time", config.min_ping_interval, "How often a peer may ask us");
+    inner.Read("permit_without_stream", config.pings_without_streams,
+               "Also on a connection without calls");
     inner.Finish();
   }
   reader.Finish();
 }
 
-void TakeWithoutEffect(MapReader& reader, std::initializer_list<std::string_view> keys,
-                       std::vector<std::string_view>& without_effect) {
-  for (const std::string_view key : keys) {
-    if (reader.Take(key) != nullptr) without_effect.push_back(key);
-  }
-}
-
 }  // namespace
 
-void ReadHttpServer(MapReader& reader, Diagnostics& diagnostics, HttpServerConfig& config,
-                    std::vector<std::string_view>& without_effect) {
-  reader.Read("endpoint", config.endpoint);
+std::vector<std::string_view> ReadHttpServer(MapReader& reader, Diagnostics& diagnostics,
+                                             HttpServerConfig& config) {
+  reader.Read("endpoint", config.endpoint, "`host:port` to listen on");
+  const KeyGroup group(reader, "HTTP servers");
   ReadTlsBlock(reader, diagnostics, config.tls);
   ReadCors(reader, diagnostics, config.cors);
   ReadResponseHeaders(reader, config);
-  uint64_t bytes_max = 0;
-  reader.Read("max_request_body_size", bytes_max);
+  uint64_t bytes_max = config.max_request_body_size;
+  reader.Read("max_request_body_size", bytes_max,
+              "Bytes, before and after decompression; over it the answer is 413");
   if (bytes_max > 0) config.max_request_body_size = bytes_max;
   ReadCompressions(reader, config);
-  ReadTime(reader, "read_timeout", config.read_timeout);
-  ReadTime(reader, "read_header_timeout", config.read_header_timeout);
-  ReadTime(reader, "write_timeout", config.write_timeout);
-  ReadTime(reader, "idle_timeout", config.idle_timeout);
-  reader.Read("keep_alives_enabled", config.keep_alives);
+  ReadTime(reader, "read_timeout", config.read_timeout,
+           "Of a whole request; `0s`: as long as 1 KiB/s come through");
+  ReadTime(reader, "read_header_timeout", config.read_header_timeout, "`0s`: ten seconds");
+  ReadTime(reader, "write_timeout", config.write_timeout,
+           "Of a whole answer; `0s`: as long as 1 KiB/s go through");
+  ReadTime(reader, "idle_timeout", config.idle_timeout, "`0s`: five minutes");
+  reader.Read("keep_alives_enabled", config.keep_alives, "More than one request on a connection");
   ReadTransport(reader);
-  TakeWithoutEffect(reader, {"include_metadata"}, without_effect);
+  return reader.TakeWithoutEffect({"include_metadata"});
 }
 
-void ReadGrpcServer(MapReader& reader, Diagnostics& diagnostics, GrpcServerConfig& config,
-                    std::vector<std::string_view>& without_effect) {
-  reader.Read("endpoint", config.endpoint);
+std::vector<std::string_view> ReadGrpcServer(MapReader& reader, Diagnostics& diagnostics,
+                                             GrpcServerConfig& config) {
+  reader.Read("endpoint", config.endpoint, "`host:port` to listen on");
   ReadTlsBlock(reader, diagnostics, config.tls);
-  uint64_t message_mib = 0, streams = 0;
-  reader.Read("max_recv_msg_size_mib", message_mib);
-  reader.Read("max_concurrent_streams", streams);
+  uint64_t message_mib = config.max_recv_msg_size >> 20, streams = config.max_concurrent_streams;
+  reader.Read("max_recv_msg_size_mib", message_mib, "The largest message");
+  reader.Read("max_concurrent_streams", streams, "Requests at once on a connection");
   if (message_mib > 4096) reader.Report("max_recv_msg_size_mib", "must not be over 4096");
   if (message_mib > 0) config.max_recv_msg_size = message_mib << 20;
   if (streams > 0) config.max_concurrent_streams = std::min<uint64_t>(streams, 1 << 20);
   ReadKeepalive(reader, diagnostics, config);
   ReadTransport(reader);
-  TakeWithoutEffect(reader, {"read_buffer_size", "write_buffer_size", "include_metadata"},
-                    without_effect);
+  return reader.TakeWithoutEffect({"read_buffer_size", "write_buffer_size", "include_metadata"});
 }
 
 }  // namespace narthex::config

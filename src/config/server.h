@@ -50,11 +50,11 @@ struct GrpcServerConfig {
   bool pings_without_streams = false;
 };
 
-// Reads the keys of a server but for `auth`; `config` holds the defaults. Keys that were accepted
-// and change nothing are appended to `without_effect`.
-void ReadHttpServer(MapReader& reader, Diagnostics& diagnostics, HttpServerConfig& config,
-                    std::vector<std::string_view>& without_effect);
-void ReadGrpcServer(MapReader& reader, Diagnostics& diagnostics, GrpcServerConfig& config,
-                    std::vector<std::string_view>& without_effect);
+// Reads the keys of a server but for `auth`; `config` holds the defaults. Returns the keys that
+// were accepted and change nothing.
+std::vector<std::string_view> ReadHttpServer(MapReader& reader, Diagnostics& diagnostics,
+                                             HttpServerConfig& config);
+std::vector<std::string_view> ReadGrpcServer(MapReader& reader, Diagnostics& diagnostics,
+                                             GrpcServerConfig& config);
 
 }  // namespace narthex::config

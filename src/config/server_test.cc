@@ -31,7 +31,7 @@ Outcome Run(Read read, std::string_view yaml) {
 Outcome Http(std::string_view yaml) {
   return Run(
       [](MapReader& reader, Diagnostics& diagnostics, Outcome& out) {
-        ReadHttpServer(reader, diagnostics, out.http, out.without_effect);
+        out.without_effect = ReadHttpServer(reader, diagnostics, out.http);
       },
       yaml);
 }
@@ -39,7 +39,7 @@ Outcome Http(std::string_view yaml) {
 Outcome Grpc(std::string_view yaml) {
   return Run(
       [](MapReader& reader, Diagnostics& diagnostics, Outcome& out) {
-        ReadGrpcServer(reader, diagnostics, out.grpc, out.without_effect);
+        out.without_effect = ReadGrpcServer(reader, diagnostics, out.grpc);
       },
       yaml);
 }

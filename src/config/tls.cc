@@ -13,17 +13,19 @@ constexpr std::pair<std::string_view, TlsVersion> kVersions[] = {
 };
 constexpr std::string_view kCurves[] = {"X25519", "P256", "P384", "P521"};
 
-void ReadPem(MapReader& reader, std::string_view file_key, std::string_view text_key, Pem& pem) {
-  reader.Read(file_key, pem.file);
-  reader.Read(text_key, pem.text);
+void ReadPem(MapReader& reader, std::string_view file_key, std::string_view text_key, Pem& pem,
+             std::string_view meaning) {
+  reader.Read(file_key, pem.file, meaning);
+  reader.Read(text_key, pem.text, fmt::format("The text of `{}` itself", file_key));
   if (!pem.file.empty() && !pem.text.empty()) {
     reader.Report(text_key, fmt::format("cannot be combined with {}", file_key));
   }
 }
 
-void ReadVersion(MapReader& reader, std::string_view key, TlsVersion& version) {
-  std::string text;
-  if (!reader.Read(key, text) || text.empty()) return;
+// `text`: what stands for no entry.
+void ReadVersion(MapReader& reader, std::string_view key, std::string text, TlsVersion& version,
+                 std::string_view meaning) {
+  if (!reader.Read(key, text, meaning) || text.empty()) return;
   for (const auto& [name, value] : kVersions) {
     if (name != text) continue;
     version = value;
@@ -33,8 +35,8 @@ void ReadVersion(MapReader& reader, std::string_view key, TlsVersion& version) {
 }
 
 void ReadVersions(MapReader& reader, TlsConfig& config) {
-  ReadVersion(reader, "min_version", config.min_version);
-  ReadVersion(reader, "max_version", config.max_version);
+  ReadVersion(reader, "min_version", "1.2", config.min_version, "The oldest: `1.0` to `1.3`");
+  ReadVersion(reader, "max_version", "", config.max_version, "The newest; without it, any");
   if (config.max_version != TlsVersion::kAny && config.max_version < config.min_version) {
     reader.Report("max_version", "must not be lower than min_version");
   }
@@ -42,7 +44,9 @@ void ReadVersions(MapReader& reader, TlsConfig& config) {
 
 void ReadCurves(MapReader& reader, TlsConfig& config) {
   std::vector<std::string> curves;
-  if (!reader.Read("curve_preferences", curves)) return;
+  if (!reader.Read("curve_preferences", curves,
+                   "`X25519`, `P256`, `P384`, `P521`; without it, the library's"))
+    return;
   for (const std::string& curve : curves) {
     std::string name = curve.starts_with("CurveP") ? curve.substr(5) : curve;
     if (std::ranges::find(kCurves, name) == std::end(kCurves)) {
@@ -54,41 +58,53 @@ void ReadCurves(MapReader& reader, TlsConfig& config) {
   }
 }
 
+void CheckIdentity(MapReader& reader, const TlsConfig& config) {
+  if (config.cert.empty() == config.key.empty()) return;
+  reader.Report(config.cert.empty() ? "cert_file" : "key_file",
+                "TLS configuration must include both certificate and key");
+}
+
 // Keys of both ends.
 void ReadCommon(MapReader& reader, TlsConfig& config) {
-  ReadPem(reader, "ca_file", "ca_pem", config.ca);
-  ReadPem(reader, "cert_file", "cert_pem", config.cert);
-  ReadPem(reader, "key_file", "key_pem", config.key);
+  ReadPem(reader, "ca_file", "ca_pem", config.ca,
+          "Clients: whom we trust, in PEM; without it, the system's authorities");
+  ReadPem(reader, "cert_file", "cert_pem", config.cert, "Who we are, in PEM; servers need it");
+  ReadPem(reader, "key_file", "key_pem", config.key, "The key of the certificate");
   ReadVersions(reader, config);
-  reader.Read("cipher_suites", config.cipher_suites);
+  reader.Read("cipher_suites", config.cipher_suites,
+              "By their IANA names; those of TLS 1.3 are always on; without it, the library's");
   ReadCurves(reader, config);
   int64_t interval_ns = 0;
-  reader.ReadGoDuration("reload_interval", interval_ns);
+  reader.ReadGoDuration("reload_interval", interval_ns,
+                        "Files are looked at again after this long, when a connection comes; ones "
+                        "that cannot be used are logged, and those from before stay. `0s`: never");
   if (interval_ns < 0) reader.Report("reload_interval", "must not be negative");
   config.reload_interval = std::chrono::nanoseconds(interval_ns);
-  if (reader.Take("tpm") != nullptr) reader.Report("tpm", "is not supported");
-  if (config.cert.empty() != config.key.empty()) {
-    reader.Report(config.cert.empty() ? "cert_file" : "key_file",
-                  "TLS configuration must include both certificate and key");
-  }
+  reader.Refuse({"tpm"}, "is not supported");
+  CheckIdentity(reader, config);
 }
+
+// Prometheus's blocks have no key for it: files are read again when they have changed.
+constexpr std::chrono::nanoseconds kReloadInterval = std::chrono::seconds(1);
 
 }  // namespace
 
 TlsServerConfig ReadTlsServer(const Node& node, Diagnostics& diagnostics) {
   TlsServerConfig config;
   MapReader reader(node, diagnostics);
+  const KeyGroup group(reader, "TLS of servers");
   ReadCommon(reader, config);
-  reader.Read("client_ca_file", config.client_ca.file);
+  reader.Read("client_ca_file", config.client_ca.file,
+              "Clients have to show a certificate of these authorities");
   bool reload_client_ca = false;
-  reader.Read("client_ca_file_reload", reload_client_ca);
+  reader.Read("client_ca_file_reload", reload_client_ca,
+              "Files are looked at again after a second, where `reload_interval` says nothing");
   // Reading again what has not changed costs little: both are looked at together.
   if (reload_client_ca && config.reload_interval.count() == 0) {
     config.reload_interval = std::chrono::seconds(1);
   }
   // Accepted at this end because both ends share the block upstream.
-  bool ignored = false;
-  reader.Read("include_system_ca_certs_pool", ignored);
+  (void)reader.TakeWithoutEffect({"include_system_ca_certs_pool"});
   reader.Finish();
   if (config.cert.empty() && config.key.empty()) {
     reader.Report("cert_file", "TLS configuration must include both certificate and key");
@@ -102,12 +118,32 @@ TlsServerConfig ReadTlsServer(const Node& node, Diagnostics& diagnostics) {
 TlsClientConfig ReadTlsClient(const Node& node, Diagnostics& diagnostics) {
   TlsClientConfig config;
   MapReader reader(node, diagnostics);
+  const KeyGroup group(reader, "TLS of clients");
   ReadCommon(reader, config);
-  reader.Read("insecure", config.insecure);
-  reader.Read("insecure_skip_verify", config.insecure_skip_verify);
-  reader.Read("include_system_ca_certs_pool", config.include_system_cas);
-  reader.Read("server_name_override", config.server_name);
+  reader.Read("insecure", config.insecure, "No TLS, where the address has no scheme");
+  reader.Read("insecure_skip_verify", config.insecure_skip_verify, "TLS with whoever answers");
+  reader.Read("include_system_ca_certs_pool", config.include_system_cas,
+              "The system's authorities as well");
+  reader.Read("server_name_override", config.server_name,
+              "The name that the certificate has to have, instead of the address's");
   reader.Finish();
+  return config;
+}
+
+TlsClientConfig ReadScrapeTls(const Node& node, Diagnostics& diagnostics) {
+  TlsClientConfig config;
+  MapReader reader(node, diagnostics);
+  ReadPem(reader, "ca_file", "ca", config.ca,
+          "Whom we trust, in PEM; without it, the system's authorities");
+  ReadPem(reader, "cert_file", "cert", config.cert, "Who we are, in PEM, where it is asked for");
+  ReadPem(reader, "key_file", "key", config.key, "The key of the certificate");
+  CheckIdentity(reader, config);
+  ReadVersions(reader, config);
+  reader.Read("server_name", config.server_name,
+              "The name that the certificate has to have, instead of the address's");
+  reader.Read("insecure_skip_verify", config.insecure_skip_verify, "TLS with whoever answers");
+  reader.Finish();
+  config.reload_interval = kReloadInterval;
   return config;
 }
 
@@ -124,9 +160,9 @@ TlsServerConfig ReadWebTls(const Node& node, Diagnostics& diagnostics) {
   };
   TlsServerConfig config;
   MapReader reader(node, diagnostics);
-  ReadPem(reader, "cert_file", "cert", config.cert);
-  ReadPem(reader, "key_file", "key", config.key);
-  ReadPem(reader, "client_ca_file", "client_ca", config.client_ca);
+  ReadPem(reader, "cert_file", "cert", config.cert, {});
+  ReadPem(reader, "key_file", "key", config.key, {});
+  ReadPem(reader, "client_ca_file", "client_ca", config.client_ca, {});
   ReadVersions(reader, config);
   reader.Read("cipher_suites", config.cipher_suites);
   ReadCurves(reader, config);
@@ -156,7 +192,7 @@ TlsServerConfig ReadWebTls(const Node& node, Diagnostics& diagnostics) {
     reader.Report("client_ca_file",
                   "Client CA's have been configured without a Client Auth Policy");
   }
-  config.reload_interval = std::chrono::seconds(1);  // Certificates change without a restart.
+  config.reload_interval = kReloadInterval;
   return config;
 }
 

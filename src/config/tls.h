@@ -10,7 +10,7 @@
 namespace narthex::config {
 
 // The `tls` blocks of configuration files as values; nothing is opened here.
-// Source: OpenTelemetry Collector, configtls; Prometheus, web configuration file.
+// Source: OpenTelemetry Collector, configtls; Prometheus, web configuration file and tls_config.
 
 // A certificate or key: the path of its file, or its text in the configuration itself.
 struct Pem {
@@ -53,6 +53,8 @@ struct TlsClientConfig : TlsConfig {
 // A collector's blocks. What is wrong is reported at its place.
 TlsServerConfig ReadTlsServer(const Node& node, Diagnostics& diagnostics);
 TlsClientConfig ReadTlsClient(const Node& node, Diagnostics& diagnostics);
+// `tls_config` of Prometheus's scrape jobs. Source: Prometheus, configuration, tls_config.
+TlsClientConfig ReadScrapeTls(const Node& node, Diagnostics& diagnostics);
 // `tls_server_config` of Prometheus's web configuration file.
 TlsServerConfig ReadWebTls(const Node& node, Diagnostics& diagnostics);
 

@@ -53,6 +53,23 @@ TEST(TlsConfig, ReadsPrometheusWebConfiguration) {
   EXPECT_EQ(config.client_auth, TlsServerConfig::ClientAuth::kNone);
 }
 
+TEST(TlsConfig, ReadsPrometheusScrapeJobs) {
+  const TlsClientConfig config =
+      Get(&ReadScrapeTls,
+          "{ca: CA, cert_file: c.pem, key: KEY, server_name: shop.example, min_version: TLS12,\n"
+          " max_version: TLS13, insecure_skip_verify: true}");
+  EXPECT_EQ(config.ca.text, "CA");
+  EXPECT_EQ(config.cert.file, "c.pem");
+  EXPECT_EQ(config.key.text, "KEY");
+  EXPECT_EQ(config.server_name, "shop.example");
+  EXPECT_EQ(config.max_version, TlsVersion::k13);
+  EXPECT_TRUE(config.insecure_skip_verify);
+  EXPECT_GT(config.reload_interval.count(), 0);
+  EXPECT_THAT(Findings(&ReadScrapeTls, "{ca: a, ca_file: b}"), HasSubstr("cannot be combined"));
+  EXPECT_THAT(Findings(&ReadScrapeTls, "cert: a"), HasSubstr("both certificate and key"));
+  EXPECT_THAT(Findings(&ReadScrapeTls, "ca_pem: a"), HasSubstr("unknown key \"ca_pem\""));
+}
+
 TEST(TlsConfig, MistakesAreSaidWithTheirPlace) {
   EXPECT_THAT(Findings(&ReadTlsServer, "{}"), HasSubstr("must include both certificate and key"));
   EXPECT_THAT(Findings(&ReadTlsServer, "cert_file: a"),

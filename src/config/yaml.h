@@ -16,7 +16,8 @@ struct Position {
 
 // A YAML value with its place. A plain value: copy, edit and merge it freely.
 struct Node {
-  enum class Kind { kNull, kScalar, kList, kMap };
+  // kSample: of a Schema; has whatever it is asked for.
+  enum class Kind { kNull, kScalar, kList, kMap, kSample };
   struct Member;
 
   Kind kind = Kind::kNull;
@@ -27,9 +28,9 @@ struct Node {
   std::vector<Member> members;  // Of kMap: scalar keys, in order, unique.
 
   bool is_null() const { return kind == Kind::kNull; }
-  bool is_map() const { return kind == Kind::kMap; }
-  bool is_list() const { return kind == Kind::kList; }
-  bool is_scalar() const { return kind == Kind::kScalar; }
+  bool is_map() const { return kind == Kind::kMap || kind == Kind::kSample; }
+  bool is_list() const { return kind == Kind::kList || kind == Kind::kSample; }
+  bool is_scalar() const { return kind == Kind::kScalar || kind == Kind::kSample; }
   // A member by key; nullptr when absent.
   const Node* Find(std::string_view key) const;
   Node* Find(std::string_view key);

@@ -29,8 +29,8 @@ enum class MetricField : pbf_tag_type {
   kHistogram = 7,
 };
 enum class LabelField : pbf_tag_type { kName = 1, kValue = 2 };
-enum class NumberField : pbf_tag_type { kValue = 1, kExemplar = 2 };  // Of three messages.
-enum class SummaryField : pbf_tag_type { kCount = 1, kSum = 2, kQuantile = 3 };
+enum class NumberField : pbf_tag_type { kValue = 1, kExemplar = 2, kCreated = 3 };  // Of three.
+enum class SummaryField : pbf_tag_type { kCount = 1, kSum = 2, kQuantile = 3, kCreated = 4 };
 enum class QuantileField : pbf_tag_type { kQuantile = 1, kValue = 2 };
 enum class BucketField : pbf_tag_type {
   kCumulativeCount = 1,
@@ -53,6 +53,7 @@ enum class HistogramField : pbf_tag_type {
   kPositiveSpan = 12,
   kPositiveDelta = 13,
   kPositiveCount = 14,
+  kCreated = 15,
   kExemplars = 16,
 };
 enum class SpanField : pbf_tag_type { kOffset = 1, kLength = 2 };
@@ -222,6 +223,7 @@ struct ProtobufParser::HistogramMessage {
   model::FloatHistogram floats;  // Only what differs.
   std::vector<Bucket> buckets;
   std::vector<model::Exemplar> exemplars;
+  std::optional<model::Timestamp> created;
 
   bool is_float() const { return floats.count > 0 || floats.zero_count > 0; }
   // Native histograms without observations have a span of no buckets.
@@ -276,6 +278,9 @@ struct ProtobufParser::HistogramMessage {
           break;
         case HistogramField::kPositiveCount:
           ReadDoubles(reader, read.floats.positive);
+          break;
+        case HistogramField::kCreated:
+          read.created = ReadTime(Bytes(reader));
           break;
         case HistogramField::kExemplars:
           if (auto exemplar = ReadExemplar(Bytes(reader))) {
@@ -388,6 +393,7 @@ base::Status ProtobufParser::OpenMetric(std::string_view message) {
   items_.clear();
   next_item_ = 0;
   timestamp_ = std::nullopt;
+  created_ = std::nullopt;
   std::optional<double> number;
   std::optional<model::Exemplar> exemplar;
   std::string_view summary;
@@ -418,6 +424,8 @@ base::Status ProtobufParser::OpenMetric(std::string_view message) {
             number = field.get_double();
           } else if (field.tag() == NumberField::kExemplar) {
             exemplar = ReadExemplar(Bytes(field));
+          } else if (field.tag() == NumberField::kCreated) {
+            created_ = ReadTime(Bytes(field));
           } else {
             field.skip();
           }
@@ -453,6 +461,7 @@ base::Status ProtobufParser::OpenMetric(std::string_view message) {
 }
 
 base::Status ProtobufParser::TakeHistogram(const HistogramMessage& message) {
+  created_ = message.created;
   const bool shows_native = options_.native_histograms && message.is_native();
   if (shows_native) {
     model::IntegerHistogram whole = message.whole;
@@ -527,6 +536,9 @@ void ProtobufParser::TakeSummary(std::string_view message) {
         Put("", value, "quantile", FormatBound(quantile, Format::kOpenMetrics));
         break;
       }
+      case SummaryField::kCreated:
+        created_ = ReadTime(Bytes(reader));
+        break;
       default:
         reader.skip();
     }

@@ -41,6 +41,8 @@ class ProtobufParser {
   std::string_view series() const { return item().text; }
   base::Result<model::Labels> Labels() const;
   std::optional<model::Timestamp> timestamp() const { return timestamp_; }
+  // When what it counts began, where the exposition says so.
+  std::optional<model::Timestamp> created() const { return created_; }
   // Of kSeries.
   double value() const { return item().value; }
   const std::optional<model::Exemplar>& exemplar() const { return item().exemplar; }
@@ -96,7 +98,7 @@ class ProtobufParser {
   unsigned headers_ = 3;  // Metadata entries that have been shown, of three.
 
   std::vector<Label> labels_;
-  std::optional<model::Timestamp> timestamp_;
+  std::optional<model::Timestamp> timestamp_, created_;
   std::vector<Item> items_;
   size_t item_ = 0;
   size_t next_item_ = 0;

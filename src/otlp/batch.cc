@@ -171,7 +171,8 @@ size_t Batch::byte_size() const {
   size_t bytes = BytesOf(resources) + BytesOf(scopes) + BytesOf(metrics) + BytesOf(numbers) +
                  BytesOf(histograms) + BytesOf(exponentials) + BytesOf(summaries) +
                  BytesOf(buffers);
-  for (const auto& buffer : buffers) bytes += buffer->size();
+  // A text that grew holds more than it says. Leases, which are empty, hold nothing.
+  for (const auto& buffer : buffers) bytes += buffer->empty() ? 0 : buffer->capacity();
   return bytes;
 }
 

@@ -12,5 +12,8 @@ namespace narthex::otlp {
 // bytes that are no such message.
 // Source: opentelemetry-proto 1.11, trace_service.proto and logs_service.proto.
 base::Result<size_t> CountItems(std::string_view request);
+// The same in JSON: of `resourceSpans` or `resourceLogs`. Error: kInvalidArgument for text that is
+// no JSON object.
+base::Result<size_t> CountItemsJson(std::string_view request);
 
 }  // namespace narthex::otlp

@@ -32,5 +32,19 @@ TEST(CountItems, CountsSpansAndRecords) {
   EXPECT_FALSE(CountItems("\x0a\x05").has_value());
 }
 
+TEST(CountItemsJson, CountsSpansAndRecords) {
+  EXPECT_EQ(CountItemsJson(R"({"resourceSpans":[{"scopeSpans":[{"spans":[{},{}]},{"spans":[{}]}]},
+                              {"scopeSpans":[{}]}],"other":1})")
+                .value(),
+            3u);
+  EXPECT_EQ(
+      CountItemsJson(R"({"resource_logs":[{"scope_logs":[{"log_records":[{},{}]}]}]})").value(),
+      2u);
+  EXPECT_EQ(CountItemsJson("{}").value(), 0u);
+  for (const char* bad : {"", "[]", "{", "\x0a\x05"}) {
+    EXPECT_FALSE(CountItemsJson(bad).has_value()) << bad;
+  }
+}
+
 }  // namespace
 }  // namespace narthex::otlp

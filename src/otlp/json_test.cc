@@ -126,5 +126,18 @@ TEST(Json, ResourcesThatComeTwiceAreJoined) {
       R"({"resourceMetrics":[{"resource":{"attributes":[{"key":"k"},{"key":"k"}]}}]})");
 }
 
+// The memory limiter counts by it.
+TEST(DecodeMetricsJson, BatchesCountTheMemoryThatTheyHold) {
+  const std::string text(150'000, 'x');
+  const auto batch = DecodeMetricsJson(
+      R"({"resourceMetrics":[{"resource":{"attributes":[{"key":"pad","value":{"stringValue":")" +
+      text + R"("}}]},"scopeMetrics":[{"metrics":[{"name":"a","gauge":{"dataPoints":[{}]}}]}]}]})");
+  ASSERT_TRUE(batch.has_value());
+  size_t held = 0;
+  for (const auto& buffer : batch->buffers) held += buffer->capacity();
+  EXPECT_GE(held, text.size());
+  EXPECT_GE(batch->byte_size(), held);
+}
+
 }  // namespace
 }  // namespace narthex::otlp

@@ -3,11 +3,11 @@
 namespace narthex::pipeline {
 
 const AuthExtension* ReadAuth(config::MapReader& reader, const CreateContext& context) {
-  const config::Node* node = reader.Take("auth");
+  const config::Node* node = reader.Take("auth", "Who may come in, or as whom we go out");
   if (node == nullptr) return nullptr;
   std::string text;
   config::MapReader inner(*node, context.diagnostics);
-  inner.Read("authenticator", text);
+  inner.Read("authenticator", text, "The id of an extension: `basicauth` or `bearertokenauth`");
   inner.Finish();
   const auto id = ComponentId::Parse(text);
   Extension* extension = id.has_value() ? context.FindExtension(*id) : nullptr;

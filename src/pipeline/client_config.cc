@@ -1,5 +1,7 @@
 #include "pipeline/client_config.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 
 namespace narthex::pipeline {
@@ -18,14 +20,15 @@ void AddHeader(config::MapReader& reader, std::string_view name, const config::N
 
 // A map, or the newer list of `name` and `value`.
 void ReadHeaders(config::MapReader& reader, const CreateContext& context, ClientConfig& config) {
-  const config::Node* headers = reader.Take("headers");
+  const config::Node* headers =
+      reader.Take("headers", "On every request: a map, or a list of `name` and `value`", "map");
   if (headers == nullptr) return;
   if (headers->is_list()) {
     for (const config::Node& item : headers->items) {
       std::string name;
       config::MapReader item_reader(item, context.diagnostics);
-      item_reader.Read("name", name);
-      const config::Node* value = item_reader.Take("value");
+      item_reader.Read("name", name, "A header's name");
+      const config::Node* value = item_reader.Take("value", "Its value", "text");
       item_reader.Finish();
       AddHeader(reader, name, value != nullptr ? *value : config::Node(), config);
     }
@@ -37,8 +40,10 @@ void ReadHeaders(config::MapReader& reader, const CreateContext& context, Client
 
 void ReadCompression(config::MapReader& reader, const std::vector<std::string_view>& compressions,
                      ClientConfig& config) {
-  std::string compression;
-  if (!reader.Read("compression", compression)) return;
+  std::string compression = config.compression;
+  if (!reader.Read("compression", compression,
+                   fmt::format("`{}` or `none`", fmt::join(compressions, "`, `"))))
+    return;
   if (compression.empty() || compression == "none") {
     config.compression.clear();
   } else if (std::ranges::find(compressions, compression) != compressions.end()) {
@@ -52,26 +57,19 @@ void ReadCompression(config::MapReader& reader, const std::vector<std::string_vi
 
 void ReadClientConfig(config::MapReader& reader, const CreateContext& context,
                       const std::vector<std::string_view>& compressions, ClientConfig& config) {
-  reader.Read("endpoint", config.endpoint);
+  reader.Read("endpoint", config.endpoint, "Required");
   ReadHeaders(reader, context, config);
   ReadCompression(reader, compressions, config);
-  if (const config::Node* node = reader.Take("tls")) {
+  if (const config::Node* node = reader.Take("tls", "How the server is spoken to")) {
     config.tls = config::ReadTlsClient(*node, context.diagnostics);
   }
   config.auth = ReadAuth(reader, context);
-  if (reader.Take("proxy_url") != nullptr) {
-    reader.Report("proxy_url", "is not supported by this exporter");
-  }
-  for (const char* key :
-       {"compression_params", "max_idle_conns", "max_idle_conns_per_host", "max_conns_per_host",
-        "idle_conn_timeout", "disable_keep_alives", "force_attempt_http2",
-        "http2_read_idle_timeout", "http2_ping_timeout", "cookies", "middlewares",
-        "read_buffer_size", "write_buffer_size", "keepalive", "balancer_name", "wait_for_ready",
-        "authority", "user_agent"}) {
-    if (reader.Take(key) == nullptr) continue;
-    context.host.logger.Warn("exporter", "configuration key has no effect",
-                             {{"exporter", context.id.ToString()}, {"key", key}});
-  }
+  reader.Refuse({"proxy_url"}, "is not supported by this exporter");
+  context.WarnWithoutEffect(reader.TakeWithoutEffect(
+      {"compression_params", "max_idle_conns", "max_idle_conns_per_host", "max_conns_per_host",
+       "idle_conn_timeout", "disable_keep_alives", "force_attempt_http2", "http2_read_idle_timeout",
+       "http2_ping_timeout", "cookies", "middlewares", "read_buffer_size", "write_buffer_size",
+       "keepalive", "balancer_name", "wait_for_ready", "authority", "user_agent"}));
 }
 
 }  // namespace narthex::pipeline

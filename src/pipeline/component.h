@@ -48,6 +48,17 @@ class Exporter : public Component, public Consumer {
   // Where requests of other signals than metrics go; null for an exporter that takes none.
   virtual Passage* passage() { return nullptr; }
 };
+// Ends pipelines as their exporter and begins others as their receiver.
+class Connector : public Component {
+ public:
+  // Where metrics go in; null for a connector that takes none.
+  virtual Consumer* consumer() { return nullptr; }
+  // The same for requests of another signal.
+  virtual Passage* passage(Signal signal) {
+    (void)signal;
+    return nullptr;
+  }
+};
 class Extension : public Component {
  public:
   // How the service that it belongs to is put together. Called once, before Start.

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/env.h"
 #include "base/log.h"
@@ -41,6 +42,13 @@ struct CreateContext {
     const auto found = extensions->find(wanted);
     return found != extensions->end() ? found->second : nullptr;
   }
+  // Says of each key that it changes nothing.
+  void WarnWithoutEffect(const std::vector<std::string_view>& keys) const {
+    for (const std::string_view key : keys) {
+      host.logger.Warn("collector", "configuration key has no effect",
+                       {{"component", id.ToString()}, {"key", key}});
+    }
+  }
 };
 
 // One row per component type; the composition root holds the lists. `create` never returns null.
@@ -60,6 +68,23 @@ struct ExporterFactory {
   std::string_view alias;
   std::unique_ptr<Exporter> (*create)(const CreateContext& context);
 };
+// The pipelines that name a connector as their receiver. What it points to outlives the connector.
+struct ConnectorOutputs {
+  struct Pipeline {
+    std::string id;
+    Consumer* metrics = nullptr;  // Of a pipeline of metrics.
+    Passage* passage = nullptr;   // Of any other.
+  };
+  std::vector<Pipeline> pipelines;
+  Consumer* metrics = nullptr;          // All of those of metrics; null without any.
+  std::map<Signal, Passage*> passages;  // All of those of another signal.
+};
+struct ConnectorFactory {
+  std::string_view type;
+  std::string_view alias;
+  std::unique_ptr<Connector> (*create)(const CreateContext& context,
+                                       const ConnectorOutputs& outputs);
+};
 struct ExtensionFactory {
   std::string_view type;
   std::string_view alias;
@@ -71,6 +96,7 @@ struct Factories {
   std::span<const ProcessorFactory> processors;
   std::span<const ExporterFactory> exporters;
   std::span<const ExtensionFactory> extensions;
+  std::span<const ConnectorFactory> connectors;
 };
 
 }  // namespace narthex::pipeline

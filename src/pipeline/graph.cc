@@ -4,6 +4,7 @@
 #include <ranges>
 #include <set>
 
+#include "pipeline/graph_config.h"
 #include "sdk/meter_provider.h"
 
 namespace narthex::pipeline {
@@ -41,45 +42,21 @@ class Nowhere final : public Consumer {
   }
 };
 
-// A component of the configuration file.
-struct Declared {
-  const Node* key;
-  const Node* body;
-};
-using DeclaredMap = std::map<ComponentId, Declared>;
-
-template <class Factory>
-const Factory* FindFactory(std::span<const Factory> factories, std::string_view type) {
-  for (const Factory& factory : factories) {
-    if (factory.type == type || (!factory.alias.empty() && factory.alias == type)) return &factory;
-  }
-  return nullptr;
-}
-
-template <class Factory>
-std::string KnownTypes(std::span<const Factory> factories) {
-  std::string out;
-  for (const Factory& factory : factories) {
-    if (!out.empty()) out += ' ';
-    out += factory.type;
-  }
-  return out;
-}
-
 }  // namespace
 
 // Builds one Graph.
 class GraphBuilder {
  public:
   GraphBuilder(const Node& root, const Factories& factories, Host& host, Diagnostics& diagnostics)
-      : root_(root), factories_(factories), host_(host), diagnostics_(diagnostics) {}
+      : factories_(factories),
+        host_(host),
+        diagnostics_(diagnostics),
+        config_(ReadGraphConfig(root, factories, diagnostics)) {}
 
   std::unique_ptr<Graph> Build() {
-    // Goes on after a mistake, to find the others in the same run.
-    ReadTopLevel();
     MakeExtensions();
     MakeExporters();
-    for (Pipeline& pipeline : pipelines_) MakeProcessors(pipeline);
+    for (const GraphConfig::Pipeline& pipeline : config_.pipelines) Make(pipeline);
     MakeReceivers();
     CheckUnused();
     if (!diagnostics_.ok()) return nullptr;
@@ -88,132 +65,17 @@ class GraphBuilder {
   }
 
  private:
-  struct Use {
-    ComponentId id;
-    const Node* at;
-  };
+  using Use = GraphConfig::Use;
+  using Declared = GraphConfig::Declared;
+  using PipelineConfig = GraphConfig::Pipeline;
+  // The way into a pipeline, as far as it has been made.
   struct Pipeline {
-    std::string id;
-    Signal signal = Signal::kMetrics;
-    std::vector<Use> receivers, processors, exporters;
+    bool is_open = false;        // It is being made, so that a way back to it is a cycle.
     Consumer* entry = nullptr;   // Of metrics.
     Passage* passage = nullptr;  // Of other signals.
   };
 
   void Report(const Node& at, std::string_view message) { diagnostics_.Add(at.at, message); }
-
-  void ReadTopLevel() {
-    MapReader reader(root_, diagnostics_);
-    receivers_ = ReadDeclared(reader, "receivers", factories_.receivers);
-    processors_ = ReadDeclared(reader, "processors", factories_.processors);
-    exporters_ = ReadDeclared(reader, "exporters", factories_.exporters);
-    extensions_ = ReadDeclared(reader, "extensions", factories_.extensions);
-    ReadDeclared(reader, "connectors", std::span<const ReceiverFactory>());
-    const Node* service = reader.Take("service");
-    reader.Finish();
-    if (receivers_.empty()) Report(root_, "no receiver configuration specified in config");
-    if (exporters_.empty()) Report(root_, "no exporter configuration specified in config");
-    if (service == nullptr) {
-      Report(root_, "service must have at least one pipeline");
-      return;
-    }
-    ReadService(*service);
-  }
-
-  template <class Factory>
-  DeclaredMap ReadDeclared(MapReader& reader, std::string_view section,
-                           std::span<const Factory> factories) {
-    DeclaredMap declared;
-    const Node* node = reader.Take(section);
-    if (node == nullptr) return declared;
-    if (!node->is_map()) {
-      Report(*node, fmt::format("{} must be a map", section));
-      return declared;
-    }
-    for (const auto& [key, body] : node->members) {
-      const auto id = ComponentId::Parse(key.scalar);
-      if (!id.has_value()) {
-        Report(key, id.error().message);
-        continue;
-      }
-      declared.emplace(*id, Declared{&key, &body});
-      if (FindFactory(factories, id->type) == nullptr) {
-        Report(key, fmt::format("{}: unknown type: \"{}\" for id: \"{}\" (valid values: [{}])",
-                                section, id->type, key.scalar, KnownTypes(factories)));
-      }
-    }
-    return declared;
-  }
-
-  void ReadService(const Node& service) {
-    MapReader reader(service, diagnostics_);
-    reader.Take("telemetry");
-    service_extensions_ =
-        ReadUses(reader.Take("extensions"), "service::extensions", "extension", extensions_);
-    const Node* pipelines = reader.Take("pipelines");
-    reader.Finish();
-    if (pipelines == nullptr || !pipelines->is_map() || pipelines->members.empty()) {
-      Report(service, "service must have at least one pipeline");
-      return;
-    }
-    for (const auto& [key, body] : pipelines->members) ReadPipeline(key, body);
-  }
-
-  void ReadPipeline(const Node& key, const Node& body) {
-    const std::string_view id = key.scalar;
-    const std::string_view signal = id.substr(0, id.find('/'));
-    const std::string where = fmt::format("service::pipelines::{}", id);
-    if (signal == "profiles") {
-      Report(key, where + ": only pipelines of metrics, traces and logs are supported");
-      return;
-    }
-    Pipeline pipeline{.id = std::string(id)};
-    if (signal == "traces") {
-      pipeline.signal = Signal::kTraces;
-    } else if (signal == "logs") {
-      pipeline.signal = Signal::kLogs;
-    } else if (signal != "metrics") {
-      Report(key, fmt::format("{}: unknown signal \"{}\"", where, signal));
-      return;
-    }
-    MapReader reader(body, diagnostics_);
-    pipeline.receivers = ReadUses(reader.Take("receivers"), where, "receiver", receivers_);
-    pipeline.processors = ReadUses(reader.Take("processors"), where, "processor", processors_);
-    pipeline.exporters = ReadUses(reader.Take("exporters"), where, "exporter", exporters_);
-    reader.Finish();
-    for (const std::string_view what : {"receiver", "exporter"}) {
-      const Node* list = body.Find(std::string(what) + "s");
-      if (list != nullptr && !list->items.empty()) continue;
-      Report(key, fmt::format("{}: must have at least one {}", where, what));
-    }
-    pipelines_.push_back(std::move(pipeline));
-  }
-
-  std::vector<Use> ReadUses(const Node* list, const std::string& where, std::string_view what,
-                            const DeclaredMap& declared) {
-    std::vector<Use> uses;
-    if (list == nullptr) return uses;
-    if (!list->is_list()) {
-      Report(*list, fmt::format("{}: {}s must be a list", where, what));
-      return uses;
-    }
-    std::set<ComponentId> seen;
-    for (const Node& item : list->items) {
-      const auto id = ComponentId::Parse(item.scalar);
-      if (!id.has_value()) {
-        Report(item, fmt::format("{}: {}", where, id.error().message));
-      } else if (!declared.contains(*id)) {
-        Report(item, fmt::format("{}: references {} \"{}\" which is not configured", where, what,
-                                 item.scalar));
-      } else if (!seen.insert(*id).second) {
-        Report(item,
-               fmt::format("{}: references {} \"{}\" multiple times", where, what, item.scalar));
-      } else {
-        uses.push_back({*id, &item});
-      }
-    }
-    return uses;
-  }
 
   CreateContext ContextOf(const ComponentId& id, const Declared& declared) {
     made_.insert(declared.body);
@@ -233,8 +95,8 @@ class GraphBuilder {
   }
 
   void MakeExtensions() {
-    for (const Use& use : service_extensions_) {
-      const Declared& declared = extensions_.at(use.id);
+    for (const Use& use : config_.service_extensions) {
+      const Declared& declared = config_.extensions.at(use.id);
       const auto* factory = FindFactory(factories_.extensions, use.id.type);
       if (factory == nullptr) continue;
       made_extensions_[use.id] =
@@ -243,64 +105,131 @@ class GraphBuilder {
   }
 
   void MakeExporters() {
-    for (const Pipeline& pipeline : pipelines_) {
+    for (const PipelineConfig& pipeline : config_.pipelines) {
       for (const Use& use : pipeline.exporters) {
-        if (made_exporters_.contains(use.id)) continue;
+        if (made_exporters_.contains(use.id) || config_.connectors.contains(use.id)) continue;
         const auto* factory = FindFactory(factories_.exporters, use.id.type);
         if (factory == nullptr) continue;
-        made_exporters_[use.id] =
-            Keep(factory->create(ContextOf(use.id, exporters_.at(use.id))), "exporter", use.id);
+        made_exporters_[use.id] = Keep(
+            factory->create(ContextOf(use.id, config_.exporters.at(use.id))), "exporter", use.id);
       }
     }
+  }
+
+  // The pipeline, and first what its connectors lead to.
+  Pipeline& Make(const PipelineConfig& config) {
+    const auto [place, is_new] = pipelines_.try_emplace(config.id);
+    Pipeline& pipeline = place->second;
+    if (pipeline.is_open) {
+      Report(*config.key,
+             fmt::format("cycle detected: connectors lead from pipeline \"{}\" back to "
+                         "itself",
+                         config.id));
+    }
+    if (!is_new) return pipeline;
+    pipeline.is_open = true;
+    if (config.signal == Signal::kMetrics) {
+      MakeProcessors(config, pipeline);
+    } else {
+      MakePassage(config, pipeline);
+    }
+    pipeline.is_open = false;
+    return pipeline;
+  }
+
+  // nullptr where it cannot be made.
+  Connector* MakeConnector(const ComponentId& id) {
+    if (const auto made = made_connectors_.find(id); made != made_connectors_.end()) {
+      return made->second;
+    }
+    ConnectorOutputs outputs;
+    std::vector<Consumer*> metrics;
+    std::map<Signal, std::vector<Passage*>> passages;
+    for (const PipelineConfig& config : config_.pipelines) {
+      if (std::ranges::find(config.receivers, id, &Use::id) == config.receivers.end()) continue;
+      const Pipeline& pipeline = Make(config);
+      outputs.pipelines.push_back({config.id, pipeline.entry, pipeline.passage});
+      if (pipeline.entry != nullptr) metrics.push_back(pipeline.entry);
+      if (pipeline.passage != nullptr) passages[config.signal].push_back(pipeline.passage);
+    }
+    const auto* factory = FindFactory(factories_.connectors, id.type);
+    if (factory == nullptr || !diagnostics_.ok()) return nullptr;
+    if (!metrics.empty()) outputs.metrics = Join(std::move(metrics));
+    for (auto& [signal, all] : passages) outputs.passages[signal] = JoinPassages(std::move(all));
+    Connector* connector =
+        Keep(factory->create(ContextOf(id, config_.connectors.at(id)), outputs), "connector", id);
+    made_connectors_[id] = connector;
+    return connector;
   }
 
   // Traces and logs go from OTLP to OTLP as they came; what would have to look into them cannot.
-  void MakePassage(Pipeline& pipeline) {
-    const std::string where = fmt::format("service::pipelines::{}", pipeline.id);
-    for (const Use& use : pipeline.processors) {
+  void MakePassage(const PipelineConfig& config, Pipeline& pipeline) {
+    const std::string where = fmt::format("service::pipelines::{}", config.id);
+    for (const Use& use : config.processors) {
       if (use.id.type != "batch" && use.id.type != "memory_limiter") {
         Report(*use.at, fmt::format("{}: processor \"{}\" works on metrics only; {} are passed on "
                                     "as they come, from otlp receivers to otlp exporters",
-                                    where, use.id.ToString(), NameOf(pipeline.signal)));
+                                    where, use.id.ToString(), NameOf(config.signal)));
         continue;
       }
       host_.logger.Info("pipeline", "requests of this pipeline are passed on one by one",
-                        {{"pipeline", pipeline.id}, {"without_effect", use.id.ToString()}});
+                        {{"pipeline", config.id}, {"without_effect", use.id.ToString()}});
     }
-    std::vector<Passage*> exporters;
-    for (const Use& use : pipeline.exporters) {
-      const auto made = made_exporters_.find(use.id);
-      if (made == made_exporters_.end()) continue;
-      Passage* passage = made->second->passage();
-      if (passage == nullptr) {
-        Report(*use.at, fmt::format("{}: exporter \"{}\" takes metrics only; {} are passed on to "
-                                    "otlp exporters",
-                                    where, use.id.ToString(), NameOf(pipeline.signal)));
+    std::vector<Passage*> ends;
+    for (const Use& use : config.exporters) {
+      const bool is_connector = config_.connectors.contains(use.id);
+      Passage* passage = nullptr;
+      if (is_connector) {
+        Connector* connector = MakeConnector(use.id);
+        if (connector == nullptr) continue;
+        passage = connector->passage(config.signal);
+      } else {
+        const auto made = made_exporters_.find(use.id);
+        if (made == made_exporters_.end()) continue;
+        passage = made->second->passage();
+      }
+      if (passage != nullptr) {
+        ends.push_back(passage);
         continue;
       }
-      exporters.push_back(passage);
+      Report(*use.at,
+             is_connector
+                 ? fmt::format("{}: connector \"{}\" takes no {} to where it leads", where,
+                               use.id.ToString(), NameOf(config.signal))
+                 : fmt::format("{}: exporter \"{}\" takes metrics only; {} are passed on to otlp "
+                               "exporters",
+                               where, use.id.ToString(), NameOf(config.signal)));
     }
-    if (!exporters.empty()) pipeline.passage = JoinPassages(std::move(exporters));
+    if (!ends.empty()) pipeline.passage = JoinPassages(std::move(ends));
   }
 
-  void MakeProcessors(Pipeline& pipeline) {
-    if (pipeline.signal != Signal::kMetrics) return MakePassage(pipeline);
-    std::vector<Consumer*> exporters;
-    for (const Use& use : pipeline.exporters) {
-      if (const auto made = made_exporters_.find(use.id); made != made_exporters_.end()) {
-        exporters.push_back(made->second);
+  void MakeProcessors(const PipelineConfig& config, Pipeline& pipeline) {
+    std::vector<Consumer*> ends;
+    for (const Use& use : config.exporters) {
+      if (!config_.connectors.contains(use.id)) {
+        const auto made = made_exporters_.find(use.id);
+        if (made != made_exporters_.end()) ends.push_back(made->second);
+        continue;
+      }
+      Connector* connector = MakeConnector(use.id);
+      if (connector == nullptr) continue;
+      if (Consumer* consumer = connector->consumer()) {
+        ends.push_back(consumer);
+      } else {
+        Report(*use.at, fmt::format("service::pipelines::{}: connector \"{}\" takes no metrics to "
+                                    "where it leads",
+                                    config.id, use.id.ToString()));
       }
     }
-    if (exporters.empty()) return;
-    pipeline.entry = Join(std::move(exporters));
-    for (const Use& use : pipeline.processors | std::views::reverse) {
+    if (ends.empty()) return;
+    Consumer* entry = Join(std::move(ends));
+    for (const Use& use : config.processors | std::views::reverse) {
       const auto* factory = FindFactory(factories_.processors, use.id.type);
       if (factory == nullptr) continue;
-      Processor* processor =
-          Keep(factory->create(ContextOf(use.id, processors_.at(use.id)), *pipeline.entry),
-               "processor", use.id);
-      pipeline.entry = processor;
+      entry = Keep(factory->create(ContextOf(use.id, config_.processors.at(use.id)), *entry),
+                   "processor", use.id);
     }
+    pipeline.entry = entry;
   }
 
   void MakeReceivers() {
@@ -310,13 +239,15 @@ class GraphBuilder {
       std::map<Signal, const Node*> at;
     };
     std::map<ComponentId, Ways> ways_of;
-    for (const Pipeline& pipeline : pipelines_) {
-      for (const Use& use : pipeline.receivers) {
+    for (const PipelineConfig& config : config_.pipelines) {
+      const Pipeline& pipeline = pipelines_.at(config.id);
+      for (const Use& use : config.receivers) {
+        if (config_.connectors.contains(use.id)) continue;
         Ways& ways = ways_of[use.id];
         if (pipeline.entry != nullptr) ways.metrics.push_back(pipeline.entry);
         if (pipeline.passage == nullptr) continue;
-        ways.passages[pipeline.signal].push_back(pipeline.passage);
-        ways.at[pipeline.signal] = use.at;
+        ways.passages[config.signal].push_back(pipeline.passage);
+        ways.at[config.signal] = use.at;
       }
     }
     for (auto& [id, ways] : ways_of) {
@@ -325,9 +256,9 @@ class GraphBuilder {
       if (ways.metrics.empty()) {
         ways.metrics.push_back(graph_->consumers_.emplace_back(std::make_unique<Nowhere>()).get());
       }
-      Receiver* receiver =
-          Keep(factory->create(ContextOf(id, receivers_.at(id)), *Join(std::move(ways.metrics))),
-               "receiver", id);
+      Receiver* receiver = Keep(
+          factory->create(ContextOf(id, config_.receivers.at(id)), *Join(std::move(ways.metrics))),
+          "receiver", id);
       for (auto& [signal, passages] : ways.passages) {
         if (receiver->Connect(signal, *JoinPassages(std::move(passages)))) continue;
         Report(
@@ -345,7 +276,8 @@ class GraphBuilder {
     Instruments instruments(*meter);
     Host host{host_.env, host_.logger, *meter, instruments};
     FanOut nowhere({});
-    const auto check = [&](const DeclaredMap& declared, const auto& factories, auto... next) {
+    const auto check = [&](const GraphConfig::DeclaredMap& declared, const auto& factories,
+                           auto... next) {
       for (const auto& [id, body] : declared) {
         const auto* factory = FindFactory(factories, id.type);
         if (factory == nullptr || made_.contains(body.body)) continue;
@@ -357,10 +289,12 @@ class GraphBuilder {
         factory->create(context, *next...);
       }
     };
-    check(receivers_, factories_.receivers, &nowhere);
-    check(processors_, factories_.processors, &nowhere);
-    check(exporters_, factories_.exporters);
-    check(extensions_, factories_.extensions);
+    const ConnectorOutputs no_outputs;
+    check(config_.receivers, factories_.receivers, &nowhere);
+    check(config_.processors, factories_.processors, &nowhere);
+    check(config_.exporters, factories_.exporters);
+    check(config_.connectors, factories_.connectors, &no_outputs);
+    check(config_.extensions, factories_.extensions);
   }
 
   Consumer* Join(std::vector<Consumer*> consumers) {
@@ -381,23 +315,22 @@ class GraphBuilder {
       return out;
     };
     Outline outline;
-    for (const Pipeline& pipeline : pipelines_) {
+    for (const PipelineConfig& pipeline : config_.pipelines) {
       outline.pipelines.push_back({pipeline.id, ids(pipeline.receivers), ids(pipeline.processors),
                                    ids(pipeline.exporters)});
     }
-    outline.extensions = ids(service_extensions_);
+    outline.extensions = ids(config_.service_extensions);
     return outline;
   }
 
-  const Node& root_;
   const Factories& factories_;
   Host& host_;
   Diagnostics& diagnostics_;
-  DeclaredMap receivers_, processors_, exporters_, extensions_;
-  std::vector<Use> service_extensions_;
-  std::vector<Pipeline> pipelines_;
+  const GraphConfig config_;
+  std::map<std::string, Pipeline> pipelines_;  // By id.
   std::map<ComponentId, Extension*> made_extensions_;
   std::map<ComponentId, Exporter*> made_exporters_;
+  std::map<ComponentId, Connector*> made_connectors_;
   std::set<const Node*> made_;  // Bodies of the components that were made.
   std::unique_ptr<Graph> graph_{new Graph()};
 };

@@ -111,6 +111,32 @@ constexpr ExtensionFactory kExtensions[] = {
        return std::make_unique<FakeExtension>(context.id.ToString());
      }}};
 
+// Passes metrics on to all pipelines behind it, and takes traces where they lead on.
+class FakeConnector : public Recorder<Connector>, private Consumer {
+ public:
+  FakeConnector(const std::string& name, const ConnectorOutputs& outputs)
+      : Recorder(name), outputs_(outputs) {}
+  Consumer* consumer() override { return outputs_.metrics == nullptr ? nullptr : this; }
+  Passage* passage(Signal signal) override {
+    const auto found = outputs_.passages.find(signal);
+    return found == outputs_.passages.end() ? nullptr : found->second;
+  }
+
+ private:
+  base::Status Consume(otlp::Batch batch) override {
+    events.push_back(fmt::format("{} got {}", name_, batch.point_count()));
+    return outputs_.metrics->Consume(std::move(batch));
+  }
+  const ConnectorOutputs outputs_;
+};
+constexpr ConnectorFactory kConnectors[] = {
+    {"join", "",
+     [](const CreateContext& context,
+        const ConnectorOutputs& outputs) -> std::unique_ptr<Connector> {
+       config::MapReader(context.config, context.diagnostics).Finish();
+       return std::make_unique<FakeConnector>(context.id.ToString(), outputs);
+     }}};
+
 class GraphTest : public testing::Test {
  protected:
   void SetUp() override {
@@ -121,7 +147,7 @@ class GraphTest : public testing::Test {
   std::unique_ptr<Graph> Build(std::string_view yaml) {
     const config::Node root = *config::ParseYaml(yaml, "c.yaml");
     config::Diagnostics diagnostics("c.yaml");
-    auto graph = Graph::Build(root, {kReceivers, kProcessors, kExporters, kExtensions},
+    auto graph = Graph::Build(root, {kReceivers, kProcessors, kExporters, kExtensions, kConnectors},
                               host_.host(), diagnostics);
     errors_ = diagnostics.ok() ? "" : diagnostics.ToStatus().error().message;
     EXPECT_EQ(graph == nullptr, !diagnostics.ok());
@@ -289,6 +315,70 @@ TEST_F(GraphTest, AReceiverWithoutAPipelineOfMetricsRefusesThem) {
       "exporters: [pass]}}}");
   ASSERT_NE(graph, nullptr) << errors_;
   EXPECT_EQ(entries.at("in")->Consume(GaugeBatch(1)).error().code, base::Code::kUnimplemented);
+}
+
+constexpr std::string_view kConnected = R"(
+receivers:
+  in:
+processors:
+  p/a:
+  p/b:
+exporters:
+  out:
+  pass:
+connectors:
+  join:
+service:
+  pipelines:
+    metrics/a:
+      receivers: [in]
+      processors: [p/a]
+      exporters: [join]
+    metrics/b:
+      receivers: [join]
+      processors: [p/b]
+      exporters: [out]
+    traces/a:
+      receivers: [in]
+      exporters: [join]
+    traces/b:
+      receivers: [join]
+      exporters: [pass]
+)";
+
+TEST_F(GraphTest, ConnectorsLeadFromPipelineToPipeline) {
+  auto graph = Build(kConnected);
+  ASSERT_NE(graph, nullptr) << errors_;
+  ASSERT_TRUE(graph->Start().has_value());
+  EXPECT_THAT(events, ElementsAre("start out", "start pass", "start p/b", "start join", "start p/a",
+                                  "start in"));
+  events.clear();
+  ASSERT_TRUE(entries.at("in")->Consume(GaugeBatch(2)).has_value());
+  EXPECT_THAT(events, ElementsAre("through p/a", "join got 2", "through p/b", "out got 2"));
+  events.clear();
+  passages.at("in")->Pass({.signal = Signal::kTraces, .bytes = "bytes", .items = 1}, [](auto) {});
+  EXPECT_THAT(events, ElementsAre("pass passed bytes"));
+}
+
+TEST_F(GraphTest, ConnectorsThatLeadNowhereOrBackAreNamed) {
+  const std::string parts =
+      "receivers: {in: }\nexporters: {out: , pass: }\nconnectors: {join: , join/2: }\n"
+      "service:\n  pipelines:\n";
+  EXPECT_THAT(ErrorsOf(parts + "    metrics: {receivers: [in], exporters: [join]}\n"),
+              HasSubstr("c.yaml:3:14: connectors::join: used as exporter in a pipeline, and as "
+                        "receiver in none"));
+  EXPECT_THAT(ErrorsOf(parts + "    metrics: {receivers: [join], exporters: [out]}\n"),
+              HasSubstr("used as receiver in a pipeline, and as exporter in none"));
+  EXPECT_THAT(ErrorsOf(parts + "    metrics/a: {receivers: [in, join/2], exporters: [join]}\n"
+                               "    metrics/b: {receivers: [join], exporters: [join/2]}\n"),
+              HasSubstr("c.yaml:6:5: cycle detected: connectors lead from pipeline \"metrics/a\""));
+  EXPECT_THAT(ErrorsOf(parts + "    metrics: {receivers: [in], exporters: [join]}\n"
+                               "    traces: {receivers: [join], exporters: [pass]}\n"),
+              HasSubstr("connector \"join\" takes no metrics to where it leads"));
+  EXPECT_THAT(ErrorsOf("receivers: {in: , join: }\nexporters: {out: }\nconnectors: {join: }\n"
+                       "service: {pipelines: {metrics: {receivers: [in], exporters: [out]}}}"),
+              HasSubstr("connectors::join: ambiguous ID: Found both \"join\" receiver and"));
+  EXPECT_THAT(ErrorsOf(parts + "    metrics: {receivers: [in], exporters: [out]}\n"), "");
 }
 
 TEST(ComponentId, ParsesTypeAndName) {

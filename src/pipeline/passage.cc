@@ -1,5 +1,7 @@
 #include "pipeline/passage.h"
 
+#include <algorithm>
+
 #include "base/mutex.h"
 
 namespace narthex::pipeline {
@@ -52,6 +54,10 @@ std::string_view ItemsOf(Signal signal) {
       return "log_records";
   }
   return "";
+}
+
+bool PassageFanOut::TakesJson() const {
+  return std::ranges::all_of(next_, [](const Passage* next) { return next->TakesJson(); });
 }
 
 void PassageFanOut::Pass(PassedRequest request, Done done) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "otlp/response.h"
 
 namespace narthex::pipeline {
 
@@ -21,9 +22,10 @@ std::string_view NameOf(Signal signal);
 // "metric_points", "spans", "log_records", as the names of counters end.
 std::string_view ItemsOf(Signal signal);
 
-// An Export…ServiceRequest in protobuf. A value.
+// An Export…ServiceRequest. A value.
 struct PassedRequest {
   Signal signal = Signal::kTraces;
+  otlp::Encoding encoding = otlp::Encoding::kProtobuf;
   std::string bytes;
   size_t items = 0;  // Spans or log records.
 };
@@ -31,7 +33,7 @@ struct PassedRequest {
 struct PassedAnswer {
   base::Status status;  // Errors as Consumer::Consume's.
   std::chrono::nanoseconds retry_after{0};
-  std::string response;  // Of a success: the server's Export…ServiceResponse.
+  std::string response;  // Of a success: the server's Export…ServiceResponse, encoded likewise.
 };
 
 // Where such requests go on. Thread-safe.
@@ -39,7 +41,9 @@ class Passage {
  public:
   using Done = std::move_only_function<void(PassedAnswer)>;
   virtual ~Passage() = default;
-  // Calls `done` once, from any thread, perhaps before it returns.
+  // Nothing is translated: who sends on over gRPC has no use for JSON.
+  virtual bool TakesJson() const { return false; }
+  // Calls `done` once, from any thread, perhaps before it returns. REQUIRES: TakesJson() for JSON.
   virtual void Pass(PassedRequest request, Done done) = 0;
 };
 
@@ -47,6 +51,7 @@ class Passage {
 class PassageFanOut final : public Passage {
  public:
   explicit PassageFanOut(std::vector<Passage*> next) : next_(std::move(next)) {}
+  bool TakesJson() const override;
   void Pass(PassedRequest request, Done done) override;
 
  private:

@@ -18,35 +18,30 @@ constexpr std::array<std::pair<std::string_view, Protocol>, 5> kProtocols = {{
     {"PrometheusText0.0.4", Protocol::kText004},
 }};
 
-// Upstream's keys whose absence changes nothing that this version does, with the value that is the
-// default. Anything else that it does not do is an error.
-constexpr std::array<std::string_view, 9> kPassedOver = {"convert_classic_histograms_to_nhcb",
-                                                         "extra_scrape_metrics",
-                                                         "metric_name_validation_scheme",
-                                                         "metric_name_escaping_scheme",
-                                                         "scrape_failure_log_file",
-                                                         "keep_dropped_targets",
-                                                         "query_log_file",
-                                                         "enable_http2",
-                                                         "rule_query_offset"};
-
+// Takes upstream's keys that change nothing here.
 void PassOver(MapReader& reader, std::vector<std::string>& warnings) {
-  for (const std::string_view key : kPassedOver) {
-    if (reader.Take(key) == nullptr) continue;
+  const std::vector<std::string_view> keys = reader.TakeWithoutEffect(
+      {"convert_classic_histograms_to_nhcb", "extra_scrape_metrics",
+       "metric_name_validation_scheme", "metric_name_escaping_scheme", "scrape_failure_log_file",
+       "keep_dropped_targets", "query_log_file", "enable_http2", "rule_query_offset"});
+  for (const std::string_view key : keys) {
     warnings.push_back(
         fmt::format("line {}: {} has no effect in this version", reader.At(key).line, key));
   }
 }
 
 void ReadLimits(MapReader& reader, Limits& limits) {
-  reader.ReadBytes("body_size_limit", limits.body_bytes);
-  reader.Read("sample_limit", limits.samples);
-  reader.Read("label_limit", limits.labels);
-  reader.Read("label_name_length_limit", limits.label_name_bytes);
-  reader.Read("label_value_length_limit", limits.label_value_bytes);
-  reader.Read("target_limit", limits.targets);
-  reader.Read("native_histogram_bucket_limit", limits.histogram_buckets);
-  reader.Read("native_histogram_min_bucket_factor", limits.histogram_bucket_factor);
+  reader.ReadBytes("body_size_limit", limits.body_bytes,
+                   "Of an answer after decompression; `0`: none");
+  reader.Read("sample_limit", limits.samples, "Samples of a scrape after relabelling; `0`: none");
+  reader.Read("label_limit", limits.labels, "Labels of a series; `0`: none");
+  reader.Read("label_name_length_limit", limits.label_name_bytes, "Bytes; `0`: none");
+  reader.Read("label_value_length_limit", limits.label_value_bytes, "Bytes; `0`: none");
+  reader.Read("target_limit", limits.targets, "Targets of a job; `0`: none");
+  reader.Read("native_histogram_bucket_limit", limits.histogram_buckets,
+              "Native histograms with more become coarser, or the scrape fails; `0`: none");
+  reader.Read("native_histogram_min_bucket_factor", limits.histogram_bucket_factor,
+              "Native buckets grow at least by this; `0`: as they come");
 }
 
 std::optional<Protocol> ParseProtocol(std::string_view name) {
@@ -58,7 +53,11 @@ std::optional<Protocol> ParseProtocol(std::string_view name) {
 
 void ReadProtocols(MapReader& reader, std::vector<Protocol>& protocols) {
   std::vector<std::string> names;
-  if (!reader.Read("scrape_protocols", names)) return;
+  if (!reader.Read(
+          "scrape_protocols", names,
+          "Formats to ask for, the dearest first: `PrometheusProto`, `OpenMetricsText1.0.0`, "
+          "`OpenMetricsText0.0.1`, `PrometheusText1.0.0`, `PrometheusText0.0.4`"))
+    return;
   std::vector<Protocol> read;
   for (const std::string& name : names) {
     const std::optional<Protocol> protocol = ParseProtocol(name);
@@ -76,14 +75,16 @@ void ReadProtocols(MapReader& reader, std::vector<Protocol>& protocols) {
 }
 
 void ReadHistograms(MapReader& reader, HistogramConfig& histograms) {
-  reader.Read("scrape_native_histograms", histograms.native);
-  reader.Read("always_scrape_classic_histograms", histograms.always_classic);
+  reader.Read("scrape_native_histograms", histograms.native,
+              "Native histograms are asked for, and taken as such");
+  reader.Read("always_scrape_classic_histograms", histograms.always_classic,
+              "Classic buckets of native ones are taken besides");
 }
 
 std::vector<model::Label> ReadLabels(MapReader& reader, std::string_view key,
-                                     Diagnostics& diagnostics) {
+                                     std::string_view meaning, Diagnostics& diagnostics) {
   std::vector<model::Label> labels;
-  const Node* const node = reader.Take(key);
+  const Node* const node = reader.Take(key, meaning, "map");
   if (node == nullptr) return labels;
   if (!node->is_map()) {
     reader.Report(key, "expected a map of labels");
@@ -102,18 +103,18 @@ std::vector<model::Label> ReadLabels(MapReader& reader, std::string_view key,
 }
 
 void ReadAuthentication(MapReader& reader, JobConfig& job, Diagnostics& diagnostics) {
-  if (const Node* const node = reader.Take("basic_auth")) {
+  if (const Node* const node = reader.Take("basic_auth", "Not together with `authorization`")) {
     MapReader basic(*node, diagnostics);
-    basic.Read("username", job.username);
-    basic.Read("password", job.password);
+    basic.Read("username", job.username, "Who we are");
+    basic.Read("password", job.password, "The password");
     basic.Finish();
   }
-  if (const Node* const node = reader.Take("authorization")) {
+  if (const Node* const node = reader.Take("authorization", "A header of that name")) {
     MapReader authorization(*node, diagnostics);
     std::string type = "Bearer";
     std::string credentials;
-    authorization.Read("type", type);
-    authorization.Read("credentials", credentials);
+    authorization.Read("type", type, "What stands in front of the credentials");
+    authorization.Read("credentials", credentials, "A token");
     authorization.Finish();
     job.authorization = type + " " + credentials;
     if (!job.username.empty()) {
@@ -123,14 +124,14 @@ void ReadAuthentication(MapReader& reader, JobConfig& job, Diagnostics& diagnost
 }
 
 void ReadStaticTargets(MapReader& reader, JobConfig& job, Diagnostics& diagnostics) {
-  const Node* const list = reader.Take("static_configs");
+  const Node* const list = reader.Take("static_configs", "Targets by name", "list");
   if (list == nullptr) return;
   if (!list->is_list()) return reader.Report("static_configs", "expected a list");
   for (const Node& item : list->items) {
     MapReader group(item, diagnostics);
     TargetGroup targets;
-    group.Read("targets", targets.addresses);
-    targets.labels = ReadLabels(group, "labels", diagnostics);
+    group.Read("targets", targets.addresses, "`host:port` each");
+    targets.labels = ReadLabels(group, "labels", "Of every series of these targets", diagnostics);
     group.Finish();
     for (const std::string& address : targets.addresses) {
       if (address.find('/') != std::string::npos) {
@@ -165,17 +166,23 @@ std::vector<relabel::Rule> ReadRelabelRules(const Node& list, Diagnostics& diagn
       continue;
     }
     MapReader reader(item, diagnostics);
+    const config::KeyGroup group(reader, "Relabelling");
     relabel::Rule::Spec spec;
-    reader.Read("source_labels", spec.source_labels);
-    reader.Read("separator", spec.separator);
-    reader.Read("regex", spec.regex);
-    reader.Read("modulus", spec.modulus);
-    reader.Read("target_label", spec.target_label);
+    reader.Read("source_labels", spec.source_labels, "Labels whose values are joined");
+    reader.Read("separator", spec.separator, "Between them");
+    reader.Read("regex", spec.regex, "What the joined value has to match as a whole");
+    reader.Read("modulus", spec.modulus, "Of `hashmod`");
+    reader.Read("target_label", spec.target_label, "The label that is set");
     // An empty replacement is a value of its own: it deletes the label.
-    if (const Node* const node = reader.TakeEvenNull("replacement"))
+    if (const Node* const node = reader.TakeEvenNull("replacement",
+                                                     "The new value, with `$1` and `${name}`; "
+                                                     "`$1` without it",
+                                                     "text"))
       spec.replacement = node->scalar;
     std::string action = "replace";
-    reader.Read("action", action);
+    reader.Read("action", action,
+                "`replace`, `keep`, `drop`, `keepequal`, `dropequal`, `hashmod`, `labelmap`, "
+                "`labeldrop`, `labelkeep`, `lowercase`, `uppercase`");
     reader.Finish();
     const base::Result<relabel::Action> parsed = relabel::ParseAction(action);
     if (!parsed) {
@@ -197,15 +204,17 @@ GlobalConfig ReadGlobalConfig(const Node& node, Diagnostics& diagnostics,
                               std::vector<std::string>& warnings) {
   GlobalConfig global;
   MapReader reader(node, diagnostics);
-  reader.ReadDuration("scrape_interval", global.interval_ms);
-  const bool has_timeout = reader.ReadDuration("scrape_timeout", global.timeout_ms);
+  reader.ReadDuration("scrape_interval", global.interval_ms, "How often");
+  const bool has_timeout = reader.ReadDuration("scrape_timeout", global.timeout_ms,
+                                               "Of one scrape; not above the interval");
   int64_t evaluation_interval_ms = 0;
-  reader.ReadDuration("evaluation_interval", evaluation_interval_ms);
+  reader.ReadDuration("evaluation_interval", evaluation_interval_ms,
+                      "Changes nothing: there are no rules");
   ReadProtocols(reader, global.protocols);
   ReadHistograms(reader, global.histograms);
   ReadLimits(reader, global.limits);
-  base::Result<model::Labels> labels =
-      model::Labels::From(ReadLabels(reader, "external_labels", diagnostics));
+  base::Result<model::Labels> labels = model::Labels::From(ReadLabels(
+      reader, "external_labels", "Of this scraper, where it sends to others", diagnostics));
   if (labels) {
     global.external_labels = *std::move(labels);
   } else {
@@ -231,56 +240,59 @@ JobConfig ReadJobConfig(const Node& node, const GlobalConfig& global, Diagnostic
   job.protocols = global.protocols;
   job.limits = global.limits;
   MapReader reader(node, diagnostics);
-  reader.Read("job_name", job.name);
-  reader.ReadDuration("scrape_interval", job.interval_ms);
-  const bool has_timeout = reader.ReadDuration("scrape_timeout", job.timeout_ms);
+  reader.Read("job_name", job.name, "Required, and one of its own");
+  reader.ReadDuration("scrape_interval", job.interval_ms, "How often");
+  const bool has_timeout = reader.ReadDuration("scrape_timeout", job.timeout_ms,
+                                               "Of one scrape; not above the interval");
   job.histograms = global.histograms;
   ReadProtocols(reader, job.protocols);
   ReadHistograms(reader, job.histograms);
   if (job.protocols.empty()) job.protocols = DefaultProtocols(job.histograms);
   std::string fallback;
-  if (reader.Read("fallback_scrape_protocol", fallback)) {
+  if (reader.Read("fallback_scrape_protocol", fallback,
+                  "The format of answers that do not say theirs")) {
     job.fallback_protocol = ParseProtocol(fallback);
     if (!job.fallback_protocol) {
       reader.Report("fallback_scrape_protocol",
                     fmt::format("unknown or unsupported protocol \"{}\"", fallback));
     }
   }
-  reader.Read("metrics_path", job.metrics_path);
-  reader.Read("scheme", job.scheme);
+  reader.Read("metrics_path", job.metrics_path, "Where on the target");
+  reader.Read("scheme", job.scheme, "`http` or `https`");
   if (job.scheme != "http" && job.scheme != "https") {
     reader.Report("scheme", fmt::format("\"{}\" is neither http nor https", job.scheme));
   }
-  if (const Node* const params = reader.Take("params")) {
+  if (const Node* const params = reader.Take("params", "Of the query, each a list", "map")) {
     for (const auto& [name, values] : params->members) {
       for (const Node& value : values.items) job.params.emplace_back(name.scalar, value.scalar);
       if (values.is_scalar()) job.params.emplace_back(name.scalar, values.scalar);
     }
   }
-  reader.Read("honor_labels", job.honor_labels);
-  reader.Read("honor_timestamps", job.honor_timestamps);
-  reader.Read("track_timestamps_staleness", job.track_timestamps_staleness);
-  reader.Read("enable_compression", job.enable_compression);
-  reader.Read("follow_redirects", job.follow_redirects);
+  reader.Read("honor_labels", job.honor_labels, "Labels of the target's win over ours");
+  reader.Read("honor_timestamps", job.honor_timestamps, "Timestamps of the target's count");
+  reader.Read("track_timestamps_staleness", job.track_timestamps_staleness,
+              "Series with timestamps of their own end, too");
+  reader.Read("enable_compression", job.enable_compression, "Asks for gzip");
+  reader.Read("follow_redirects", job.follow_redirects, "Up to ten");
   ReadLimits(reader, job.limits);
   ReadAuthentication(reader, job, diagnostics);
-  if (const Node* const rules = reader.Take("relabel_configs")) {
+  if (const Node* const tls = reader.Take("tls_config", "How targets are spoken to")) {
+    job.tls = config::ReadScrapeTls(*tls, diagnostics);
+  }
+  if (const Node* const rules = reader.Take("relabel_configs", "Rules for targets", "list")) {
     job.target_rules = ReadRelabelRules(*rules, diagnostics);
   }
-  if (const Node* const rules = reader.Take("metric_relabel_configs")) {
+  if (const Node* const rules = reader.Take("metric_relabel_configs", "Rules for series", "list")) {
     job.metric_rules = ReadRelabelRules(*rules, diagnostics);
   }
   ReadStaticTargets(reader, job, diagnostics);
   PassOver(reader, warnings);
   // Known to upstream, and too important to pass over in silence.
+  reader.Refuse({"oauth2", "proxy_url", "no_proxy", "proxy_from_environment",
+                 "proxy_connect_header", "http_headers", "bearer_token", "bearer_token_file"},
+                "not supported in this version");
   for (const auto& [key, value] : node.members) {
-    const bool discovery = key.scalar.ends_with("_sd_configs");
-    const bool client = key.scalar == "tls_config" || key.scalar == "oauth2" ||
-                        key.scalar == "proxy_url" || key.scalar == "no_proxy" ||
-                        key.scalar == "proxy_from_environment" ||
-                        key.scalar == "proxy_connect_header" || key.scalar == "http_headers" ||
-                        key.scalar == "bearer_token" || key.scalar == "bearer_token_file";
-    if ((discovery || client) && reader.Take(key.scalar) != nullptr) {
+    if (key.scalar.ends_with("_sd_configs") && reader.Take(key.scalar) != nullptr) {
       reader.Report(key.scalar, "not supported in this version");
     }
   }
@@ -298,6 +310,14 @@ JobConfig ReadJobConfig(const Node& node, const GlobalConfig& global, Diagnostic
     job.timeout_ms = job.interval_ms;
   }
   return job;
+}
+
+void ResolvePaths(std::string_view directory, JobConfig& job) {
+  if (!job.tls.has_value()) return;
+  for (config::Pem* const pem : {&job.tls->ca, &job.tls->cert, &job.tls->key}) {
+    if (pem->file.empty() || pem->file.starts_with('/')) continue;
+    pem->file = fmt::format("{}/{}", directory, pem->file);
+  }
 }
 
 }  // namespace narthex::scrape

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "config/reader.h"
+#include "config/tls.h"
 #include "config/yaml.h"
 #include "model/labels.h"
 #include "relabel/relabel.h"
@@ -70,7 +71,8 @@ struct JobConfig {
   bool follow_redirects = true;
   std::string username;  // Basic authentication, when not empty.
   std::string password;
-  std::string authorization;  // The whole header value, when not empty.
+  std::string authorization;                   // The whole header value, when not empty.
+  std::optional<config::TlsClientConfig> tls;  // For https; absent: trusts the system's.
   Limits limits;
   std::vector<relabel::Rule> target_rules;
   std::vector<relabel::Rule> metric_rules;
@@ -83,6 +85,8 @@ GlobalConfig ReadGlobalConfig(const config::Node& node, config::Diagnostics& dia
                               std::vector<std::string>& warnings);
 JobConfig ReadJobConfig(const config::Node& node, const GlobalConfig& global,
                         config::Diagnostics& diagnostics, std::vector<std::string>& warnings);
+// Takes the job's relative paths for relative to `directory`, as those of a prometheus.yml are.
+void ResolvePaths(std::string_view directory, JobConfig& job);
 std::vector<relabel::Rule> ReadRelabelRules(const config::Node& list,
                                             config::Diagnostics& diagnostics);
 

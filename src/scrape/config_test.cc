@@ -54,6 +54,15 @@ relabel_configs:
   EXPECT_EQ(offset, OffsetOf(targets.active[0], 7));
 }
 
+TEST(JobConfig, PathsAreRelativeToTheFile) {
+  Read read = ReadJob("{job_name: a, tls_config: {ca_file: ca.pem, cert_file: /c.pem, key: K}}");
+  ASSERT_TRUE(read.findings.empty()) << read.findings[0];
+  ResolvePaths("/etc/p", read.job);
+  EXPECT_EQ(read.job.tls->ca.file, "/etc/p/ca.pem");
+  EXPECT_EQ(read.job.tls->cert.file, "/c.pem");
+  EXPECT_EQ(read.job.tls->key.file, "");
+}
+
 TEST(JobConfig, ReportsWhatItCannotDo) {
   EXPECT_EQ(ReadJob("job_name: a\nscrape_intervall: 5s\n").findings,
             std::vector<std::string>{"p.yml:2:1: unknown key \"scrape_intervall\" (did you mean "

@@ -173,6 +173,7 @@ base::Status Loop::AppendBody(const net::HttpClientResponse& response, Timestamp
 template <class Parser>
 base::Status Loop::AppendEntries(Parser parser, Timestamp time, storage::Appender& appender,
                                  Outcome& outcome) {
+  auto* const starts = dynamic_cast<StartTimeSink*>(&appender);
   cache_.Begin();
   for (;;) {
     ASSIGN_OR_RETURN(const auto found, parser.Next());
@@ -210,6 +211,11 @@ base::Status Loop::AppendEntries(Parser parser, Timestamp time, storage::Appende
     Count(verdict, outcome);
     const bool stored = verdict == Appended::kYes || verdict == Appended::kSameAgain;
     if (stored) AppendExemplars(parser, entry->ref, t, appender, outcome);
+    if constexpr (kHasHistograms<Parser>) {
+      if (stored && parser.created() && starts != nullptr) {
+        starts->SetStart(entry->ref, *parser.created());
+      }
+    }
     if (stored && (!seen_before || metadata_version_ != told_version_)) {
       TellMetadata(entry->ref, text, parser.family(), appender);
     }

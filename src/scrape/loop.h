@@ -33,6 +33,14 @@ struct Outcome {
   uint64_t exemplars_out_of_order = 0;
 };
 
+// An appender that takes start times besides. One thread at a time.
+class StartTimeSink {
+ public:
+  virtual ~StartTimeSink() = default;
+  // Since when the sample that was appended last counts; it is of this series.
+  virtual void SetStart(storage::SeriesRef series, model::Timestamp start) = 0;
+};
+
 // The memory of one target from scrape to scrape: which text is which series, and which series were
 // there last time. Writes the samples, stale markers and the five report series of every scrape as
 // one batch. One thread at a time.

@@ -31,8 +31,15 @@ class Manager::Engine {
     for (const JobConfig& job : options_.jobs) {
       ASSIGN_OR_RETURN(Targets targets, TargetsOf(job));
       jobs_.push_back({job.name, std::move(targets.dropped)});
+      std::shared_ptr<net::TlsClient> tls;
+      if (job.tls.has_value()) {
+        base::Result<std::shared_ptr<net::TlsClient>> made =
+            net::TlsClient::Create(*job.tls, env_, log_);
+        if (!made) return std::unexpected(std::move(made).error().In("job " + job.name));
+        tls = *std::move(made);
+      }
       for (Target& target : targets.active) {
-        states_.push_back(std::make_unique<State>(job, target, storage_));
+        states_.push_back(std::make_unique<State>(job, target, tls, storage_));
       }
     }
     const int64_t now_ms = env_.clock.WallMs();
@@ -85,9 +92,13 @@ class Manager::Engine {
   using MetadataMap = std::map<std::string, Loop::FamilyMetadata, std::less<>>;
 
   struct State {
-    State(const JobConfig& job, const Target& target, storage::Appendable& storage)
-        : loop(job, target, storage), status{.job = job.name, .target = target} {}
+    State(const JobConfig& job, const Target& target, std::shared_ptr<net::TlsClient> client_tls,
+          storage::Appendable& storage)
+        : loop(job, target, storage),
+          tls(std::move(client_tls)),
+          status{.job = job.name, .target = target} {}
     Loop loop;
+    const std::shared_ptr<net::TlsClient> tls;
     int64_t schedule_ms = 0;  // Of the scrape under way or next.
     int64_t began_wall_ms = 0;
     int64_t began_ns = 0;
@@ -136,7 +147,9 @@ class Manager::Engine {
     State& state = *states_[index];
     state.began_wall_ms = env_.clock.WallMs();
     state.began_ns = env_.clock.MonotonicNs();
-    client_.Fetch(state.loop.Request(),
+    net::HttpClientRequest request = state.loop.Request();
+    request.tls = state.tls;
+    client_.Fetch(std::move(request),
                   [this, index](base::Result<net::HttpClientResponse> response) {
                     base::MutexLock lock(mutex_);
                     completions_.push_back({index, std::move(response)});

@@ -59,7 +59,7 @@ class Manager {
     uint64_t out_of_bounds = 0;
   };
 
-  // Error: a job whose targets cannot be made out.
+  // Error: a job whose targets cannot be made out, or whose certificates cannot be used.
   static base::Result<std::unique_ptr<Manager>> Start(base::Env env, base::Logger& log,
                                                       storage::Appendable& storage,
                                                       Options options);

@@ -1,11 +1,14 @@
 #include "scrape/manager.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <thread>
 
+#include "base/testing/memory_file_system.h"
 #include "net/http_server.h"
+#include "net/testing/certificates.h"
 #include "storage/testing/memory_storage.h"
 
 namespace narthex::scrape {
@@ -86,6 +89,87 @@ TEST(Manager, GivesUpAScrapeUnderWayWhenStopped) {
   }
   EXPECT_TRUE(storage.content().empty());
   server->Stop(std::chrono::milliseconds(0));
+}
+
+// A target over TLS, and what a job with this `tls_config` makes of it.
+class ManagerTlsTest : public testing::Test {
+ protected:
+  void Serve(config::TlsServerConfig tls = {}) {
+    server_ = *net::HttpServer::Start(
+        {.listen_address = "127.0.0.1:0", .tls = net::ServerTls(ca_.Issue("target.test"), tls)},
+        [](net::HttpRequest, net::Responder responder) {
+          responder.Send(net::HttpResponse::Text(200, "a 1\n"));
+        });
+  }
+  base::Result<std::unique_ptr<Manager>> Start(std::string_view tls, int64_t interval_ms = 10'000) {
+    const config::Node node = *config::ParseYaml(tls, "p.yml");
+    config::Diagnostics diagnostics("p.yml");
+    JobConfig job = Job("secure", "127.0.0.1:" + std::to_string(server_->port()), interval_ms);
+    job.scheme = "https";
+    job.tls = config::ReadScrapeTls(node, diagnostics);
+    EXPECT_TRUE(diagnostics.ok());
+    Manager::Options options;
+    options.jobs = {std::move(job)};
+    return Manager::Start({files_, base::SystemClock()}, base::NullLogger(), storage_, options);
+  }
+  // The error of the first scrape; "" when it went well.
+  std::string ErrorOf(std::string_view tls) {
+    const auto manager = Start(tls);
+    if (!manager) return manager.error().message;
+    EXPECT_TRUE(Eventually([&] { return (*manager)->statistics().scrapes > 0; }));
+    return (*manager)->targets()[0].last_error;
+  }
+  void Put(const net::Identity& identity) {
+    files_.SetContent("me.pem", identity.cert);
+    files_.SetContent("me.key", identity.key);
+  }
+
+  const net::CertificateAuthority ca_, other_{"Somebody else"};
+  base::MemoryFileSystem files_;
+  storage::MemoryStorage storage_;
+  std::unique_ptr<net::HttpServer> server_;
+};
+
+TEST_F(ManagerTlsTest, TargetsHaveToBeThoseThatAreTrusted) {
+  Serve();
+  files_.SetContent("ca.pem", ca_.cert());
+  files_.SetContent("other.pem", other_.cert());
+  EXPECT_EQ(ErrorOf("ca_file: ca.pem"), "");
+  EXPECT_EQ(ErrorOf("{ca_file: ca.pem, server_name: target.test, min_version: TLS13}"), "");
+  EXPECT_NE(ErrorOf("{}"), "");
+  EXPECT_NE(ErrorOf("ca_file: other.pem"), "");
+  EXPECT_NE(ErrorOf("{ca_file: ca.pem, server_name: other.test}"), "");
+  EXPECT_EQ(ErrorOf("{ca_file: other.pem, insecure_skip_verify: true}"), "");
+  EXPECT_THAT(ErrorOf("ca_file: none.pem"), testing::HasSubstr("job secure: tls: "));
+  EXPECT_THAT(ErrorOf("ca_file: none.pem"), testing::HasSubstr("none.pem"));
+}
+
+TEST_F(ManagerTlsTest, TargetsThatAskForItAreShownACertificate) {
+  const net::CertificateAuthority clients("Clients");
+  config::TlsServerConfig config;
+  config.client_ca.text = clients.cert();
+  config.client_auth = config::TlsServerConfig::ClientAuth::kRequireAndVerify;
+  Serve(config);
+  files_.SetContent("ca.pem", ca_.cert());
+  EXPECT_NE(ErrorOf("ca_file: ca.pem"), "");
+  Put(clients.Issue("scraper"));
+  EXPECT_EQ(ErrorOf("{ca_file: ca.pem, cert_file: me.pem, key_file: me.key}"), "");
+  Put(other_.Issue("scraper"));
+  EXPECT_NE(ErrorOf("{ca_file: ca.pem, cert_file: me.pem, key_file: me.key}"), "");
+}
+
+TEST_F(ManagerTlsTest, FilesAreReadAgainWhenTheyChange) {
+  Serve();
+  files_.SetContent("ca.pem", other_.cert());
+  const auto manager = *Start("ca_file: ca.pem", 100);
+  const auto has = [&](Health health) {
+    return Eventually([&] { return manager->targets()[0].health == health; });
+  };
+  EXPECT_TRUE(has(Health::kDown));
+  files_.SetContent("ca.pem", ca_.cert());
+  EXPECT_TRUE(has(Health::kUp));
+  files_.SetContent("ca.pem", other_.cert());
+  EXPECT_TRUE(has(Health::kDown));
 }
 
 }  // namespace

@@ -111,7 +111,11 @@ base::Result<Config> ParseConfig(std::string_view text, std::string_view file) {
 
 base::Result<Config> LoadConfig(base::FileSystem& files, const std::string& path) {
   ASSIGN_OR_RETURN(const std::string text, base::ReadFile(files, path));
-  return ParseConfig(text, path);
+  ASSIGN_OR_RETURN(Config config, ParseConfig(text, path));
+  const size_t slash = path.rfind('/');
+  const std::string directory = slash == std::string::npos ? "." : path.substr(0, slash);
+  for (scrape::JobConfig& job : config.jobs) scrape::ResolvePaths(directory, job);
+  return config;
 }
 
 }  // namespace narthex::server

@@ -42,16 +42,19 @@ bool ResourceLabels::Takes(std::string_view attribute) const {
 ResourceLabels ReadResourceLabels(config::MapReader& reader, config::Diagnostics& diagnostics) {
   ResourceLabels labels;
   bool is_enabled = false, without_service = false;
-  if (const config::Node* node = reader.Take("resource_to_telemetry_conversion")) {
+  if (const config::Node* node =
+          reader.Take("resource_to_telemetry_conversion", "Resource attributes as labels")) {
     config::MapReader inner(*node, diagnostics);
-    inner.Read("enabled", is_enabled);
-    inner.Read("exclude_service_attributes", without_service);
+    inner.Read("enabled", is_enabled, "All of them");
+    inner.Read("exclude_service_attributes", without_service,
+               "But for those that make `job` and `instance`");
     inner.Finish();
   }
-  if (const config::Node* node = reader.Take("resource_constant_labels")) {
+  if (const config::Node* node =
+          reader.Take("resource_constant_labels", "Some of them, by name with `*`")) {
     config::MapReader inner(*node, diagnostics);
-    inner.Read("included", labels.included);
-    inner.Read("excluded", labels.excluded);
+    inner.Read("included", labels.included, "These");
+    inner.Read("excluded", labels.excluded, "All but these; wins over `included`");
     inner.Finish();
     if (is_enabled) {
       reader.Report("resource_constant_labels",
@@ -70,8 +73,11 @@ otlp::TranslationStrategy ReadStrategy(config::MapReader& reader) {
   using otlp::TranslationStrategy;
   bool with_suffixes = true;
   std::string name;
-  reader.Read("add_metric_suffixes", with_suffixes);
-  reader.Read("translation_strategy", name);
+  reader.Read("add_metric_suffixes", with_suffixes,
+              "Units and `_total` in names, where `translation_strategy` says nothing");
+  reader.Read("translation_strategy", name,
+              "`UnderscoreEscapingWithSuffixes`, `UnderscoreEscapingWithoutSuffixes`, "
+              "`NoUTF8EscapingWithSuffixes` or `NoTranslation`");
   if (!name.empty()) {
     if (const auto strategy = otlp::StrategyFromName(name)) return *strategy;
     reader.Report("translation_strategy", "invalid translation_strategy: " + name);

@@ -236,8 +236,11 @@ service:
         status, text = fetch(f"http://127.0.0.1:{a_http}{path}", spans, headers)
         check(status == 200, f"{path}: {status} {text}")
         check(sink.bodies[path] == [spans], f"{path} arrived as {sink.bodies}")
-    check(fetch(f"http://127.0.0.1:{a_http}/v1/traces", b"{}", {"Content-Type": "application/json"})[0] == 415,
-          "JSON is refused")
+    json_headers = {"Content-Type": "application/json"}
+    check(fetch(f"http://127.0.0.1:{a_http}/v1/traces", b"{}", json_headers)[0] == 415, "JSON does not go over gRPC")
+    body = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [{"name": "s"}]}]}]}).encode()
+    status, text = fetch(f"http://127.0.0.1:{b_http}/v1/traces", body, json_headers)
+    check(status == 200 and sink.bodies["/v1/traces"][-1] == body, f"JSON goes on as JSON: {status} {text}")
     wrong = world.write("wrong.yaml", a_config.read_text().replace("processors: {batch: }", "processors: {attributes: "
                         "{actions: [{key: a, action: delete}]}}").replace("[batch]", "[attributes]"))
     refused = subprocess.run([NARTHEX, "collector", "validate", "--config", wrong], capture_output=True, text=True)
@@ -387,54 +390,6 @@ def outage(world):
     check(a.stop() == 0, "A stops politely")
 
 
-LIMIT_MIB = 64
-
-
-def overload(world):
-    """More comes than leaves: senders are told to come again, memory stays within its limit, and all that was
-    acknowledged arrives."""
-    a_grpc, a_http, a_health, b_grpc, b_http, b_health, page = free_ports(7)
-    exporter = EXPORTERS["otlp_http"].format(http=b_http, retry=RETRY + ", sending_queue: {queue_size: 1000000}")
-    limiter = f"processors: {{memory_limiter: {{check_interval: 1s, limit_mib: {LIMIT_MIB}, spike_limit_mib: 16}}}}\n"
-    a_config = world.write("a.yaml", receiver(a_grpc, a_http) + f"exporters: {{otlp_http: {exporter}}}\n" + limiter +
-                           service(a_health, "otlp_http").replace("exporters:", "processors: [memory_limiter], exporters:"))
-    b_config = world.write("b.yaml", receiver(b_grpc, b_http) +
-                           f"exporters: {{prometheus: {{endpoint: \"127.0.0.1:{page}\"}}}}\n" +
-                           service(b_health, "prometheus"))
-    a = world.run("a", NARTHEX, "collector", "--config", a_config)
-    wait_ready(f"http://127.0.0.1:{a_health}/", a)
-    acknowledged, refused, rss_max, b = [], 0, 0, None
-    point = {"asInt": "1", "timeUnixNano": "1700000000000000000"}
-    for i in range(3000):
-        pad = {"attributes": [{"key": "pad", "value": {"stringValue": "x" * 60000}}]}
-        name = f"load_{i}"
-        body = {"resourceMetrics": [{"resource": pad, "scopeMetrics": [
-            {"metrics": [{"name": name, "gauge": {"dataPoints": [point]}}]}]}]}
-        status, text = fetch(f"http://127.0.0.1:{a_http}/v1/metrics", json.dumps(body).encode(),
-                             {"Content-Type": "application/json"})
-        check(status in (200, 503), f"export: {status} {text}")
-        if status == 200:
-            acknowledged.append(name)
-        else:
-            refused += 1
-        rss_max = max(rss_max, a.rss_bytes())
-        if refused == 200 and b is None:
-            # The target comes back; what is sent from now on is taken again.
-            b = world.run("b", NARTHEX, "collector", "--config", b_config)
-            wait_ready(f"http://127.0.0.1:{b_health}/", b)
-    check(refused >= 200, f"only {refused} requests were refused")
-
-    def arrived():
-        text = fetch(f"http://127.0.0.1:{page}/metrics")[1]
-        lines = {line.split("{")[0] for line in text.splitlines()}
-        return lines.issuperset(acknowledged)
-
-    eventually(arrived, f"the {len(acknowledged)} acknowledged points are on the page of B")
-    limit = LIMIT_MIB * 2**20 * 1.1
-    check(rss_max <= limit, f"A held {rss_max / 2**20:.1f} MiB of {limit / 2**20:.1f}")
-    print(f"acknowledged {len(acknowledged)}, refused {refused}, RSS at most {rss_max / 2**20:.1f} MiB")
-
-
 def histogram_request(time_ns):
     """A delta counter, a histogram and an exponential histogram."""
     at = {"startTimeUnixNano": str(time_ns - 10**9), "timeUnixNano": str(time_ns)}
@@ -531,7 +486,7 @@ def prometheus_scrapes_native_histograms(world):
 
 if __name__ == "__main__":
     main({"over_http": over_http, "over_grpc": over_grpc, "secured": secured, "traces_and_logs": traces_and_logs,
-          "receivers_and_pages": receivers_and_pages, "killed": killed, "outage": outage, "overload": overload,
+          "receivers_and_pages": receivers_and_pages, "killed": killed, "outage": outage,
           "prometheus_scrapes_native_histograms": prometheus_scrapes_native_histograms,
           "remote_write_to_narthex": remote_write_to_narthex,
           "remote_write_to_prometheus": remote_write_to_prometheus})

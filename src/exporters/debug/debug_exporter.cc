@@ -147,12 +147,11 @@ void PrintToStdout(std::string_view text) { std::cout << text << std::flush; }
 std::unique_ptr<pipeline::Exporter> DebugExporter::Create(const pipeline::CreateContext& context) {
   std::string verbosity = "basic";
   config::MapReader reader(context.config, context.diagnostics);
-  reader.Read("verbosity", verbosity);
-  for (const char* key : {"sampling_initial", "sampling_thereafter", "use_internal_logger",
-                          "output_paths", "sending_queue"}) {
-    if (reader.Take(key) == nullptr) continue;
-    context.host.logger.Warn("debug", "configuration key has no effect", {{"key", key}});
-  }
+  reader.Read("verbosity", verbosity,
+              "`basic`: how much comes; `normal`: a line per point; `detailed`: everything");
+  context.WarnWithoutEffect(
+      reader.TakeWithoutEffect({"sampling_initial", "sampling_thereafter", "use_internal_logger",
+                                "output_paths", "sending_queue"}));
   reader.Finish();
   Verbosity level = Verbosity::kBasic;
   if (verbosity == "normal") {

@@ -7,13 +7,10 @@ void ReadRotation(const config::Node& node, const pipeline::CreateContext& conte
                   FileConfig& config) {
   uint64_t megabytes = 100, days = 0, backups = 100;
   config::MapReader reader(node, context.diagnostics);
-  reader.Read("max_megabytes", megabytes);
-  reader.Read("max_days", days);
-  reader.Read("max_backups", backups);
-  if (reader.Take("localtime") != nullptr) {
-    context.host.logger.Warn("file", "configuration key has no effect",
-                             {{"exporter", context.id.ToString()}, {"key", "localtime"}});
-  }
+  reader.Read("max_megabytes", megabytes, "Then a file is full");
+  reader.Read("max_days", days, "Old files go after so many days; `0`: never");
+  reader.Read("max_backups", backups, "Old files that stay; `0`: all");
+  context.WarnWithoutEffect(reader.TakeWithoutEffect({"localtime"}));
   reader.Finish();
   constexpr uint64_t kMegabytesMax = 1 << 20, kDaysMax = 100'000;
   if (megabytes == 0 || megabytes > kMegabytesMax) {
@@ -33,18 +30,20 @@ FileConfig ReadFileConfig(const pipeline::CreateContext& context) {
   std::string format = "json", compression;
   int64_t flush_ns = 0;
   config::MapReader reader(context.config, context.diagnostics);
-  reader.Read("path", config.path);
-  reader.Read("append", config.append);
-  reader.Read("create_directory", config.create_directory);
-  reader.Read("format", format);
-  reader.Read("compression", compression);
-  // Every batch is handed to the system at once: there is nothing to flush later.
-  reader.ReadGoDuration("flush_interval", flush_ns);
-  if (const config::Node* node = reader.Take("rotation")) ReadRotation(*node, context, config);
-  for (const char* key : {"encoding", "group_by"}) {
-    if (reader.Take(key) != nullptr) reader.Report(key, "is not supported by this exporter");
-  }
-  (void)reader.Take("directory_permissions");
+  reader.Read("path", config.path, "Required. Without `append` or `rotation` the file begins anew");
+  reader.Read("append", config.append, "Not together with `rotation` or `compression`");
+  reader.Read("create_directory", config.create_directory,
+              "Without it the directory has to be there");
+  reader.Read("format", format,
+              "`json`: one line per batch; `proto`: messages behind their length, four bytes, the "
+              "highest first");
+  reader.Read("compression", compression, "`zstd`: each message for itself, behind its length");
+  reader.ReadGoDuration("flush_interval", flush_ns,
+                        "Changes nothing: every batch is handed to the system at once");
+  if (const config::Node* node = reader.Take("rotation", "A full file gets its time in its name"))
+    ReadRotation(*node, context, config);
+  reader.Refuse({"encoding", "group_by"}, "is not supported by this exporter");
+  (void)reader.TakeWithoutEffect({"directory_permissions"});
   reader.Finish();
   if (config.path.empty()) reader.Report("path", "must be non-empty");
   if (format != "json" && format != "proto") reader.Report("format", "must be json or proto");

@@ -25,7 +25,7 @@ bool IsHttpUrl(std::string_view url) {
 std::string ReadUrl(config::MapReader& reader, std::string_view key, std::string endpoint,
                     std::string_view path) {
   std::string url;
-  if (reader.Read(key, url)) {
+  if (reader.Read(key, url, fmt::format("The whole URL, instead of `endpoint` and `{}`", path))) {
     if (!IsHttpUrl(url)) reader.Report(key, "must be a URL of http or https");
     return url;
   }
@@ -49,7 +49,7 @@ void ReadUrls(config::MapReader& reader, OtlpHttpExporter::Config& config) {
 
 void ReadEncoding(config::MapReader& reader, OtlpHttpExporter::Config& config) {
   std::string encoding = "proto";
-  reader.Read("encoding", encoding);
+  reader.Read("encoding", encoding, "`proto` or `json`");
   if (encoding == "json") {
     config.encoding = Encoding::kJson;
   } else if (encoding != "proto") {
@@ -67,7 +67,7 @@ std::unique_ptr<pipeline::Exporter> OtlpHttpExporter::Create(
   pipeline::ReadSendingConfig(reader, context, config.sending);
   ReadUrls(reader, config);
   ReadEncoding(reader, config);
-  (void)reader.Take("profiles_endpoint");  // Of a signal that we do not have.
+  (void)reader.TakeWithoutEffect({"profiles_endpoint"});  // Of a signal that we do not have.
   reader.Finish();
   return std::make_unique<OtlpHttpExporter>(std::move(config), context.id.ToString(), context.host);
 }
@@ -159,7 +159,7 @@ void OtlpHttpExporter::Pass(pipeline::PassedRequest passed, Done done) {
   if (const base::Status status = config_.client.SetHeaders(request.headers); !status.has_value()) {
     return done({.status = Fail(Code::kUnavailable, "{}", status.error().message)});
   }
-  request.headers.Set("Content-Type", otlp::MediaTypeOf(Encoding::kProtobuf));
+  request.headers.Set("Content-Type", otlp::MediaTypeOf(passed.encoding));
   const std::string& compression = config_.client.compression;
   if (!compression.empty()) request.headers.Set("Content-Encoding", compression);
   request.body = compression == "gzip"   ? compress::GzipEncode(passed.bytes)

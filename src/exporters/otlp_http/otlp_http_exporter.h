@@ -38,6 +38,7 @@ class OtlpHttpExporter final : public pipeline::Exporter,
   pipeline::Encoded Encode(const otlp::Batch& batch) override;
   pipeline::Attempt Send(const pipeline::Payload& payload,
                          std::chrono::milliseconds timeout) override;
+  bool TakesJson() const override { return true; }
   void Pass(pipeline::PassedRequest request, Done done) override;
   pipeline::Attempt Judge(const net::HttpClientResponse& response) const;
 

@@ -6,7 +6,8 @@ namespace narthex::exporters {
 namespace {
 
 void ReadConstLabels(config::MapReader& reader, PrometheusConfig& config) {
-  const config::Node* labels = reader.Take("const_labels");
+  const config::Node* labels =
+      reader.Take("const_labels", "On every series but `target_info`", "map");
   if (labels == nullptr) return;
   if (!labels->is_map()) return reader.Report("const_labels", "must be a map");
   for (const auto& [key, value] : labels->members) {
@@ -22,22 +23,21 @@ void ReadConstLabels(config::MapReader& reader, PrometheusConfig& config) {
 PrometheusConfig ReadPrometheusConfig(const pipeline::CreateContext& context) {
   PrometheusConfig config;
   int64_t expiration_ns = config.expiration.count();
-  std::vector<std::string_view> without_effect;
   config::MapReader reader(context.config, context.diagnostics);
-  config::ReadHttpServer(reader, context.diagnostics, config.server, without_effect);
+  context.WarnWithoutEffect(config::ReadHttpServer(reader, context.diagnostics, config.server));
   config.auth = pipeline::ReadAuth(reader, context);
-  reader.Read("namespace", config.name_prefix);
+  reader.Read("namespace", config.name_prefix, "In front of every name");
   ReadConstLabels(reader, config);
-  reader.Read("send_timestamps", config.send_timestamps);
-  reader.ReadGoDuration("metric_expiration", expiration_ns);
+  reader.Read("send_timestamps", config.send_timestamps, "Points' times on the page");
+  reader.ReadGoDuration("metric_expiration", expiration_ns,
+                        "A series leaves this long after its last point came");
   config.resource_labels = translate::ReadResourceLabels(reader, context.diagnostics);
-  reader.Read("enable_open_metrics", config.enable_open_metrics);
-  reader.Read("without_scope_info", config.without_scope_info);
+  reader.Read(
+      "enable_open_metrics", config.enable_open_metrics,
+      "OpenMetrics for those who ask for it, with the newest exemplar of each counter and bucket");
+  reader.Read("without_scope_info", config.without_scope_info, "No `otel_scope_` labels");
   config.strategy = translate::ReadStrategy(reader);
-  if (reader.Take("sending_queue") != nullptr) without_effect.push_back("sending_queue");
-  for (const std::string_view key : without_effect) {
-    context.host.logger.Warn("prometheus", "configuration key has no effect", {{"key", key}});
-  }
+  context.WarnWithoutEffect(reader.TakeWithoutEffect({"sending_queue"}));
   reader.Finish();
   if (config.server.endpoint.empty()) {
     reader.Report("endpoint",

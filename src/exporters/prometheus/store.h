@@ -1,11 +1,7 @@
 #pragma once
 
-#include <deque>
-#include <map>
 #include <memory>
 #include <string>
-#include <string_view>
-#include <vector>
 
 #include "base/clock.h"
 #include "base/mutex.h"
@@ -15,6 +11,10 @@
 #include "otlp/batch.h"
 
 namespace narthex::exporters {
+
+namespace internal {
+struct State;
+}
 
 // What became of the points of a batch.
 struct StoreCounts {
@@ -47,15 +47,13 @@ class Store {
   size_t series_count() const;
 
  private:
-  struct State;
-  class Updater;
-  // Writer: of exposition.
+  // SeriesWriter: one of internal/series_writer.h.
   template <class SeriesWriter>
-  void WriteFamilies(const Page& page, State& state, SeriesWriter& writer) const;
+  void WriteFamilies(const Page& page, internal::State& state, SeriesWriter& writer) const;
   const PrometheusConfig config_;
   const base::Clock& clock_;
   mutable base::Mutex mutex_;
-  const std::unique_ptr<State> state_ GUARDED_BY(mutex_);
+  const std::unique_ptr<internal::State> state_ GUARDED_BY(mutex_);
 };
 
 }  // namespace narthex::exporters

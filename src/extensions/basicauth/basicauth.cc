@@ -13,20 +13,22 @@ using base::Fail;
 std::unique_ptr<pipeline::Extension> BasicAuth::Create(const pipeline::CreateContext& context) {
   Config config;
   config::MapReader reader(context.config, context.diagnostics);
-  if (const config::Node* node = reader.Take("htpasswd")) {
+  if (const config::Node* node = reader.Take("htpasswd", "For servers: names and passwords")) {
     config::MapReader list(*node, context.diagnostics);
-    list.Read("file", config.file);
-    list.Read("inline", config.inline_list);
+    list.Read("file", config.file,
+              "A file in Apache's format: bcrypt, `$apr1$`, `$1$`, `$5$`, `$6$`, `$y$`, `{SHA}` or "
+              "plain; other hashes are refused at the start");
+    list.Read("inline", config.inline_list, "The same here; a `$` is written `$$`");
     list.Finish();
     if (config.file.empty() && config.inline_list.empty()) {
       list.Report("file", "no credential source provided");
     }
   }
-  if (const config::Node* node = reader.Take("client_auth")) {
+  if (const config::Node* node = reader.Take("client_auth", "For exporters: who we are")) {
     std::string name, password;
     config::MapReader client(*node, context.diagnostics);
-    client.Read("username", name);
-    client.Read("password", password);
+    client.Read("username", name, "Without a colon");
+    client.Read("password", password, "Its password");
     client.Finish();
     if (name.empty()) client.Report("username", "must be given");
     if (name.find(':') != name.npos) client.Report("username", "must not contain a colon");

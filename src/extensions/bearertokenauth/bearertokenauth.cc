@@ -10,11 +10,11 @@ std::unique_ptr<pipeline::Extension> BearerTokenAuth::Create(
   Config config;
   std::string token;
   config::MapReader reader(context.config, context.diagnostics);
-  reader.Read("header", config.header);
-  reader.Read("scheme", config.scheme);
-  reader.Read("token", token);
-  reader.Read("tokens", config.tokens);
-  reader.Read("filename", config.filename);
+  reader.Read("header", config.header, "Where the token stands");
+  reader.Read("scheme", config.scheme, "What stands in front of the token");
+  reader.Read("token", token, "What is accepted, and sent");
+  reader.Read("tokens", config.tokens, "More that are accepted; the first is sent");
+  reader.Read("filename", config.filename, "Instead: one token a line, read for every use");
   reader.Finish();
   if (!token.empty()) config.tokens.push_back(token);
   if (config.tokens.empty() && config.filename.empty()) {

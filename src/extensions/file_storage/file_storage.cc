@@ -9,16 +9,15 @@ std::unique_ptr<pipeline::Extension> FileStorage::Create(const pipeline::CreateC
   Config config;
   int64_t timeout_ns = 0;
   config::MapReader reader(context.config, context.diagnostics);
-  reader.Read("directory", config.directory);
-  reader.Read("create_directory", config.create_directory);
-  reader.Read("fsync", config.fsync);
-  reader.ReadBytes("max_size", config.bytes_max);
-  reader.ReadGoDuration("timeout", timeout_ns);
+  reader.Read("directory", config.directory, "One process has it; a folder per exporter");
+  reader.Read("create_directory", config.create_directory,
+              "Without it the directory has to be there");
+  reader.Read("fsync", config.fsync, "Acknowledges when the disk has it, not the system");
+  reader.ReadBytes("max_size", config.bytes_max, "Bytes of one queue's files; `0`: no limit");
+  reader.ReadGoDuration("timeout", timeout_ns, "Changes nothing: nobody waits for a lock");
   // There is no step of compaction: segments that are done with are removed.
-  for (const char* key : {"compaction", "recreate", "directory_permissions"}) {
-    if (reader.Take(key) == nullptr) continue;
-    context.host.logger.Warn("file_storage", "configuration key has no effect", {{"key", key}});
-  }
+  context.WarnWithoutEffect(
+      reader.TakeWithoutEffect({"compaction", "recreate", "directory_permissions"}));
   reader.Finish();
   if (config.directory.empty()) reader.Report("directory", "must not be empty");
   return std::make_unique<FileStorage>(std::move(config), context.host);

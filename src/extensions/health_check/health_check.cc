@@ -9,19 +9,16 @@ namespace narthex::extensions {
 std::unique_ptr<pipeline::Extension> HealthCheck::Create(const pipeline::CreateContext& context) {
   Config config;
   config::MapReader reader(context.config, context.diagnostics);
-  reader.Read("endpoint", config.endpoint);
-  reader.Read("path", config.path);
-  if (const config::Node* body = reader.Take("response_body")) {
+  reader.Read("endpoint", config.endpoint, "`host:port` to listen on");
+  reader.Read("path", config.path, "Where it answers");
+  if (const config::Node* body = reader.Take("response_body", "Instead of the usual answer")) {
     config::MapReader body_reader(*body, context.diagnostics);
     std::string unhealthy;
-    body_reader.Read("healthy", config.healthy_body);
-    body_reader.Read("unhealthy", unhealthy);
+    body_reader.Read("healthy", config.healthy_body, "While the collector runs");
+    body_reader.Read("unhealthy", unhealthy, "Otherwise: then nothing answers");
     body_reader.Finish();
   }
-  if (reader.Take("check_collector_pipeline") != nullptr) {
-    context.host.logger.Warn("health_check", "configuration key has no effect",
-                             {{"key", "check_collector_pipeline"}});
-  }
+  context.WarnWithoutEffect(reader.TakeWithoutEffect({"check_collector_pipeline"}));
   reader.Finish();
   if (config.endpoint.empty()) reader.Report("endpoint", "must be specified");
   if (!config.path.starts_with('/')) reader.Report("path", "must start with /");

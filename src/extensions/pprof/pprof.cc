@@ -16,15 +16,11 @@ constexpr std::string_view kIndex =
 
 std::unique_ptr<pipeline::Extension> Pprof::Create(const pipeline::CreateContext& context) {
   Config config;
-  std::string file;
   config::MapReader reader(context.config, context.diagnostics);
-  reader.Read("endpoint", config.endpoint);
-  reader.Read("save_to_file", file);
-  if (!file.empty()) reader.Report("save_to_file", "is not supported");
-  for (const char* key : {"block_profile_fraction", "mutex_profile_fraction"}) {
-    if (reader.Take(key) == nullptr) continue;
-    context.host.logger.Warn("pprof", "configuration key has no effect", {{"key", key}});
-  }
+  reader.Read("endpoint", config.endpoint, "`host:port` to listen on");
+  reader.Refuse({"save_to_file"}, "is not supported");
+  context.WarnWithoutEffect(
+      reader.TakeWithoutEffect({"block_profile_fraction", "mutex_profile_fraction"}));
   reader.Finish();
   if (config.endpoint.empty()) reader.Report("endpoint", "\"endpoint\" is required");
   return std::make_unique<Pprof>(std::move(config), context.host);

@@ -83,11 +83,11 @@ std::string FlowRow(std::string_view kind, const std::string& id,
 std::unique_ptr<pipeline::Extension> ZPages::Create(const pipeline::CreateContext& context) {
   Config config;
   config::MapReader reader(context.config, context.diagnostics);
-  reader.Read("endpoint", config.endpoint);
-  if (const config::Node* expvar = reader.Take("expvar")) {
+  reader.Read("endpoint", config.endpoint, "`host:port` to listen on");
+  if (const config::Node* expvar = reader.Take("expvar", "Is not there")) {
     bool is_enabled = false;
     config::MapReader inner(*expvar, context.diagnostics);
-    inner.Read("enabled", is_enabled);
+    inner.Read("enabled", is_enabled, "`true` is refused");
     inner.Finish();
     if (is_enabled) inner.Report("enabled", "is not supported");
   }

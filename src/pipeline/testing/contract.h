@@ -215,6 +215,31 @@ void ExpectExporterContract(Create create, std::string_view yaml,
   EXPECT_EQ(host.Count("narthex_points_waiting"), 0);
 }
 
+// `create`: a connector's factory function; `yaml` may send to the pipeline "metrics".
+template <class Create>
+void ExpectConnectorContract(Create create, std::string_view yaml) {
+  // Seen from outside, its metrics go through it as through a processor.
+  class Through final : public Processor {
+   public:
+    explicit Through(std::unique_ptr<Connector> connector) : connector_(std::move(connector)) {}
+    base::Status Start() override { return connector_->Start(); }
+    void Stop() override { connector_->Stop(); }
+    base::Status Consume(otlp::Batch batch) override {
+      return connector_->consumer()->Consume(std::move(batch));
+    }
+
+   private:
+    const std::unique_ptr<Connector> connector_;
+  };
+  ExpectProcessorContract(
+      [create](const CreateContext& context, Consumer& next) {
+        const ConnectorOutputs outputs{
+            .pipelines = {{.id = "metrics", .metrics = &next}}, .metrics = &next, .passages = {}};
+        return std::make_unique<Through>(create(context, outputs));
+      },
+      yaml);
+}
+
 // `create`: the factory function of an extension or, with the stage behind it, of a receiver.
 template <class Create, class... Next>
 void ExpectStartStopContract(Create create, std::string_view yaml, Next&... next) {

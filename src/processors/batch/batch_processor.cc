@@ -60,17 +60,16 @@ std::unique_ptr<pipeline::Processor> BatchProcessor::Create(const pipeline::Crea
   uint64_t size = config.send_batch_size, size_max = 0;
   int64_t timeout_ns = config.timeout.count();
   config::MapReader reader(context.config, context.diagnostics);
-  reader.Read("send_batch_size", size);
-  reader.Read("send_batch_max_size", size_max);
-  reader.ReadGoDuration("timeout", timeout_ns);
+  reader.Read("send_batch_size", size, "Points that make a batch go");
+  reader.Read("send_batch_max_size", size_max, "Larger batches are split; `0`: no limit");
+  reader.ReadGoDuration("timeout", timeout_ns,
+                        "A batch goes after this long, whatever its size; `0s`: at once");
   if (size_max > 0 && size_max < size) {
     reader.Report("send_batch_max_size", "must be greater or equal to send_batch_size");
   }
   if (timeout_ns < 0) reader.Report("timeout", "must be greater or equal to 0");
-  for (const char* key : {"metadata_keys", "metadata_cardinality_limit"}) {
-    if (reader.Take(key) == nullptr) continue;
-    context.host.logger.Warn("batch", "configuration key has no effect", {{"key", key}});
-  }
+  context.WarnWithoutEffect(
+      reader.TakeWithoutEffect({"metadata_keys", "metadata_cardinality_limit"}));
   reader.Finish();
   config.send_batch_size = size;
   config.send_batch_max_size = size_max;

@@ -16,7 +16,7 @@ std::string Lowered(std::string text) {
 
 void ReadKinds(config::MapReader& reader, CumulativeToDeltaConfig::Matcher& matcher) {
   std::vector<std::string> types;
-  reader.Read("metric_types", types);
+  reader.Read("metric_types", types, "`sum`, `histogram`, `exponentialhistogram`");
   for (const std::string& type : types) {
     const std::string word = Lowered(type);
     if (word == "sum") {
@@ -39,9 +39,9 @@ CumulativeToDeltaConfig::Matcher ReadMatcher(const config::Node& node,
   std::string type;
   std::vector<std::string> names;
   config::MapReader reader(node, diagnostics);
-  reader.Read("match_type", type);
-  reader.Read("metrics", names);
-  (void)reader.Take("regexp");  // The size of a cache that we do without.
+  reader.Read("match_type", type, "`strict` or `regexp`");
+  reader.Read("metrics", names, "By name");
+  (void)reader.TakeWithoutEffect({"regexp"});  // The size of a cache that we do without.
   ReadKinds(reader, matcher);
   reader.Finish();
   if (names.empty() && matcher.kinds.empty()) {
@@ -88,14 +88,17 @@ CumulativeToDeltaConfig ReadCumulativeToDeltaConfig(const pipeline::CreateContex
   int64_t staleness_ns = 0;
   std::string initial = "auto";
   config::MapReader reader(context.config, context.diagnostics);
-  if (const config::Node* node = reader.Take("include")) {
+  if (const config::Node* node = reader.Take("include", "Only these")) {
     config.include = ReadMatcher(*node, context.diagnostics);
   }
-  if (const config::Node* node = reader.Take("exclude")) {
+  if (const config::Node* node = reader.Take("exclude", "Not these")) {
     config.exclude = ReadMatcher(*node, context.diagnostics);
   }
-  reader.ReadGoDuration("max_staleness", staleness_ns);
-  reader.Read("initial_value", initial);
+  reader.ReadGoDuration("max_staleness", staleness_ns,
+                        "A stream without points is forgotten after this long; `0s`: never");
+  reader.Read("initial_value", initial,
+              "Of a stream's first point: `keep`, `drop`, or `auto`, which keeps it where the "
+              "stream began after us");
   reader.Finish();
   if (staleness_ns < 0) reader.Report("max_staleness", "must not be negative");
   config.max_staleness = std::chrono::nanoseconds(staleness_ns);

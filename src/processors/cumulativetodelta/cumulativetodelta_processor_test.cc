@@ -3,30 +3,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "otlp/json.h"
 #include "pipeline/testing/contract.h"
-#include "pipeline/testing/fake_consumer.h"
-#include "pipeline/testing/test_host.h"
+#include "pipeline/testing/one_metric.h"
 
 namespace narthex::processors {
 namespace {
 
 using testing::HasSubstr;
 
-class CumulativeToDeltaTest : public testing::Test {
+class CumulativeToDeltaTest : public pipeline::OneMetricTest<&CumulativeToDeltaProcessor::Create> {
  protected:
-  void Make(std::string_view yaml) {
-    processor_ = host_.Make(&CumulativeToDeltaProcessor::Create, yaml, next_);
-    EXPECT_EQ(host_.errors(), "");
-  }
-  std::optional<otlp::TreeMetric> Send(std::string_view metric) {
-    const std::string request =
-        fmt::format(R"({{"resourceMetrics":[{{"scopeMetrics":[{{"metrics":[{}]}}]}}]}})", metric);
-    EXPECT_TRUE(processor_->Consume(*otlp::DecodeMetricsJson(request)).has_value());
-    EXPECT_EQ(host_.Imbalance(), 0);
-    if (next_.sizes().empty()) return std::nullopt;
-    return otlp::Tree::From(next_.Take()).resources[0].scopes[0].metrics[0];
-  }
   std::optional<otlp::TreeMetric> SendSum(int64_t time, std::string_view value,
                                           std::string_view name = "s", int64_t start = 1) {
     return Send(fmt::format(
@@ -42,10 +28,6 @@ class CumulativeToDeltaTest : public testing::Test {
         "bucketCounts":["{}","{}"],"explicitBounds":[{}]}}]}}}})",
         time, first + second, first, first, second, bound));
   }
-
-  pipeline::TestHost host_;
-  pipeline::FakeConsumer next_;
-  std::unique_ptr<pipeline::Processor> processor_;
 };
 
 TEST(CumulativeToDelta, KeepsTheContract) {

@@ -43,8 +43,9 @@ std::unique_ptr<pipeline::Processor> DeltaToCumulativeProcessor::Create(
   Config config;
   int64_t stale_ns = config.max_stale.count(), streams = INT64_MAX;
   config::MapReader reader(context.config, context.diagnostics);
-  reader.ReadGoDuration("max_stale", stale_ns);
-  reader.Read("max_streams", streams);
+  reader.ReadGoDuration("max_stale", stale_ns,
+                        "A stream without points is forgotten after this long");
+  reader.Read("max_streams", streams, "Points of further streams are dropped; `0`: no limit");
   reader.Finish();
   if (stale_ns <= 0) reader.Report("max_stale", "must be positive");
   if (streams < 0) reader.Report("max_streams", "must not be negative");

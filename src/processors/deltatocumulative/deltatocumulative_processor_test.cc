@@ -3,31 +3,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "otlp/json.h"
 #include "pipeline/testing/contract.h"
-#include "pipeline/testing/fake_consumer.h"
-#include "pipeline/testing/test_host.h"
+#include "pipeline/testing/one_metric.h"
 
 namespace narthex::processors {
 namespace {
 
 using testing::HasSubstr;
 
-class DeltaToCumulativeTest : public testing::Test {
+class DeltaToCumulativeTest : public pipeline::OneMetricTest<&DeltaToCumulativeProcessor::Create> {
  protected:
-  void Make(std::string_view yaml) {
-    processor_ = host_.Make(&DeltaToCumulativeProcessor::Create, yaml, next_);
-    EXPECT_EQ(host_.errors(), "");
-  }
-  // Sends one metric and gives back what came of it; nullopt when nothing did.
-  std::optional<otlp::TreeMetric> Send(std::string_view metric) {
-    const std::string request =
-        fmt::format(R"({{"resourceMetrics":[{{"scopeMetrics":[{{"metrics":[{}]}}]}}]}})", metric);
-    EXPECT_TRUE(processor_->Consume(*otlp::DecodeMetricsJson(request)).has_value());
-    EXPECT_EQ(host_.Imbalance(), 0);
-    if (next_.sizes().empty()) return std::nullopt;
-    return otlp::Tree::From(next_.Take()).resources[0].scopes[0].metrics[0];
-  }
   std::optional<otlp::TreeMetric> SendSum(int64_t start, int64_t time, int64_t value,
                                           std::string_view series = "a") {
     return Send(fmt::format(
@@ -36,10 +21,6 @@ class DeltaToCumulativeTest : public testing::Test {
         {{"key":"k","value":{{"stringValue":"{}"}}}}]}}]}}}})",
         start, time, value, series));
   }
-
-  pipeline::TestHost host_;
-  pipeline::FakeConsumer next_;
-  std::unique_ptr<pipeline::Processor> processor_;
 };
 
 TEST(DeltaToCumulative, KeepsTheContract) {

@@ -36,25 +36,23 @@ void ReadCondition(const config::Node& node, std::optional<Level> context,
   ConditionsAt(config, context.value_or(condition->level())).push_back(*std::move(condition));
 }
 
-void ReadConditions(config::MapReader& reader, std::string_view key, std::optional<Level> context,
-                    config::Diagnostics& diagnostics, FilterConfig& config) {
-  const config::Node* list = reader.Take(key);
+void ReadConditions(config::MapReader& reader, std::string_view key, std::string_view meaning,
+                    std::optional<Level> context, config::Diagnostics& diagnostics,
+                    FilterConfig& config) {
+  const config::Node* list = reader.Take(key, meaning, "list");
   if (list == nullptr) return;
   if (!list->is_list()) return reader.Report(key, "must be a list of conditions");
   for (const config::Node& item : list->items) ReadCondition(item, context, diagnostics, config);
 }
 
-std::optional<Level> LevelFromName(std::string_view name) {
-  if (name == "resource") return Level::kResource;
-  if (name == "scope") return Level::kScope;
-  if (name == "metric") return Level::kMetric;
-  if (name == "datapoint") return Level::kDatapoint;
-  return std::nullopt;
-}
-
 void ReadErrorMode(config::MapReader& reader, FilterConfig& config) {
-  std::string mode;
-  if (!reader.Read("error_mode", mode)) return;
+  std::string mode = "ignore";
+  if (!reader.Read("error_mode", mode,
+                   "A condition that cannot be answered is false: `ignore` says so in the log, "
+                   "`silent` does "
+                   "not; `propagate` refuses the batch")) {
+    return;
+  }
   if (mode == "ignore") {
     config.error_mode = FilterConfig::ErrorMode::kIgnore;
   } else if (mode == "silent") {
@@ -71,14 +69,17 @@ void ReadGroup(const config::Node& node, config::Diagnostics& diagnostics, Filte
   std::string name;
   std::optional<Level> context;
   config::MapReader reader(node, diagnostics);
-  if (reader.Read("context", name)) {
-    context = LevelFromName(name);
+  if (reader.Read(
+          "context", name,
+          "Of a group: `resource`, `scope`, `metric` or `datapoint`; without it, the innermost "
+          "that a condition needs")) {
+    context = ottl::LevelFromName(name);
     if (!context.has_value()) {
       reader.Report("context", "must be resource, scope, metric or datapoint");
     }
   }
   ReadErrorMode(reader, config);
-  ReadConditions(reader, "conditions", context, diagnostics, config);
+  ReadConditions(reader, "conditions", "Of a group", context, diagnostics, config);
   reader.Finish();
 }
 
@@ -86,9 +87,10 @@ void ReadGroup(const config::Node& node, config::Diagnostics& diagnostics, Filte
 void ReadMetrics(const config::Node& node, config::Diagnostics& diagnostics, FilterConfig& config) {
   config::MapReader reader(node, diagnostics);
   config.gate = attributes::MetricGate::Read(reader, diagnostics);
-  ReadConditions(reader, "resource", Level::kResource, diagnostics, config);
-  ReadConditions(reader, "metric", Level::kMetric, diagnostics, config);
-  ReadConditions(reader, "datapoint", Level::kDatapoint, diagnostics, config);
+  ReadConditions(reader, "resource", "Conditions on resources, the older way", Level::kResource,
+                 diagnostics, config);
+  ReadConditions(reader, "metric", "On metrics", Level::kMetric, diagnostics, config);
+  ReadConditions(reader, "datapoint", "On data points", Level::kDatapoint, diagnostics, config);
   reader.Finish();
   const bool has_conditions =
       !config.resource.empty() || !config.metric.empty() || !config.datapoint.empty();
@@ -103,10 +105,15 @@ FilterConfig ReadFilterConfig(const pipeline::CreateContext& context) {
   FilterConfig config;
   config::MapReader reader(context.config, context.diagnostics);
   ReadErrorMode(reader, config);
-  if (const config::Node* node = reader.Take("metrics")) {
+  if (const config::Node* node =
+          reader.Take("metrics", "Older forms, not together with each other")) {
     ReadMetrics(*node, context.diagnostics, config);
   }
-  if (const config::Node* list = reader.Take("metric_conditions")) {
+  if (const config::Node* list =
+          reader.Take("metric_conditions",
+                      "Conditions of [OTTL](#ottl), or groups; what one holds "
+                      "for is dropped",
+                      "list")) {
     if (!list->is_list()) reader.Report("metric_conditions", "must be a list of conditions");
     for (const config::Node& item : list->items) {
       if (item.is_map()) {
@@ -117,10 +124,8 @@ FilterConfig ReadFilterConfig(const pipeline::CreateContext& context) {
     }
   }
   // Other signals' conditions may stand in a shared block.
-  for (const char* key : {"traces", "logs", "profiles", "spans", "trace_conditions",
-                          "log_conditions", "profile_conditions"}) {
-    (void)reader.Take(key);
-  }
+  (void)reader.TakeWithoutEffect({"traces", "logs", "profiles", "spans", "trace_conditions",
+                                  "log_conditions", "profile_conditions"});
   reader.Finish();
   return config;
 }

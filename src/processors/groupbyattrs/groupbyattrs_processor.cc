@@ -11,7 +11,9 @@ std::unique_ptr<pipeline::Processor> GroupByAttrsProcessor::Create(
     const pipeline::CreateContext& context, pipeline::Consumer& next) {
   std::vector<std::string> keys;
   config::MapReader reader(context.config, context.diagnostics);
-  reader.Read("keys", keys);
+  reader.Read("keys", keys,
+              "Attributes that move from points to their resource; without them, equal resources, "
+              "scopes and metrics become one");
   reader.Finish();
   std::set<std::string> seen;
   for (const std::string& key : keys) {

@@ -11,11 +11,11 @@ std::unique_ptr<pipeline::Processor> IntervalProcessor::Create(
   Config config;
   int64_t interval_ns = config.interval.count();
   config::MapReader reader(context.config, context.diagnostics);
-  reader.ReadGoDuration("interval", interval_ns);
-  if (const config::Node* node = reader.Take("pass_through")) {
+  reader.ReadGoDuration("interval", interval_ns, "How often the last points are sent on");
+  if (const config::Node* node = reader.Take("pass_through", "What goes on at once")) {
     config::MapReader pass_reader(*node, context.diagnostics);
-    pass_reader.Read("gauge", config.passes_gauges);
-    pass_reader.Read("summary", config.passes_summaries);
+    pass_reader.Read("gauge", config.passes_gauges, "Gauges do");
+    pass_reader.Read("summary", config.passes_summaries, "Summaries do");
     pass_reader.Finish();
   }
   reader.Finish();

@@ -53,18 +53,21 @@ std::unique_ptr<pipeline::Processor> MemoryLimiter::Create(const pipeline::Creat
   int64_t check_interval_ns = 0;
   uint64_t limit_mib = 0, spike_mib = 0, limit_percentage = 0, spike_percentage = 0;
   config::MapReader reader(context.config, context.diagnostics);
-  reader.ReadGoDuration("check_interval", check_interval_ns);
-  reader.Read("limit_mib", limit_mib);
-  reader.Read("spike_limit_mib", spike_mib);
-  reader.Read("limit_percentage", limit_percentage);
-  reader.Read("spike_limit_percentage", spike_percentage);
+  reader.ReadGoDuration(
+      "check_interval", check_interval_ns,
+      "Required, as the official one has it; ours counts bytes instead of sampling them");
+  reader.Read("limit_mib", limit_mib,
+              "The hard limit, for the process: what it has taken at the start is no longer there "
+              "for batches. This or `limit_percentage` is required");
+  reader.Read("spike_limit_mib", spike_mib,
+              "New data is refused above the limit less this; `0`: a fifth of the limit");
+  reader.Read("limit_percentage", limit_percentage,
+              "The same as a share of the machine's or the control group's memory");
+  reader.Read("spike_limit_percentage", spike_percentage, "Beside `limit_percentage`");
   // There is no garbage collector to hold back.
-  for (const char* key :
-       {"min_gc_interval_when_soft_limited", "min_gc_interval_when_hard_limited",
-        "max_gc_interval_when_soft_limited", "max_gc_interval_when_hard_limited"}) {
-    if (reader.Take(key) == nullptr) continue;
-    context.host.logger.Warn("memory_limiter", "configuration key has no effect", {{"key", key}});
-  }
+  context.WarnWithoutEffect(reader.TakeWithoutEffect(
+      {"min_gc_interval_when_soft_limited", "min_gc_interval_when_hard_limited",
+       "max_gc_interval_when_soft_limited", "max_gc_interval_when_hard_limited"}));
   reader.Finish();
   if (check_interval_ns <= 0) {
     reader.Report("check_interval", "'check_interval' must be greater than zero");

@@ -10,8 +10,12 @@ using ErrorMode = TransformConfig::ErrorMode;
 using Group = TransformConfig::Group;
 
 ErrorMode ReadErrorMode(config::MapReader& reader, ErrorMode fallback) {
-  std::string mode;
-  if (!reader.Read("error_mode", mode)) return fallback;
+  constexpr std::string_view kNames[] = {"propagate", "ignore", "silent"};
+  std::string mode(kNames[static_cast<size_t>(fallback)]);
+  reader.Read(
+      "error_mode", mode,
+      "After a statement that fails: `propagate` refuses the batch, `ignore` and `silent` go "
+      "on with the next statement");
   if (mode == "propagate") return ErrorMode::kPropagate;
   if (mode == "ignore") return ErrorMode::kIgnore;
   if (mode == "silent") return ErrorMode::kSilent;
@@ -40,9 +44,10 @@ std::optional<T> Parse(const config::Node& node, std::string_view what,
 }
 
 template <class T>
-void ReadList(config::MapReader& reader, std::string_view key, std::string_view what,
-              std::optional<Level> context, config::Diagnostics& diagnostics, std::vector<T>& out) {
-  const config::Node* list = reader.Take(key);
+void ReadList(config::MapReader& reader, std::string_view key, std::string_view meaning,
+              std::string_view what, std::optional<Level> context, config::Diagnostics& diagnostics,
+              std::vector<T>& out) {
+  const config::Node* list = reader.Take(key, meaning, "list");
   if (list == nullptr) return;
   if (!list->is_list()) return reader.Report(key, fmt::format("must be a list of {}s", what));
   for (const config::Node& item : list->items) {
@@ -56,15 +61,19 @@ Group ReadGroup(const config::Node& node, ErrorMode mode, config::Diagnostics& d
   std::string name;
   std::optional<Level> context;
   config::MapReader reader(node, diagnostics);
-  if (reader.Read("context", name)) {
+  if (reader.Read(
+          "context", name,
+          "Of a group: `resource`, `scope`, `metric` or `datapoint`; without it, the innermost "
+          "that its statements need")) {
     context = ottl::LevelFromName(name);
     if (!context.has_value()) {
       reader.Report("context", "must be resource, scope, metric or datapoint");
     }
   }
   group.error_mode = ReadErrorMode(reader, mode);
-  ReadList(reader, "conditions", "condition", context, diagnostics, group.conditions);
-  ReadList(reader, "statements", "statement", context, diagnostics, group.statements);
+  ReadList(reader, "conditions", "Of a group: one has to hold", "condition", context, diagnostics,
+           group.conditions);
+  ReadList(reader, "statements", "Of a group", "statement", context, diagnostics, group.statements);
   reader.Finish();
   // Without a context it is the innermost level that any of them needs.
   group.level = context.value_or(Level::kResource);
@@ -81,7 +90,8 @@ TransformConfig ReadTransformConfig(const pipeline::CreateContext& context) {
   TransformConfig config;
   config::MapReader reader(context.config, context.diagnostics);
   const ErrorMode mode = ReadErrorMode(reader, ErrorMode::kPropagate);
-  if (const config::Node* list = reader.Take("metric_statements")) {
+  if (const config::Node* list =
+          reader.Take("metric_statements", "Statements of [OTTL](#ottl), or groups", "list")) {
     if (!list->is_list()) reader.Report("metric_statements", "must be a list of statements");
     for (const config::Node& item : list->items) {
       if (item.is_map()) {
@@ -99,10 +109,8 @@ TransformConfig ReadTransformConfig(const pipeline::CreateContext& context) {
     }
   }
   // Other signals' statements may stand in a shared block.
-  for (const char* key :
-       {"trace_statements", "log_statements", "profile_statements", "flatten_data"}) {
-    (void)reader.Take(key);
-  }
+  (void)reader.TakeWithoutEffect(
+      {"trace_statements", "log_statements", "profile_statements", "flatten_data"});
   reader.Finish();
   return config;
 }

@@ -7,21 +7,13 @@
 namespace narthex::receivers {
 namespace {
 
-std::string KnownScrapers() {
-  std::string out;
-  for (const HostScraper& scraper : HostScrapers()) {
-    out += (out.empty() ? "" : ", ") + std::string(scraper.name);
-  }
-  return out;
-}
-
 // `metrics: {name: {enabled: …}}`.
 void ReadMetrics(config::MapReader& outer, config::Diagnostics& diagnostics,
                  HostMetricsReceiver::Scrape& scrape) {
   for (const HostMetric& metric : scrape.scraper->metrics) {
     if (metric.is_on) scrape.on.emplace(metric.name);
   }
-  const config::Node* node = outer.Take("metrics");
+  const config::Node* node = outer.Take("metrics", "Which metrics, by name");
   if (node == nullptr) return;
   config::MapReader reader(*node, diagnostics);
   for (const HostMetric& metric : scrape.scraper->metrics) {
@@ -29,7 +21,7 @@ void ReadMetrics(config::MapReader& outer, config::Diagnostics& diagnostics,
     if (settings == nullptr) continue;
     bool is_on = metric.is_on;
     config::MapReader inner(*settings, diagnostics);
-    inner.Read("enabled", is_on);
+    inner.Read("enabled", is_on, metric.description);
     inner.Finish();
     if (is_on) {
       scrape.on.emplace(metric.name);
@@ -44,41 +36,41 @@ void ReadFilters(config::MapReader& reader, config::Diagnostics& diagnostics,
                  std::string_view scraper, ScraperOptions& options) {
   const auto both = [&](NameFilter& filter, std::string_view include, std::string_view exclude,
                         std::string_view list) {
-    filter.Include(reader.Take(include), list, diagnostics);
-    filter.Exclude(reader.Take(exclude), list, diagnostics);
+    filter.Include(reader.Take(include, "Only these"), list, diagnostics);
+    filter.Exclude(reader.Take(exclude, "Not these"), list, diagnostics);
   };
   if (scraper == "disk") both(options.devices, "include", "exclude", "devices");
+  if (scraper == "process") both(options.processes, "include", "exclude", "names");
   if (scraper == "network") both(options.interfaces, "include", "exclude", "interfaces");
-  if (scraper == "load") reader.Read("cpu_average", options.load_per_cpu);
+  if (scraper == "load") reader.Read("cpu_average", options.load_per_cpu, "Load per processor");
   if (scraper != "filesystem") return;
   both(options.devices, "include_devices", "exclude_devices", "devices");
   both(options.fs_types, "include_fs_types", "exclude_fs_types", "fs_types");
   both(options.mount_points, "include_mount_points", "exclude_mount_points", "mount_points");
-  reader.Read("include_virtual_filesystems", options.virtual_filesystems);
+  reader.Read("include_virtual_filesystems", options.virtual_filesystems,
+              "Those without a device, too");
 }
 
 void ReadScrapers(config::MapReader& outer, const pipeline::CreateContext& context,
                   HostMetricsReceiver::Config& config) {
-  const config::Node* node = outer.Take("scrapers");
-  if (node != nullptr && node->is_map()) {
-    for (const auto& [key, body] : node->members) {
-      const auto known = std::ranges::find(HostScrapers(), key.scalar, &HostScraper::name);
-      if (known == HostScrapers().end()) {
-        context.diagnostics.Add(key.at, fmt::format("scrapers: \"{}\" is not known; there are {}",
-                                                    key.scalar, KnownScrapers()));
-        continue;
-      }
-      HostMetricsReceiver::Scrape& scrape = config.scrapes.emplace_back();
-      scrape.scraper = &*known;
-      config::MapReader reader(body, context.diagnostics);
-      ReadMetrics(reader, context.diagnostics, scrape);
-      ReadFilters(reader, context.diagnostics, key.scalar, scrape.options);
-      reader.Finish();
-    }
+  constexpr std::string_view kMissing =
+      "must specify at least one scraper when using hostmetrics receiver";
+  const config::Node* node = outer.Take("scrapers", "One or more of those below; required");
+  if (node == nullptr) return outer.Report("scrapers", kMissing);
+  config::MapReader scrapers(*node, context.diagnostics);
+  for (const HostScraper& scraper : HostScrapers()) {
+    const config::Node* body =
+        scrapers.TakeEvenNull(scraper.name, "Present, even empty: it is run");
+    if (body == nullptr) continue;
+    HostMetricsReceiver::Scrape& scrape = config.scrapes.emplace_back();
+    scrape.scraper = &scraper;
+    config::MapReader reader(*body, context.diagnostics);
+    ReadMetrics(reader, context.diagnostics, scrape);
+    ReadFilters(reader, context.diagnostics, scraper.name, scrape.options);
+    reader.Finish();
   }
-  if (node == nullptr || node->members.empty()) {
-    outer.Report("scrapers", "must specify at least one scraper when using hostmetrics receiver");
-  }
+  scrapers.Finish();
+  if (node->members.empty()) outer.Report("scrapers", kMissing);
 }
 
 }  // namespace
@@ -88,14 +80,12 @@ std::unique_ptr<pipeline::Receiver> HostMetricsReceiver::Create(
   Config config;
   int64_t interval_ns = config.interval.count(), delay_ns = config.initial_delay.count();
   config::MapReader reader(context.config, context.diagnostics);
-  reader.ReadGoDuration("collection_interval", interval_ns);
-  reader.ReadGoDuration("initial_delay", delay_ns);
-  reader.Read("root_path", config.root_path);
+  reader.ReadGoDuration("collection_interval", interval_ns, "How often");
+  reader.ReadGoDuration("initial_delay", delay_ns, "Before the first time");
+  reader.Read("root_path", config.root_path,
+              "In front of `/proc` and of mount points, for a collector in a container");
   ReadScrapers(reader, context, config);
-  for (const char* key : {"timeout", "metadata_collection_interval"}) {
-    if (reader.Take(key) == nullptr) continue;
-    context.host.logger.Warn("hostmetrics", "configuration key has no effect", {{"key", key}});
-  }
+  context.WarnWithoutEffect(reader.TakeWithoutEffect({"timeout", "metadata_collection_interval"}));
   reader.Finish();
   if (interval_ns <= 0) reader.Report("collection_interval", "requires positive value");
   if (delay_ns < 0) reader.Report("initial_delay", "requires non-negative value");
@@ -112,10 +102,7 @@ HostMetricsReceiver::HostMetricsReceiver(Config config, const std::string& name,
       name_(name),
       env_(host.env),
       logger_(host.logger),
-      next_(next),
-      flow_(host.instruments, "receiver/" + name),
-      accepted_(host.instruments.receiver_accepted->Bind({{"receiver", name}, {"transport", ""}})),
-      refused_(host.instruments.receiver_refused->Bind({{"receiver", name}, {"transport", ""}})) {
+      intake_(host, name, "", next) {
   const auto scraped = host.meter.CreateUInt64Counter(
       "otelcol_scraper_scraped_metric_points", "Number of metric points successfully scraped.",
       "{datapoints}");
@@ -127,7 +114,6 @@ HostMetricsReceiver::HostMetricsReceiver(Config config, const std::string& name,
         {.scrape = scrape,
          .view = {.files = env_.files,
                   .root = config_.root_path,
-                  .now_ns = 0,
                   .options = scrape.options,
                   .last_cpu_ticks = {}},
          .scraped = scraped->Bind({{"receiver", name}, {"scraper", scrape.scraper->name}}),
@@ -174,12 +160,21 @@ void HostMetricsReceiver::Collect() {
   otlp::Tree tree;
   for (Part& part : parts_) {
     HostPage page(now_ns, boot_ns, part.scrape.on);
+    part.view.now_ns = static_cast<int64_t>(now_ns);
+    part.view.boot_ns = boot_ns;
     ScrapePart(part, page);
     otlp::Tree scraped = page.Take();
     for (otlp::TreeResource& resource : scraped.resources) {
-      if (tree.resources.empty()) tree.resources.emplace_back();
+      // What is said of the machine as a whole is said of one resource, which is the first.
+      if (!resource.attributes.empty()) {
+        tree.resources.push_back(std::move(resource));
+        continue;
+      }
+      if (tree.resources.empty() || !tree.resources.front().attributes.empty()) {
+        tree.resources.emplace_front();
+      }
       for (otlp::TreeScope& scope : resource.scopes) {
-        tree.resources.back().scopes.push_back(std::move(scope));
+        tree.resources.front().scopes.push_back(std::move(scope));
       }
     }
   }
@@ -209,17 +204,9 @@ uint64_t HostMetricsReceiver::BootTime() const {
 
 void HostMetricsReceiver::Pass(otlp::Batch batch) {
   const size_t points = batch.point_count();
-  if (points == 0) return;
-  flow_.In(points);
-  const base::Status status = next_.Consume(std::move(batch));
-  if (status.has_value()) {
-    accepted_.Add(points);
-    flow_.Out(points);
-    return;
-  }
+  const base::Status status = intake_.Pass(std::move(batch));
+  if (status.has_value()) return;
   // The next scrape tells the same again, so nothing is kept.
-  refused_.Add(points);
-  flow_.Lost("refused_downstream", points);
   logger_.Warn("hostmetrics", "metrics were refused",
                {{"receiver", name_}, {"points", points}, {"error", status.error().message}});
 }

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/mutex.h"
-#include "pipeline/factory.h"
+#include "pipeline/intake.h"
 #include "receivers/hostmetrics/scrapers.h"
 
 namespace narthex::receivers {
@@ -59,9 +59,7 @@ class HostMetricsReceiver final : public pipeline::Receiver {
   const std::string name_;
   const base::Env env_;
   base::Logger& logger_;
-  pipeline::Consumer& next_;
-  pipeline::Flow flow_;
-  sdk::BoundCounter<uint64_t> accepted_, refused_;
+  pipeline::Intake intake_;
   std::vector<Part> parts_;  // The thread's own.
 
   base::Mutex mutex_;

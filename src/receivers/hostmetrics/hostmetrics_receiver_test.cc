@@ -183,14 +183,61 @@ TEST_F(HostMetricsTest, WhatIsMissingHidesNothingElse) {
   EXPECT_EQ(host_.Count("otelcol_scraper_scraped_metric_points", "system"), 1);
 }
 
+TEST_F(HostMetricsTest, ProcessesAreResourcesOfTheirOwn) {
+  // Numbers from the third field on: 14 and 15 are the times, 20 threads, 22 the start, 23 and 24
+  // memory, 42 waiting.
+  Put("/proc/22/stat",
+      "22 (my (odd) app) R 1 5 6 7 8 9 100 11 7 13 250 50 16 17 18 19 4 21 500 8192000 100 25 26 "
+      "27 "
+      "28 29 30 31 32 33 34 35 36 37 38 39 40 41 20 43");
+  Put("/proc/22/cmdline", std::string("/bin/app\0--fast\0", 16));
+  Put("/proc/22/status",
+      "Name: app\nUid:\t1000\t1000\nSigQ:\t3/15000\nvoluntary_ctxt_switches:\t11\n"
+      "nonvoluntary_ctxt_switches:\t2\n");
+  Put("/proc/22/io", "rchar: 1\nsyscr: 5\nsyscw: 6\nread_bytes: 4096\nwrite_bytes: 8192\n");
+  Put("/etc/passwd", "root:x:0:0::/:/bin/sh\nann:x:1000:1000::/home/ann:/bin/sh\n");
+  const otlp::Tree tree = Scrape(
+      "{memory: , process: {include: {names: ['my .*'], match_type: regexp}, metrics: "
+      "{process.threads: {enabled: true}, process.context_switches: {enabled: true}, "
+      "process.signals_pending: {enabled: true}, process.disk.operations: {enabled: true}, "
+      "process.memory.utilization: {enabled: true}, process.paging.faults: {enabled: true}}}}");
+  ASSERT_EQ(tree.resources.size(), 2u);
+  EXPECT_TRUE(tree.resources[0].attributes.empty());
+  const auto attribute = [&](std::string_view key) {
+    const otlp::Any* value = otlp::Find(tree.resources[1].attributes, key);
+    return value == nullptr ? "none" : otlp::Text(*value);
+  };
+  EXPECT_EQ(attribute("process.pid"), "22");
+  EXPECT_EQ(attribute("process.parent_pid"), "1");
+  EXPECT_EQ(attribute("process.executable.name"), "my (odd) app");
+  EXPECT_EQ(attribute("process.command"), "/bin/app");
+  EXPECT_EQ(attribute("process.command_line"), "/bin/app --fast");
+  EXPECT_EQ(attribute("process.owner"), "ann");
+  EXPECT_EQ(Get(tree, "process.cpu.time", "state=user"), "2.5");
+  EXPECT_EQ(Get(tree, "process.cpu.time", "state=system"), "0.5");
+  EXPECT_EQ(Get(tree, "process.cpu.time", "state=wait"), "0.2");
+  EXPECT_EQ(Get(tree, "process.memory.usage"), "409600");
+  EXPECT_EQ(Get(tree, "process.memory.virtual"), "8192000");
+  EXPECT_EQ(Get(tree, "process.memory.utilization"), "0.4");
+  EXPECT_EQ(Get(tree, "process.disk.io", "direction=write"), "8192");
+  EXPECT_EQ(Get(tree, "process.disk.operations", "direction=read"), "5");
+  EXPECT_EQ(Get(tree, "process.threads"), "4");
+  EXPECT_EQ(Get(tree, "process.paging.faults", "type=minor"), "100");
+  EXPECT_EQ(Get(tree, "process.context_switches", "type=voluntary"), "11");
+  EXPECT_EQ(Get(tree, "process.signals_pending"), "3");
+  for (const otlp::TreeMetric& metric : tree.resources[1].scopes[0].metrics) {
+    if (metric.name != "process.cpu.time") continue;
+    EXPECT_EQ(metric.points[0].start_ns, 1'700'000'005'000'000'000u);
+  }
+}
+
 TEST_F(HostMetricsTest, MistakesInItsConfiguration) {
   const auto errors = [&](std::string_view yaml) {
     (void)host_.Make(&HostMetricsReceiver::Create, yaml, next_);
     return host_.errors();
   };
-  EXPECT_EQ(errors("scrapers: {cpu: , process: }"),
-            "test.yaml:1:19: scrapers: \"process\" is not known; there are cpu, disk, filesystem, "
-            "load, memory, network, paging, processes, system");
+  EXPECT_EQ(errors("scrapers: {cpu: , memry: }"),
+            "test.yaml:1:19: unknown key \"memry\" (did you mean \"memory\"?)");
   EXPECT_THAT(errors("collection_interval: 1m"), HasSubstr("must specify at least one scraper"));
   EXPECT_THAT(errors("{scrapers: {cpu: }, collection_interval: 0s}"),
               HasSubstr("requires positive value"));

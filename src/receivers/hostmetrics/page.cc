@@ -14,6 +14,13 @@ void HostPage::BeginScope(std::string_view scraper) {
       scraper);
 }
 
+void HostPage::BeginResource(std::string_view scraper, otlp::AttributeMap attributes,
+                             uint64_t start_ns) {
+  tree_.resources.emplace_back().attributes = std::move(attributes);
+  start_ns_ = start_ns;
+  BeginScope(scraper);
+}
+
 void HostPage::Add(const HostMetric& metric, int64_t value, Labels labels) {
   AddPoint(metric, value, labels);
 }

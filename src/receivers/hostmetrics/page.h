@@ -33,6 +33,8 @@ class HostPage {
 
   // What follows is said by this scraper.
   void BeginScope(std::string_view scraper);
+  // What follows is said by it of something within the machine, which counts since `start_ns`.
+  void BeginResource(std::string_view scraper, otlp::AttributeMap attributes, uint64_t start_ns);
   void Add(const HostMetric& metric, int64_t value, Labels labels = {});
   void Add(const HostMetric& metric, double value, Labels labels = {});
   bool Wants(const HostMetric& metric) const { return on_.contains(metric.name); }
@@ -44,7 +46,8 @@ class HostPage {
   template <class Value>
   void AddPoint(const HostMetric& metric, Value value, Labels labels);
 
-  const uint64_t time_ns_, start_ns_;
+  const uint64_t time_ns_;
+  uint64_t start_ns_;
   const std::set<std::string, std::less<>>& on_;
   otlp::Tree tree_;
   size_t points_ = 0;

@@ -15,6 +15,7 @@ std::span<const HostScraper> HostScrapers() {
       {"memory", kMemoryMetrics, &ScrapeMemory},
       {"network", kNetworkMetrics, &ScrapeNetwork},
       {"paging", kPagingMetrics, &ScrapePaging},
+      {"process", kProcessMetrics, &ScrapeProcess},
       {"processes", kProcessesMetrics, &ScrapeProcesses},
       {"system", kSystemMetrics, &ScrapeSystem},
   };
@@ -36,8 +37,8 @@ std::optional<NameFilter::Words> NameFilter::Read(const config::Node* node,
   std::string match_type;
   std::vector<std::string> names;
   config::MapReader reader(*node, diagnostics);
-  reader.Read("match_type", match_type);
-  reader.Read(list_key, names);
+  reader.Read("match_type", match_type, "`strict` or `regexp`, which matches anywhere");
+  reader.Read(list_key, names, "Their names");
   reader.Finish();
   if (names.empty()) reader.Report(list_key, "at least one has to be given");
   if (match_type == "strict") {

@@ -43,7 +43,7 @@ class NameFilter {
 
 // What a scraper's block says beside its metrics. A value.
 struct ScraperOptions {
-  NameFilter devices, interfaces, fs_types, mount_points;
+  NameFilter devices, interfaces, fs_types, mount_points, processes;
   bool virtual_filesystems = false;
   bool load_per_cpu = false;
 };
@@ -51,10 +51,12 @@ struct ScraperOptions {
 // The host's files, and what the last scrape saw, for rates. One thread at a time.
 struct HostView {
   base::FileSystem& files;
-  std::string root;  // In front of every path: empty, or `root_path`.
-  int64_t now_ns = 0;
+  std::string root;      // In front of every path: empty, or `root_path`.
+  int64_t now_ns = 0;    // Of this scrape, since the epoch.
+  uint64_t boot_ns = 0;  // When the machine started.
+  int64_t last_ns = 0;   // Of the scrape before; 0: there was none.
   ScraperOptions options;
-  // Of the CPUs, by name and state, in ticks.
+  // Of CPUs by name, or of processes by number, in ticks by state.
   std::map<std::string, std::vector<uint64_t>> last_cpu_ticks;
 
   base::Result<std::string> Read(std::string_view path) const {
@@ -74,9 +76,11 @@ std::span<const HostScraper> HostScrapers();
 
 // The tables and functions, by family.
 extern const std::span<const HostMetric> kCpuMetrics, kLoadMetrics, kMemoryMetrics, kDiskMetrics,
-    kFilesystemMetrics, kNetworkMetrics, kPagingMetrics, kProcessesMetrics, kSystemMetrics;
+    kFilesystemMetrics, kNetworkMetrics, kPagingMetrics, kProcessMetrics, kProcessesMetrics,
+    kSystemMetrics;
 base::Status ScrapeCpu(HostView& view, HostPage& page);
 base::Status ScrapeLoad(HostView& view, HostPage& page);
+base::Status ScrapeProcess(HostView& view, HostPage& page);
 base::Status ScrapeMemory(HostView& view, HostPage& page);
 base::Status ScrapeDisk(HostView& view, HostPage& page);
 base::Status ScrapeFilesystem(HostView& view, HostPage& page);

@@ -62,36 +62,26 @@ void Fail(net::GrpcResponder& responder, const Error& error) {
   responder.Fail(outward, std::move(details));
 }
 
-void WarnNoEffect(pipeline::Host& host, const std::vector<std::string_view>& keys) {
-  for (const std::string_view key : keys) {
-    host.logger.Warn("otlp", "configuration key has no effect", {{"key", key}});
-  }
-}
-
 OtlpReceiver::GrpcConfig ReadGrpc(const config::Node& node,
                                   const pipeline::CreateContext& context) {
   OtlpReceiver::GrpcConfig config;
-  std::vector<std::string_view> without_effect;
   config::MapReader reader(node, context.diagnostics);
-  config::ReadGrpcServer(reader, context.diagnostics, config.server, without_effect);
+  context.WarnWithoutEffect(config::ReadGrpcServer(reader, context.diagnostics, config.server));
   config.auth = pipeline::ReadAuth(reader, context);
   reader.Finish();
-  WarnNoEffect(context.host, without_effect);
   return config;
 }
 
 OtlpReceiver::HttpConfig ReadHttp(const config::Node& node,
                                   const pipeline::CreateContext& context) {
   OtlpReceiver::HttpConfig config;
-  std::vector<std::string_view> without_effect;
   config::MapReader reader(node, context.diagnostics);
-  config::ReadHttpServer(reader, context.diagnostics, config.server, without_effect);
-  reader.Read("metrics_url_path", config.metrics_path);
+  context.WarnWithoutEffect(config::ReadHttpServer(reader, context.diagnostics, config.server));
+  reader.Read("metrics_url_path", config.metrics_path, "Where metrics are taken");
   config.auth = pipeline::ReadAuth(reader, context);
-  reader.Read("traces_url_path", config.traces_path);
-  reader.Read("logs_url_path", config.logs_path);
+  reader.Read("traces_url_path", config.traces_path, "Where traces are taken");
+  reader.Read("logs_url_path", config.logs_path, "Where logs are taken");
   reader.Finish();
-  WarnNoEffect(context.host, without_effect);
   for (std::string* path : {&config.metrics_path, &config.traces_path, &config.logs_path}) {
     if (!path->starts_with('/')) path->insert(0, 1, '/');
   }
@@ -117,12 +107,14 @@ std::unique_ptr<pipeline::Receiver> OtlpReceiver::Create(const pipeline::CreateC
                                                          pipeline::Consumer& next) {
   Config config;
   config::MapReader reader(context.config, context.diagnostics);
-  if (const config::Node* protocols = reader.Take("protocols")) {
+  if (const config::Node* protocols = reader.Take("protocols", "At least one of the two")) {
     config::MapReader protocol_reader(*protocols, context.diagnostics);
-    if (const config::Node* node = protocol_reader.TakeEvenNull("grpc")) {
+    if (const config::Node* node =
+            protocol_reader.TakeEvenNull("grpc", "Present, even empty: gRPC is served")) {
       config.grpc = ReadGrpc(*node, context);
     }
-    if (const config::Node* node = protocol_reader.TakeEvenNull("http")) {
+    if (const config::Node* node =
+            protocol_reader.TakeEvenNull("http", "Present, even empty: HTTP is served")) {
       config.http = ReadHttp(*node, context);
     }
     protocol_reader.Finish();
@@ -263,32 +255,38 @@ void OtlpReceiver::PassHttp(pipeline::Signal signal, Way& way, net::HttpRequest 
     return responder.Send(
         net::HttpResponse::Text(405, "405 method not allowed, supported: [POST]"));
   }
-  if (EncodingOf(request) != Encoding::kProtobuf) {
+  const std::optional<Encoding> wanted = EncodingOf(request);
+  const bool takes_json = way.next.TakesJson();
+  if (!wanted.has_value() || (*wanted == Encoding::kJson && !takes_json)) {
     return responder.Send(net::HttpResponse::Text(
-        415, fmt::format("415 {} are passed on as application/x-protobuf only",
-                         pipeline::NameOf(signal))));
+        415,
+        fmt::format("415 unsupported media type, supported: [{}application/x-protobuf]{}",
+                    takes_json ? "application/json, " : "",
+                    wanted.has_value() ? "; this pipeline leads over gRPC, where JSON does not "
+                                         "go"
+                                       : "")));
   }
-  http_->RunBlocking([this, signal, &way, request = std::move(request),
+  http_->RunBlocking([this, signal, &way, encoding = *wanted, request = std::move(request),
                       responder = std::move(responder)]() mutable {
-    constexpr Encoding kEncoding = Encoding::kProtobuf;
-    if (auto refusal = RefuseHttp(request, kEncoding)) {
+    if (auto refusal = RefuseHttp(request, encoding)) {
       return responder.Send(*std::move(refusal));
     }
     base::Result<std::string> body = Decompress(request);
-    if (!body.has_value()) return responder.Send(BadBody(body.error(), kEncoding));
-    const base::Result<size_t> items = otlp::CountItems(*body);
-    if (!items.has_value()) return responder.Send(Failure(400, items.error(), kEncoding));
+    if (!body.has_value()) return responder.Send(BadBody(body.error(), encoding));
+    const base::Result<size_t> items =
+        encoding == Encoding::kJson ? otlp::CountItemsJson(*body) : otlp::CountItems(*body);
+    if (!items.has_value()) return responder.Send(Failure(400, items.error(), encoding));
     way.next.Pass(
-        {.signal = signal, .bytes = *std::move(body), .items = *items},
-        [&way, items = *items,
+        {.signal = signal, .encoding = encoding, .bytes = *std::move(body), .items = *items},
+        [&way, encoding, items = *items,
          responder = std::move(responder)](pipeline::PassedAnswer answer) mutable {
           way.Count(items, answer.status);
           if (!answer.status.has_value()) {
             const Error error = Outward(answer.status.error());
-            return responder.Send(Failure(otlp::HttpStatusFromCode(error.code), error, kEncoding));
+            return responder.Send(Failure(otlp::HttpStatusFromCode(error.code), error, encoding));
           }
           net::HttpResponse response{.status = 200};
-          response.headers.Set("Content-Type", otlp::MediaTypeOf(kEncoding));
+          response.headers.Set("Content-Type", otlp::MediaTypeOf(encoding));
           response.body = std::move(answer.response);
           responder.Send(std::move(response));
         });
@@ -299,7 +297,10 @@ void OtlpReceiver::PassGrpc(pipeline::Signal signal, Way& way, net::GrpcRequest 
                             net::GrpcResponder responder) {
   const base::Result<size_t> items = otlp::CountItems(request.message);
   if (!items.has_value()) return responder.Fail(items.error());
-  way.next.Pass({.signal = signal, .bytes = std::move(request.message), .items = *items},
+  way.next.Pass({.signal = signal,
+                 .encoding = Encoding::kProtobuf,
+                 .bytes = std::move(request.message),
+                 .items = *items},
                 [&way, items = *items,
                  responder = std::move(responder)](pipeline::PassedAnswer answer) mutable {
                   way.Count(items, answer.status);

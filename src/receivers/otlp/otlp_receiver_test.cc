@@ -248,6 +248,7 @@ TEST_F(OtlpReceiverTest, ContradictionsAreRefusedOneByOne) {
 // Answers traces as told, and keeps what came.
 class FakePassage final : public pipeline::Passage {
  public:
+  bool TakesJson() const override { return takes_json; }
   void Pass(pipeline::PassedRequest request, Done done) override {
     pipeline::PassedAnswer answer{.response = "response"};
     {
@@ -265,6 +266,7 @@ class FakePassage final : public pipeline::Passage {
     base::MutexLock lock(mutex_);
     return requests_.at(requests_.size() - 1);
   }
+  std::atomic<bool> takes_json = false;
 
  private:
   base::Mutex mutex_;
@@ -311,6 +313,16 @@ TEST(OtlpReceiver, PassesTracesOnAsTheyAre) {
 
   EXPECT_EQ(post("/v1/traces", kProtobuf, "\x0a\x05").status, 400);
   EXPECT_EQ(post("/v1/traces", kJson, "{}").status, 415);
+  EXPECT_EQ(post("/v1/traces", "text/html", "{}").status, 415);
+  passage.takes_json = true;
+  const std::string json = R"({"resourceSpans": [{"scopeSpans": [{"spans": [{}, {}]}]}]})";
+  const auto passed = post("/v1/traces", kJson, json);
+  EXPECT_EQ(passed.status, 200);
+  EXPECT_EQ(passed.headers.Get("Content-Type"), kJson);
+  EXPECT_EQ(passage.last().bytes, json);
+  EXPECT_EQ(passage.last().encoding, otlp::Encoding::kJson);
+  EXPECT_EQ(passage.last().items, 2u);
+  EXPECT_EQ(post("/v1/traces", kJson, "{").status, 400);
   EXPECT_EQ(post("/v1/logs", kProtobuf, spans).status, 404);
   EXPECT_EQ(call("logs.v1.LogsService", spans).message.error().code, Code::kUnimplemented);
   passage.FailWith({Code::kUnavailable, "away"});

@@ -16,14 +16,13 @@ void ReadScrapeConfig(const config::Node& node, const pipeline::CreateContext& c
   const config::Node nothing;
   std::vector<std::string> warnings;
   config::MapReader reader(node, diagnostics);
-  const config::Node* global_node = reader.Take("global");
+  const config::Node* global_node = reader.Take("global", "Defaults of the jobs");
   const scrape::GlobalConfig global = scrape::ReadGlobalConfig(
       global_node != nullptr ? *global_node : nothing, diagnostics, warnings);
-  const config::Node* jobs = reader.Take("scrape_configs");
-  for (const char* key : {"remote_write", "remote_read", "rule_files", "alerting", "storage",
-                          "tracing", "otlp", "scrape_config_files"}) {
-    if (reader.Take(key) != nullptr) reader.Report(key, "unsupported feature of this receiver");
-  }
+  const config::Node* jobs = reader.Take("scrape_configs", "The jobs; at least one", "list");
+  reader.Refuse({"remote_write", "remote_read", "rule_files", "alerting", "storage", "tracing",
+                 "otlp", "scrape_config_files"},
+                "unsupported feature of this receiver");
   reader.Finish();
   if (jobs == nullptr || !jobs->is_list() || jobs->items.empty()) {
     reader.Report("scrape_configs", "no Prometheus scrape_configs are set");
@@ -35,11 +34,6 @@ void ReadScrapeConfig(const config::Node& node, const pipeline::CreateContext& c
     if (!names.insert(job.name).second) {
       diagnostics.Add(item.at,
                       fmt::format("found multiple scrape configs with job name \"{}\"", job.name));
-    }
-    if (std::exchange(job.histograms.native, false)) {
-      // ScrapeStore keeps none; as classic ones they have their count and sum.
-      warnings.push_back(fmt::format(
-          "job \"{}\": scrape_native_histograms has no effect in this receiver", job.name));
     }
     config.jobs.push_back(std::move(job));
   }
@@ -55,21 +49,18 @@ std::unique_ptr<pipeline::Receiver> PrometheusReceiver::Create(
   Config config;
   bool trims_suffixes = false;
   config::MapReader reader(context.config, context.diagnostics);
-  if (const config::Node* node = reader.Take("config")) {
+  if (const config::Node* node =
+          reader.Take("config", "A Prometheus configuration; a `$` is written `$$`")) {
     ReadScrapeConfig(*node, context, config);
   } else {
     reader.Report("config", "no Prometheus scrape_configs are set");
   }
-  reader.Read("trim_metric_suffixes", trims_suffixes);
+  reader.Read("trim_metric_suffixes", trims_suffixes, "`true` is refused");
   if (trims_suffixes) reader.Report("trim_metric_suffixes", "is not supported");
-  for (const char* key : {"target_allocator", "api_server"}) {
-    if (reader.Take(key) != nullptr) reader.Report(key, "is not supported");
-  }
-  for (const char* key : {"scrape_on_shutdown", "initial_scrape_offset",
-                          "discovery_reload_on_startup", "report_extra_scrape_metrics"}) {
-    if (reader.Take(key) == nullptr) continue;
-    context.host.logger.Warn("prometheus", "configuration key has no effect", {{"key", key}});
-  }
+  reader.Refuse({"target_allocator", "api_server"}, "is not supported");
+  context.WarnWithoutEffect(
+      reader.TakeWithoutEffect({"scrape_on_shutdown", "initial_scrape_offset",
+                                "discovery_reload_on_startup", "report_extra_scrape_metrics"}));
   reader.Finish();
   return std::make_unique<PrometheusReceiver>(std::move(config), context.id.ToString(),
                                               context.host, next);
@@ -80,12 +71,7 @@ PrometheusReceiver::PrometheusReceiver(Config config, const std::string& name, p
     : config_(std::move(config)),
       env_(host.env),
       logger_(host.logger),
-      next_(next),
-      flow_(host.instruments, "receiver/" + name),
-      accepted_(
-          host.instruments.receiver_accepted->Bind({{"receiver", name}, {"transport", "http"}})),
-      refused_(
-          host.instruments.receiver_refused->Bind({{"receiver", name}, {"transport", "http"}})),
+      intake_(host, name, "http", next),
       store_(env_.clock,
              [this](const std::vector<ScrapedSample>& samples) { return Take(samples); }) {
   for (const scrape::JobConfig& job : config_.jobs) schemes_[job.name] = job.scheme;
@@ -100,21 +86,9 @@ base::Status PrometheusReceiver::Start() {
   return {};
 }
 
+// Of what is refused, the next scrape brings newer values.
 base::Status PrometheusReceiver::Take(const std::vector<ScrapedSample>& samples) {
-  otlp::Batch batch = ToOtlp(samples, schemes_).ToBatch();
-  const size_t points = batch.point_count();
-  if (points == 0) return {};
-  flow_.In(points);
-  base::Status status = next_.Consume(std::move(batch));
-  if (status.has_value()) {
-    accepted_.Add(points);
-    flow_.Out(points);
-  } else {
-    // The next scrape brings newer values.
-    refused_.Add(points);
-    flow_.Lost("refused_downstream", points);
-  }
-  return status;
+  return intake_.Pass(ToOtlp(samples, schemes_).ToBatch());
 }
 
 }  // namespace narthex::receivers

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "pipeline/factory.h"
+#include "pipeline/intake.h"
 #include "receivers/prometheus/scrape_store.h"
 #include "scrape/manager.h"
 
@@ -34,9 +34,7 @@ class PrometheusReceiver final : public pipeline::Receiver {
   const Config config_;
   const base::Env env_;
   base::Logger& logger_;
-  pipeline::Consumer& next_;
-  pipeline::Flow flow_;
-  sdk::BoundCounter<uint64_t> accepted_, refused_;
+  pipeline::Intake intake_;
   std::map<std::string, std::string, std::less<>> schemes_;  // By job.
   ScrapeStore store_;
   std::unique_ptr<scrape::Manager> manager_;

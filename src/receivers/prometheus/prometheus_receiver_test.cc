@@ -49,20 +49,20 @@ class PrometheusReceiverTest : public testing::Test {
         {.listen_address = "127.0.0.1:0"}, [this](net::HttpRequest, net::Responder responder) {
           base::MutexLock lock(mutex_);
           net::HttpResponse answer = net::HttpResponse::Text(200, page_);
-          if (is_protobuf_) {
-            answer.headers.Set("Content-Type", exposition::ProtobufContentType());
-          }
+          if (!type_.empty()) answer.headers.Set("Content-Type", type_);
           responder.Send(std::move(answer));
         });
   }
-  void SetPage(std::string page) {
+  void SetPage(std::string page, std::string type = "") {
     base::MutexLock lock(mutex_);
     page_ = std::move(page);
+    type_ = std::move(type);
   }
   void SetProtobuf(std::string page) {
-    base::MutexLock lock(mutex_);
-    page_ = std::move(page);
-    is_protobuf_ = true;
+    SetPage(std::move(page), std::string(exposition::ProtobufContentType()));
+  }
+  void SetOpenMetrics(std::string page) {
+    SetPage(std::move(page), "application/openmetrics-text; version=1.0.0");
   }
   std::unique_ptr<pipeline::Receiver> Start(std::string_view global = "") {
     auto receiver = host_.Make(&PrometheusReceiver::Create,
@@ -83,7 +83,7 @@ config:
 
   base::Mutex mutex_;
   std::string page_ GUARDED_BY(mutex_) = kPage;
-  bool is_protobuf_ GUARDED_BY(mutex_) = false;
+  std::string type_ GUARDED_BY(mutex_);
   base::Env env_ = base::RealEnv();
   pipeline::TestHost host_;
   pipeline::FakeConsumer next_;
@@ -150,21 +150,69 @@ TEST_F(PrometheusReceiverTest, AScrapeBecomesMetrics) {
   EXPECT_EQ(host_.Imbalance(), 0);
 }
 
-// The store keeps no native histograms: they come as classic ones rather than not at all.
-TEST_F(PrometheusReceiverTest, NativeHistogramsAreNotLost) {
+TEST_F(PrometheusReceiverTest, NativeHistogramsBecomeExponentialOnes) {
   exposition::ProtobufWriter writer;
-  writer.Family("h", model::MetricType::kHistogram, "");
-  writer.NativeHistogram(
-      "", {.count = 3, .sum = 6, .positive_spans = {{1, 1}}, .positive_deltas = {3}}, {});
+  writer.Family("h", model::MetricType::kHistogram, "How long.");
+  writer.NativeHistogram("path=\"/a\"",
+                         {.schema = 2,
+                          .zero_threshold = 0.001,
+                          .zero_count = 1,
+                          .count = 7,
+                          .sum = 6,
+                          .positive_spans = {{1, 1}, {2, 1}},
+                          .negative_spans = {{-3, 1}},
+                          .positive_deltas = {3, -2},
+                          .negative_deltas = {2}},
+                         {.created_ns = 1'700'000'000'000'000'000});
   SetProtobuf(writer.Finish());
   const auto receiver = Start(", scrape_native_histograms: true");
   ASSERT_TRUE(next_.WaitForPoints(1));
   receiver->Stop();
   const otlp::Tree tree = otlp::Tree::From(next_.Take());
-  const otlp::TreeMetric* histogram = FindMetric(tree, "h");
-  ASSERT_NE(histogram, nullptr);
-  EXPECT_EQ(histogram->points.at(0).count, 3u);
-  EXPECT_EQ(histogram->points.at(0).optionals.sum, 6);
+  const otlp::TreeMetric* metric = FindMetric(tree, "h");
+  ASSERT_NE(metric, nullptr);
+  EXPECT_EQ(metric->kind, otlp::MetricKind::kExponentialHistogram);
+  EXPECT_EQ(metric->temporality, otlp::Temporality::kCumulative);
+  EXPECT_EQ(metric->description, "How long.");
+  const otlp::TreePoint& point = metric->points.at(0);
+  EXPECT_EQ(point.scale, 2);
+  EXPECT_EQ(point.count, 7u);
+  EXPECT_EQ(point.optionals.sum, 6);
+  EXPECT_EQ(point.zero_count, 1u);
+  EXPECT_EQ(point.zero_threshold, 0.001);
+  EXPECT_EQ(point.positive.offset, 0);
+  EXPECT_THAT(point.positive.counts, ElementsAre(3, 0, 0, 1));
+  EXPECT_EQ(point.negative.offset, -4);
+  EXPECT_THAT(point.negative.counts, ElementsAre(2));
+  EXPECT_EQ(point.start_ns, 1'700'000'000'000'000'000u);
+  EXPECT_EQ(TextOf(point.attributes, "path"), "/a");
+}
+
+TEST_F(PrometheusReceiverTest, CreatedTimesAreStartTimes) {
+  SetOpenMetrics(R"(# TYPE hits counter
+hits_total{path="/a"} 5
+hits_created{path="/a"} 1700000000.5
+# TYPE wait histogram
+wait_bucket{le="+Inf"} 4
+wait_count 4
+wait_sum 2
+wait_created 1700000001
+# TYPE gone counter
+gone_created 1700000002
+# EOF
+)");
+  const auto receiver = Start();
+  ASSERT_TRUE(next_.WaitForPoints(3));
+  receiver->Stop();
+  const otlp::Tree tree = otlp::Tree::From(next_.Take());
+  const otlp::TreeMetric* hits = FindMetric(tree, "hits_total");
+  ASSERT_NE(hits, nullptr);
+  ASSERT_EQ(hits->points.size(), 1u);
+  EXPECT_EQ(hits->points[0].real, 5);
+  EXPECT_EQ(hits->points[0].start_ns, 1'700'000'000'500'000'000u);
+  EXPECT_EQ(FindMetric(tree, "wait")->points.at(0).start_ns, 1'700'000'001'000'000'000u);
+  EXPECT_EQ(FindMetric(tree, "hits_created"), nullptr);
+  EXPECT_EQ(FindMetric(tree, "gone_total"), nullptr);
 }
 
 TEST(PrometheusReceiverConfig, MistakesAreSaid) {
@@ -202,7 +250,7 @@ class ToOtlpTest : public testing::Test {
     labels.push_back({"instance", "i"});
     auto series = std::make_shared<ScrapedSeries>(
         ScrapedSeries{model::Labels::From(std::move(labels)).value(), {.type = type}});
-    return {.series = std::move(series), .time = 1'000, .value = value, .exemplars = {}};
+    return {.series = std::move(series), .time = 1'000, .value = value};
   }
 };
 
@@ -238,6 +286,48 @@ TEST_F(ToOtlpTest, HistogramsThatContradictThemselvesStayWhole) {
   EXPECT_THAT(point.bucket_counts, ElementsAre(5, 0, 1));
   EXPECT_THAT(point.explicit_bounds, ElementsAre(1, 2));
   EXPECT_EQ(point.count, 6u);
+}
+
+TEST_F(ToOtlpTest, CustomBucketsBecomeExplicitOnes) {
+  ScrapedSample sample = Sample({{"__name__", "h"}}, 0, model::MetricType::kHistogram);
+  sample.histogram = std::make_shared<const model::FloatHistogram>(
+      model::FloatHistogram{.schema = model::kCustomBucketsSchema,
+                            .count = 6,
+                            .sum = 9,
+                            .positive_spans = {{0, 1}, {1, 1}},
+                            .positive = {4, 2.7},
+                            .custom_bounds = {1, 2}});
+  const otlp::Tree tree = ToOtlp({sample}, {});
+  const otlp::TreeMetric& metric = tree.resources[0].scopes[0].metrics[0];
+  EXPECT_EQ(metric.kind, otlp::MetricKind::kHistogram);
+  EXPECT_THAT(metric.points[0].explicit_bounds, ElementsAre(1, 2));
+  EXPECT_THAT(metric.points[0].bucket_counts, ElementsAre(4, 0, 2));
+  EXPECT_EQ(metric.points[0].count, 6u);
+}
+
+TEST_F(ToOtlpTest, TheEndOfANativeHistogramIsOneOfItsKind) {
+  const otlp::Tree tree =
+      ToOtlp({Sample({{"__name__", "h"}}, model::StaleNan(), model::MetricType::kHistogram)}, {});
+  const otlp::TreeMetric& metric = tree.resources[0].scopes[0].metrics[0];
+  EXPECT_EQ(metric.kind, otlp::MetricKind::kExponentialHistogram);
+  EXPECT_TRUE(metric.points[0].is_stale());
+}
+
+// A page may name buckets that lie as far apart as numbers go.
+TEST_F(ToOtlpTest, WideGapsMakeHistogramsCoarser) {
+  ScrapedSample sample = Sample({{"__name__", "h"}}, 0, model::MetricType::kHistogram);
+  sample.histogram = std::make_shared<const model::FloatHistogram>(
+      model::FloatHistogram{.schema = 8,
+                            .count = 3,
+                            .sum = 1,
+                            .positive_spans = {{0, 1}, {1 << 20, 1}},
+                            .positive = {1, 2}});
+  const otlp::Tree tree = ToOtlp({sample}, {});
+  const otlp::TreePoint& point = tree.resources[0].scopes[0].metrics[0].points[0];
+  EXPECT_LT(point.scale, 8);
+  EXPECT_LE(point.positive.counts.size(), 16'384u);
+  EXPECT_EQ(point.positive.counts.front(), 1u);
+  EXPECT_EQ(point.positive.counts.back(), 2u);
 }
 
 TEST(ScrapeStore, ForgetsWhatHasEnded) {

@@ -1,5 +1,7 @@
 #include "receivers/prometheus/scrape_store.h"
 
+#include "scrape/loop.h"
+
 namespace narthex::receivers {
 namespace {
 
@@ -12,7 +14,7 @@ constexpr int64_t kSweepMs = 600'000;
 }  // namespace
 
 // The samples of one scrape. One thread at a time.
-class ScrapeStore::Batch final : public storage::Appender {
+class ScrapeStore::Batch final : public storage::Appender, public scrape::StartTimeSink {
  public:
   explicit Batch(ScrapeStore& store) : store_(store) {}
 
@@ -21,20 +23,22 @@ class ScrapeStore::Batch final : public storage::Appender {
   }
 
   Appended Append(SeriesRef ref, model::Timestamp t, double v) override {
-    auto series = store_.Find(ref);
-    if (series == nullptr) return Appended::kUnknownSeries;
-    samples_.push_back({std::move(series), t, v, {}});
-    last_ref_ = ref;
     if (model::IsStaleNan(v)) ended_.push_back(ref);
-    return Appended::kYes;
+    return Put(ref, {.series = nullptr, .time = t, .value = v});
+  }
+  Appended AppendHistogram(SeriesRef ref, model::Timestamp t,
+                           const model::IntegerHistogram& histogram) override {
+    return AppendHistogram(ref, t, histogram.ToFloat());
+  }
+  Appended AppendHistogram(SeriesRef ref, model::Timestamp t,
+                           const model::FloatHistogram& histogram) override {
+    return Put(ref, {.series = nullptr,
+                     .time = t,
+                     .histogram = std::make_shared<const model::FloatHistogram>(histogram)});
   }
 
-  // Expositions of text have none.
-  Appended AppendHistogram(SeriesRef, model::Timestamp, const model::IntegerHistogram&) override {
-    return Appended::kNotKept;
-  }
-  Appended AppendHistogram(SeriesRef, model::Timestamp, const model::FloatHistogram&) override {
-    return Appended::kNotKept;
+  void SetStart(SeriesRef ref, model::Timestamp start) override {
+    if (!samples_.empty() && ref == last_ref_) samples_.back().start = start;
   }
 
   Appended AppendExemplar(SeriesRef ref, const model::Exemplar& exemplar) override {
@@ -59,6 +63,14 @@ class ScrapeStore::Batch final : public storage::Appender {
   }
 
  private:
+  Appended Put(SeriesRef ref, ScrapedSample sample) {
+    sample.series = store_.Find(ref);
+    if (sample.series == nullptr) return Appended::kUnknownSeries;
+    samples_.push_back(std::move(sample));
+    last_ref_ = ref;
+    return Appended::kYes;
+  }
+
   ScrapeStore& store_;
   std::vector<ScrapedSample> samples_;
   std::vector<SeriesRef> ended_;

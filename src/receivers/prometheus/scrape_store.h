@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -24,6 +25,8 @@ struct ScrapedSample {
   std::shared_ptr<const ScrapedSeries> series;
   model::Timestamp time = 0;
   double value = 0;
+  model::HistogramPtr histogram;          // Instead of the value; null for a number.
+  std::optional<model::Timestamp> start;  // Since when it counts, where that is known.
   std::vector<model::Exemplar> exemplars;
 };
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <deque>
 #include <optional>
 
 #include "model/number.h"
@@ -17,6 +18,7 @@ namespace {
 using model::MetricType;
 
 constexpr std::string_view kScopePrefix = "otel_scope_";
+constexpr std::string_view kCreatedSuffix = "_created";
 constexpr std::string_view kOurScope =
     "github.com/open-telemetry/opentelemetry-collector-contrib/receiver/prometheusreceiver";
 
@@ -92,6 +94,62 @@ struct OpenHistogram {
   std::optional<double> count;
 };
 
+uint64_t ToCount(double count) { return count > 0 ? static_cast<uint64_t>(count) : 0; }
+
+// How many buckets there are between the first and the last, those included.
+int64_t WidthOf(const std::vector<model::BucketSpan>& spans) {
+  int64_t width = 0;
+  for (size_t i = 0; i < spans.size(); ++i)
+    width += (i > 0 ? spans[i].offset : 0) + spans[i].length;
+  return width;
+}
+
+// One side's buckets without gaps. An index of Prometheus names the upper bound of a bucket, one of
+// OpenTelemetry the lower.
+otlp::TreePoint::Buckets SideOf(const std::vector<model::BucketSpan>& spans,
+                                const std::vector<double>& counts) {
+  otlp::TreePoint::Buckets side;
+  if (spans.empty()) return side;
+  side.offset = spans[0].offset - 1;
+  size_t next = 0;
+  for (size_t i = 0; i < spans.size(); ++i) {
+    if (i > 0) side.counts.resize(side.counts.size() + static_cast<size_t>(spans[i].offset));
+    for (uint32_t j = 0; j < spans[i].length; ++j) side.counts.push_back(ToCount(counts[next++]));
+  }
+  return side;
+}
+
+// Counts of floats lose their fractions, as with the official receiver.
+void FillNative(model::FloatHistogram histogram, otlp::TreePoint& point) {
+  // Wide gaps would have to be filled with zeros: coarser buckets lie closer together.
+  constexpr int64_t kBucketsMax = 16'384;
+  while (!histogram.custom() && histogram.schema > model::kExponentialSchemaMin &&
+         std::max(WidthOf(histogram.positive_spans), WidthOf(histogram.negative_spans)) >
+             kBucketsMax) {
+    histogram.ReduceResolution(histogram.schema - 1);
+  }
+  point.count = ToCount(histogram.count);
+  point.optionals.has_sum = true;
+  point.optionals.sum = histogram.sum;
+  if (histogram.custom()) {
+    point.explicit_bounds = histogram.custom_bounds;
+    point.bucket_counts.assign(point.explicit_bounds.size() + 1, 0);
+    for (const auto& [index, count] : model::Unpack(histogram.positive_spans, histogram.positive)) {
+      point.bucket_counts.at(static_cast<size_t>(index)) = ToCount(count);
+    }
+    return;
+  }
+  point.scale = histogram.schema;
+  point.zero_threshold = histogram.zero_threshold;
+  point.zero_count = ToCount(histogram.zero_count);
+  if (WidthOf(histogram.positive_spans) <= kBucketsMax) {
+    point.positive = SideOf(histogram.positive_spans, histogram.positive);
+  }
+  if (WidthOf(histogram.negative_spans) <= kBucketsMax) {
+    point.negative = SideOf(histogram.negative_spans, histogram.negative);
+  }
+}
+
 // Builds the tree of one scrape.
 class Translator {
  public:
@@ -101,8 +159,9 @@ class Translator {
   otlp::Tree Run(const std::vector<ScrapedSample>& samples) {
     for (const ScrapedSample& sample : samples) Take(sample);
     for (auto& [point, open] : histograms_) Close(open);
-    for (size_t i = 0; i < pending_.size(); ++i) {
-      homes_[i]->points.push_back(std::move(*pending_[i]));
+    for (Pending& pending : pending_) {
+      // What has nothing but a time of its beginning is no point.
+      if (pending.has_value) pending.metric->points.push_back(std::move(*pending.point));
     }
     otlp::Tree tree;
     for (auto& [key, home] : resources_) tree.resources.push_back(std::move(*home));
@@ -110,17 +169,29 @@ class Translator {
   }
 
  private:
-  enum class Part { kWhole, kBucket, kSum, kCount, kQuantile };
+  // A point until all of its lines have come.
+  struct Pending {
+    otlp::TreeMetric* metric = nullptr;
+    std::unique_ptr<otlp::TreePoint> point;
+    bool has_value = false;
+  };
+  enum class Part { kWhole, kBucket, kSum, kCount, kQuantile, kCreated, kNative };
   struct Role {
-    std::string_view family;
+    std::string family;
     Part part = Part::kWhole;
     otlp::MetricKind kind = otlp::MetricKind::kGauge;
   };
 
-  static Role RoleOf(std::string_view name, const ScrapedSeries& series) {
+  static Role RoleOf(std::string_view name, const ScrapedSample& sample) {
+    const ScrapedSeries& series = *sample.series;
     const auto without = [&](std::string_view suffix) {
-      return name.substr(0, name.size() - suffix.size());
+      return std::string(name.substr(0, name.size() - suffix.size()));
     };
+    if (sample.histogram != nullptr) {
+      return {std::string(name), Part::kNative,
+              sample.histogram->custom() ? otlp::MetricKind::kHistogram
+                                         : otlp::MetricKind::kExponentialHistogram};
+    }
     switch (series.metadata.type) {
       case MetricType::kHistogram:
         if (name.ends_with("_bucket")) {
@@ -132,10 +203,14 @@ class Translator {
         if (name.ends_with("_count")) {
           return {without("_count"), Part::kCount, otlp::MetricKind::kHistogram};
         }
-        break;
+        if (name.ends_with(kCreatedSuffix)) {
+          return {without(kCreatedSuffix), Part::kCreated, otlp::MetricKind::kHistogram};
+        }
+        // Without a suffix it is the end of a native one.
+        return {std::string(name), Part::kNative, otlp::MetricKind::kExponentialHistogram};
       case MetricType::kSummary:
         if (series.labels.Has("quantile")) {
-          return {name, Part::kQuantile, otlp::MetricKind::kSummary};
+          return {std::string(name), Part::kQuantile, otlp::MetricKind::kSummary};
         }
         if (name.ends_with("_sum")) {
           return {without("_sum"), Part::kSum, otlp::MetricKind::kSummary};
@@ -143,15 +218,22 @@ class Translator {
         if (name.ends_with("_count")) {
           return {without("_count"), Part::kCount, otlp::MetricKind::kSummary};
         }
+        if (name.ends_with(kCreatedSuffix)) {
+          return {without(kCreatedSuffix), Part::kCreated, otlp::MetricKind::kSummary};
+        }
         break;
       case MetricType::kCounter:
+        if (name.ends_with(kCreatedSuffix)) {
+          return {without(kCreatedSuffix) + "_total", Part::kCreated, otlp::MetricKind::kSum};
+        }
+        return {std::string(name), Part::kWhole, otlp::MetricKind::kSum};
       case MetricType::kInfo:
       case MetricType::kStateSet:
-        return {name, Part::kWhole, otlp::MetricKind::kSum};
+        return {std::string(name), Part::kWhole, otlp::MetricKind::kSum};
       default:
         break;
     }
-    return {name, Part::kWhole, otlp::MetricKind::kGauge};
+    return {std::string(name), Part::kWhole, otlp::MetricKind::kGauge};
   }
 
   void Take(const ScrapedSample& sample) {
@@ -165,15 +247,14 @@ class Translator {
       }
       return;
     }
-    const Role role = RoleOf(name, series);
+    const Role role = RoleOf(name, sample);
     otlp::TreeScope& scope = ScopeOf(resource, series.labels);
     otlp::TreeMetric& metric = MetricOf(scope, role, series.metadata);
-    const bool is_part = role.part != Part::kWhole;
-    otlp::TreePoint& point =
-        is_part ? PartOf(metric, series, sample) : metric.points.emplace_back();
-    if (!is_part) {
-      point.attributes = AttributesOf(series.labels);
-      point.time_ns = ToNs(sample.time);
+    Pending& pending = PartOf(metric, series, sample);
+    otlp::TreePoint& point = *pending.point;
+    pending.has_value |= role.part != Part::kCreated;
+    if (sample.start.has_value() && role.kind != otlp::MetricKind::kGauge) {
+      point.start_ns = ToNs(*sample.start);
     }
     Fill(point, role.part, series, sample);
     for (const model::Exemplar& exemplar : sample.exemplars) {
@@ -184,10 +265,19 @@ class Translator {
   void Fill(otlp::TreePoint& point, Part part, const ScrapedSeries& series,
             const ScrapedSample& sample) {
     if (model::IsStaleNan(sample.value)) {
-      point.flags |= otlp::kNoRecordedValue;
+      if (part != Part::kCreated) point.flags |= otlp::kNoRecordedValue;
       return;
     }
     switch (part) {
+      case Part::kCreated:
+        // Seconds; what nanoseconds cannot say is no time.
+        if (sample.value > 0 && sample.value < 1e10) {
+          point.start_ns = ToNs(static_cast<int64_t>(sample.value * 1'000));
+        }
+        break;
+      case Part::kNative:
+        if (sample.histogram != nullptr) FillNative(*sample.histogram, point);
+        break;
       case Part::kWhole:
         point.SetNumber(sample.value);
         break;
@@ -259,7 +349,7 @@ class Translator {
     otlp::TreeMetric*& home = metrics_[fmt::format("{}|{}|{}", static_cast<const void*>(&scope),
                                                    static_cast<int>(role.kind), role.family)];
     if (home != nullptr) return *home;
-    otlp::TreeMetric metric{.name = std::string(role.family),
+    otlp::TreeMetric metric{.name = role.family,
                             .description = metadata.help,
                             .unit = UnitOf(metadata.unit),
                             .kind = role.kind};
@@ -272,7 +362,8 @@ class Translator {
     otlp::Put(metric.metadata, "prometheus.type",
               is_own ? "gauge" : model::MetricTypeName(metadata.type));
     const bool is_sum = role.kind == otlp::MetricKind::kSum;
-    if (is_sum || role.kind == otlp::MetricKind::kHistogram) {
+    if (is_sum || role.kind == otlp::MetricKind::kHistogram ||
+        role.kind == otlp::MetricKind::kExponentialHistogram) {
       metric.temporality = otlp::Temporality::kCumulative;
     }
     metric.is_monotonic = is_sum && metadata.type == MetricType::kCounter;
@@ -280,9 +371,9 @@ class Translator {
     return *home;
   }
 
-  // The point that a line of a histogram or summary belongs to. Its time is that of the first.
-  otlp::TreePoint& PartOf(otlp::TreeMetric& metric, const ScrapedSeries& series,
-                          const ScrapedSample& sample) {
+  // The point that a line belongs to. Its time is that of the first.
+  Pending& PartOf(otlp::TreeMetric& metric, const ScrapedSeries& series,
+                  const ScrapedSample& sample) {
     otlp::AttributeMap attributes = AttributesOf(series.labels);
     std::string key = fmt::format("{}|{}", static_cast<const void*>(&metric), sample.time);
     for (const auto& [name, value] : attributes) {
@@ -290,13 +381,16 @@ class Translator {
     }
     auto [place, is_new] = parts_.try_emplace(std::move(key), nullptr);
     if (!is_new) return *place->second;
-    auto& owner = pending_.emplace_back(std::make_unique<otlp::TreePoint>());
-    place->second = owner.get();
-    owner->attributes = std::move(attributes);
-    owner->time_ns = ToNs(sample.time);
-    homes_.emplace_back(&metric);
-    if (metric.kind == otlp::MetricKind::kHistogram) histograms_[owner.get()].point = owner.get();
-    return *owner;
+    Pending& pending = pending_.emplace_back();
+    place->second = &pending;
+    pending.metric = &metric;
+    pending.point = std::make_unique<otlp::TreePoint>();
+    pending.point->attributes = std::move(attributes);
+    pending.point->time_ns = ToNs(sample.time);
+    const bool is_classic =
+        metric.kind == otlp::MetricKind::kHistogram && sample.histogram == nullptr;
+    if (is_classic) histograms_[pending.point.get()].point = pending.point.get();
+    return pending;
   }
 
   static otlp::AttributeMap AttributesOf(const model::Labels& labels) {
@@ -335,9 +429,8 @@ class Translator {
   const std::map<std::string, std::string, std::less<>>& schemes_;
   std::map<std::string, std::unique_ptr<otlp::TreeResource>> resources_;
   std::map<std::string, otlp::TreeMetric*> metrics_;
-  std::map<std::string, otlp::TreePoint*> parts_;
-  std::vector<std::unique_ptr<otlp::TreePoint>> pending_;
-  std::vector<otlp::TreeMetric*> homes_;  // Of each that is pending.
+  std::map<std::string, Pending*> parts_;
+  std::deque<Pending> pending_;  // In the order of the page.
   std::map<const otlp::TreePoint*, OpenHistogram> histograms_;
 };
 

@@ -15,9 +15,9 @@ void ReadExplicit(const config::Node& list, config::MapReader& outer,
   for (const config::Node& item : list.items) {
     std::string pattern;
     config::MapReader reader(item, diagnostics);
-    reader.Read("matcher_pattern", pattern);
+    reader.Read("matcher_pattern", pattern, "Of names");
     StatsdObserver::Explicit entry;
-    if (const config::Node* bounds = reader.Take("buckets")) {
+    if (const config::Node* bounds = reader.Take("buckets", "Their bounds, rising", "list")) {
       for (const config::Node& bound : bounds->items) {
         try {
           entry.bounds.push_back(std::stod(bound.scalar));
@@ -42,8 +42,9 @@ void ReadHistogram(const config::Node& node, config::Diagnostics& diagnostics,
                    StatsdObserver& observer) {
   uint64_t buckets_max = observer.buckets_max;
   config::MapReader reader(node, diagnostics);
-  reader.Read("max_size", buckets_max);
-  if (const config::Node* list = reader.Take("explicit_buckets")) {
+  reader.Read("max_size", buckets_max, "Buckets of an exponential histogram, on each side of zero");
+  if (const config::Node* list = reader.Take(
+          "explicit_buckets", "Fixed buckets; the first pattern that matches decides", "list")) {
     ReadExplicit(*list, reader, diagnostics, observer);
   }
   reader.Finish();
@@ -56,7 +57,8 @@ void ReadHistogram(const config::Node& node, config::Diagnostics& diagnostics,
 void ReadSummary(const config::Node& node, config::Diagnostics& diagnostics,
                  StatsdObserver& observer) {
   config::MapReader reader(node, diagnostics);
-  if (const config::Node* list = reader.Take("percentiles")) {
+  if (const config::Node* list =
+          reader.Take("percentiles", "0, 10, 50, 90, 95 and 100 without it", "list")) {
     observer.percentiles.clear();
     for (const config::Node& item : list->items) {
       const double percent = [&] {
@@ -85,13 +87,15 @@ void ReadMapping(const config::Node& node, config::Diagnostics& diagnostics, Sta
   };
   std::string type, kind;
   config::MapReader reader(node, diagnostics);
-  reader.Read("statsd_type", type);
-  reader.Read("observer_type", kind);
+  reader.Read("statsd_type", type, "`timer`, `timing`, `histogram` or `distribution`");
+  reader.Read("observer_type", kind,
+              "`gauge` (a point for every value; what holds without an entry), `summary`, "
+              "`histogram` or `disabled`");
   StatsdObserver observer;
-  if (const config::Node* histogram = reader.Take("histogram")) {
+  if (const config::Node* histogram = reader.Take("histogram", "Of the observer `histogram`")) {
     ReadHistogram(*histogram, diagnostics, observer);
   }
-  if (const config::Node* summary = reader.Take("summary")) {
+  if (const config::Node* summary = reader.Take("summary", "Of the observer `summary`")) {
     ReadSummary(*summary, diagnostics, observer);
   }
   reader.Finish();
@@ -120,21 +124,20 @@ std::unique_ptr<pipeline::Receiver> StatsdReceiver::Create(const pipeline::Creat
   int64_t interval_ns = config.interval.count();
   std::string transport = "udp";
   config::MapReader reader(context.config, context.diagnostics);
-  reader.Read("endpoint", config.endpoint);
-  reader.Read("transport", transport);
-  reader.ReadGoDuration("aggregation_interval", interval_ns);
-  reader.Read("enable_metric_type", config.rules.metric_type);
-  reader.Read("enable_simple_tags", config.rules.simple_tags);
-  reader.Read("is_monotonic_counter", config.rules.monotonic_counters);
-  if (const config::Node* list = reader.Take("timer_histogram_mapping")) {
+  reader.Read("endpoint", config.endpoint, "Where");
+  reader.Read("transport", transport, "`udp` or `tcp`, one line each");
+  reader.ReadGoDuration("aggregation_interval", interval_ns, "How often what came is sent on");
+  reader.Read("enable_metric_type", config.rules.metric_type, "An attribute `metric_type`");
+  reader.Read("enable_simple_tags", config.rules.simple_tags, "Tags without a value");
+  reader.Read("is_monotonic_counter", config.rules.monotonic_counters,
+              "Counters' sums are monotonic; the exporter `prometheus` shows no others");
+  if (const config::Node* list =
+          reader.Take("timer_histogram_mapping", "What becomes of timings", "list")) {
     for (const config::Node& item : list->items) {
       ReadMapping(item, context.diagnostics, config.rules);
     }
   }
-  if (reader.Take("enable_ip_only_aggregation") != nullptr) {
-    context.host.logger.Warn("statsd", "configuration key has no effect",
-                             {{"key", "enable_ip_only_aggregation"}});
-  }
+  context.WarnWithoutEffect(reader.TakeWithoutEffect({"enable_ip_only_aggregation"}));
   reader.Finish();
   if (interval_ns <= 0) reader.Report("aggregation_interval", "must be a positive duration");
   config.is_tcp = transport.starts_with("tcp");
@@ -152,12 +155,7 @@ StatsdReceiver::StatsdReceiver(Config config, const std::string& name, pipeline:
       name_(name),
       clock_(host.env.clock),
       logger_(host.logger),
-      next_(next),
-      flow_(host.instruments, "receiver/" + name),
-      accepted_(host.instruments.receiver_accepted->Bind(
-          {{"receiver", name}, {"transport", config_.is_tcp ? "tcp" : "udp"}})),
-      refused_(host.instruments.receiver_refused->Bind(
-          {{"receiver", name}, {"transport", config_.is_tcp ? "tcp" : "udp"}})),
+      intake_(host, name, config_.is_tcp ? "tcp" : "udp", next),
       lines_(
           host.meter
               .CreateUInt64Counter("narthex_statsd_lines", "Lines of statsd that came.", "{lines}")
@@ -249,17 +247,8 @@ void StatsdReceiver::Flush() {
   }
   otlp::Batch batch = tree.ToBatch();
   const size_t points = batch.point_count();
-  if (points == 0) return;
-  flow_.In(points);
-  const base::Status status = next_.Consume(std::move(batch));
-  if (status.has_value()) {
-    accepted_.Add(points);
-    flow_.Out(points);
-    return;
-  }
-  // Nobody waits for an answer who could send it again.
-  refused_.Add(points);
-  flow_.Lost("refused_downstream", points);
+  const base::Status status = intake_.Pass(std::move(batch));
+  if (status.has_value()) return;
   logger_.Error("statsd", "metrics were refused and are lost",
                 {{"receiver", name_}, {"points", points}, {"error", status.error().message}});
 }

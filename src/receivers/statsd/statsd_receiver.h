@@ -7,7 +7,7 @@
 
 #include "base/mutex.h"
 #include "net/datagram_server.h"
-#include "pipeline/factory.h"
+#include "pipeline/intake.h"
 #include "receivers/statsd/aggregator.h"
 
 namespace narthex::receivers {
@@ -43,9 +43,8 @@ class StatsdReceiver final : public pipeline::Receiver {
   const std::string name_;
   const base::Clock& clock_;
   base::Logger& logger_;
-  pipeline::Consumer& next_;
-  pipeline::Flow flow_;
-  sdk::BoundCounter<uint64_t> accepted_, refused_, lines_, bad_lines_;
+  pipeline::Intake intake_;
+  sdk::BoundCounter<uint64_t> lines_, bad_lines_;
   std::unique_ptr<net::DatagramServer> datagrams_;
   std::unique_ptr<net::LineServer> connections_;
 

@@ -1,6 +1,7 @@
 #include "exporters/prometheus/internal/series.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "exposition/writer.h"
@@ -15,9 +16,9 @@ using otlp::Temporality;
 // Whether a delta point adds to what the series has, starts it anew, or cannot be used.
 enum class DeltaStep { kAdd, kReplace, kDrop };
 
-DeltaStep StepOf(const Series& series, uint64_t start_ns) {
-  if (!series.is_shown || start_ns > series.time_ns) return DeltaStep::kReplace;
-  return start_ns == series.time_ns ? DeltaStep::kAdd : DeltaStep::kDrop;
+DeltaStep StepOf(const Reading& reading, uint64_t start_ns) {
+  if (!reading.is_shown || start_ns > reading.time_ns) return DeltaStep::kReplace;
+  return start_ns == reading.time_ns ? DeltaStep::kAdd : DeltaStep::kDrop;
 }
 
 std::vector<double> Doubles(const otlp::Words& words) {
@@ -30,18 +31,24 @@ bool HasCuts(const Distribution& distribution, const std::vector<double>& values
   return distribution.cuts != nullptr && distribution.cuts->values == values;
 }
 
-bool IsOlder(const Series& series, uint64_t time_ns) { return time_ns < series.time_ns; }
+bool IsOlder(const Reading& reading, uint64_t time_ns) { return time_ns < reading.time_ns; }
 
-Outcome Store(Series& series, uint64_t time_ns) {
-  series.time_ns = time_ns;
-  series.is_shown = true;
+Outcome Store(Reading& reading, uint64_t time_ns) {
+  reading.time_ns = time_ns;
+  reading.is_shown = true;
   return Outcome::kStored;
 }
 
-// Only ids: Prometheus's limit leaves no room for many attributes.
-void StoreExemplars(Series& series, std::string_view point, uint32_t field) {
+// Only ids: Prometheus's limit leaves no room for many attributes. `field`: of the point's message;
+// nullopt for a point that has none.
+void StoreExemplars(Reading& reading, Series& series, std::string_view point,
+                    std::optional<uint32_t> field) {
+  if (!field.has_value()) {
+    if (std::exchange(reading.has_exemplars, false)) series.exemplars.reset();
+    return;
+  }
   std::vector<StoredExemplar> exemplars;
-  for (const std::string_view message : otlp::ExemplarMessages(point, field)) {
+  for (const std::string_view message : otlp::ExemplarMessages(point, *field)) {
     const otlp::Exemplar read = otlp::DecodeExemplar(message);
     StoredExemplar& stored = exemplars.emplace_back();
     if (!read.trace_id.empty()) {
@@ -54,6 +61,7 @@ void StoreExemplars(Series& series, std::string_view point, uint32_t field) {
     stored.time_ms = static_cast<model::Timestamp>(read.time_ns / 1'000'000);
   }
   series.exemplars = std::make_unique<std::vector<StoredExemplar>>(std::move(exemplars));
+  reading.has_exemplars = true;
 }
 
 // The buckets of a point; they may be as many as its bytes. False for those that cannot be.
@@ -107,23 +115,22 @@ std::shared_ptr<const Cuts> Family::CutsOf(std::vector<double> values) {
   return cuts.emplace_back(std::make_shared<const Cuts>(std::move(values)));
 }
 
-Outcome Apply(Series& series, const otlp::Metric& metric, const otlp::NumberPoint& point) {
+Outcome Apply(Reading& reading, Series& series, const otlp::Metric& metric,
+              const otlp::NumberPoint& point) {
   if (point.type == otlp::NumberPoint::Type::kNone) return Outcome::kMalformed;
-  if (IsOlder(series, point.time_ns)) return Outcome::kOutOfOrder;
+  if (IsOlder(reading, point.time_ns)) return Outcome::kOutOfOrder;
   const bool is_delta =
       metric.kind == otlp::MetricKind::kSum && metric.temporality == Temporality::kDelta;
-  const bool continues = series.is_shown && point.start_ns == series.time_ns;
-  if (!is_delta || !continues) series.start_ns = point.start_ns;
-  series.value = is_delta && continues ? series.value + point.Double() : point.Double();
-  if (point.has_exemplars) {
-    StoreExemplars(series, point.raw, 5);
-  } else {
-    series.exemplars.reset();
-  }
-  return Store(series, point.time_ns);
+  const bool continues = reading.is_shown && point.start_ns == reading.time_ns;
+  if (!is_delta || !continues) reading.start_ns = point.start_ns;
+  reading.value = is_delta && continues ? reading.value + point.Double() : point.Double();
+  StoreExemplars(reading, series, point.raw,
+                 point.has_exemplars ? std::optional<uint32_t>(5) : std::nullopt);
+  return Store(reading, point.time_ns);
 }
 
-Outcome Apply(Series& series, const otlp::Metric& metric, const otlp::HistogramPoint& point) {
+Outcome Apply(Reading& reading, Series& series, const otlp::Metric& metric,
+              const otlp::HistogramPoint& point) {
   const std::vector<double> bounds = Doubles(point.explicit_bounds);
   const bool has_buckets = !point.bucket_counts.empty() || !bounds.empty();
   if (has_buckets &&
@@ -131,12 +138,12 @@ Outcome Apply(Series& series, const otlp::Metric& metric, const otlp::HistogramP
        std::ranges::adjacent_find(bounds, std::ranges::greater_equal()) != bounds.end())) {
     return Outcome::kMalformed;
   }
-  if (IsOlder(series, point.time_ns)) return Outcome::kOutOfOrder;
+  if (IsOlder(reading, point.time_ns)) return Outcome::kOutOfOrder;
   Distribution& distribution = DistributionOf(series);
   DeltaStep step = DeltaStep::kReplace;
-  if (metric.temporality == Temporality::kDelta) step = StepOf(series, point.start_ns);
+  if (metric.temporality == Temporality::kDelta) step = StepOf(reading, point.start_ns);
   if (step == DeltaStep::kDrop) return Outcome::kUnsupported;
-  if (step == DeltaStep::kReplace) series.start_ns = point.start_ns;
+  if (step == DeltaStep::kReplace) reading.start_ns = point.start_ns;
   if (step == DeltaStep::kReplace || !HasCuts(distribution, bounds)) {
     distribution.cuts = series.family->CutsOf(bounds);
     distribution.counts.assign(bounds.size() + 1, 0);
@@ -149,15 +156,12 @@ Outcome Apply(Series& series, const otlp::Metric& metric, const otlp::HistogramP
   distribution.count += point.count;
   distribution.sum += point.optionals.sum;
   distribution.native.reset();
-  if (point.has_exemplars) {
-    StoreExemplars(series, point.raw, 8);
-  } else {
-    series.exemplars.reset();
-  }
-  return Store(series, point.time_ns);
+  StoreExemplars(reading, series, point.raw,
+                 point.has_exemplars ? std::optional<uint32_t>(8) : std::nullopt);
+  return Store(reading, point.time_ns);
 }
 
-Outcome Apply(Series& series, const otlp::Metric& metric,
+Outcome Apply(Reading& reading, Series& series, const otlp::Metric& metric,
               const otlp::ExponentialHistogramPoint& point) {
   if (point.scale < model::kExponentialSchemaMin) return Outcome::kUnsupported;
   auto read = std::make_unique<otlp::TreePoint>();
@@ -170,17 +174,17 @@ Outcome Apply(Series& series, const otlp::Metric& metric,
       !ReadBuckets(point.negative, read->negative)) {
     return Outcome::kMalformed;
   }
-  if (IsOlder(series, point.time_ns)) return Outcome::kOutOfOrder;
+  if (IsOlder(reading, point.time_ns)) return Outcome::kOutOfOrder;
   Distribution& distribution = DistributionOf(series);
   DeltaStep step = DeltaStep::kReplace;
-  if (metric.temporality == Temporality::kDelta) step = StepOf(series, point.start_ns);
+  if (metric.temporality == Temporality::kDelta) step = StepOf(reading, point.start_ns);
   if (step == DeltaStep::kDrop) return Outcome::kUnsupported;
   otlp::LowerScale(*read, read->scale - model::kExponentialSchemaMax);
   if (step == DeltaStep::kAdd && distribution.native != nullptr) {
     otlp::AddExponential(*distribution.native, *read);
   } else {
     distribution.native = std::move(read);
-    series.start_ns = point.start_ns;
+    reading.start_ns = point.start_ns;
   }
   // Text has no form for native buckets; the number of observations and their sum it can show.
   if (distribution.cuts == nullptr || !distribution.cuts->values.empty()) {
@@ -189,11 +193,12 @@ Outcome Apply(Series& series, const otlp::Metric& metric,
   distribution.count = distribution.native->count;
   distribution.sum = distribution.native->optionals.sum;
   distribution.counts.assign(1, distribution.count);
-  return Store(series, point.time_ns);
+  return Store(reading, point.time_ns);
 }
 
-Outcome Apply(Series& series, const otlp::Metric&, const otlp::SummaryPoint& point) {
-  if (IsOlder(series, point.time_ns)) return Outcome::kOutOfOrder;
+Outcome Apply(Reading& reading, Series& series, const otlp::Metric&,
+              const otlp::SummaryPoint& point) {
+  if (IsOlder(reading, point.time_ns)) return Outcome::kOutOfOrder;
   std::vector<double> quantiles, values;
   otlp::internal::Cursor cursor(point.quantiles);
   while (cursor.NextTag() != 0) {
@@ -215,11 +220,11 @@ Outcome Apply(Series& series, const otlp::Metric&, const otlp::SummaryPoint& poi
   if (!HasCuts(distribution, quantiles)) {
     distribution.cuts = series.family->CutsOf(std::move(quantiles));
   }
-  series.start_ns = point.start_ns;
+  reading.start_ns = point.start_ns;
   distribution.quantiles = std::move(values);
   distribution.count = point.count;
   distribution.sum = point.sum;
-  return Store(series, point.time_ns);
+  return Store(reading, point.time_ns);
 }
 
 model::IntegerHistogram NativeOf(const Distribution& distribution) {

@@ -40,15 +40,23 @@ struct StoredExemplar {
 
 struct Family;
 
+// What every point of a series changes, and nothing else: half a line of the processor's cache.
+struct Reading {
+  double value = 0;
+  uint64_t time_ns = 0;   // Of the last point.
+  uint64_t start_ns = 0;  // Since when it counts.
+  uint32_t seen = 0;      // When it came, in ticks of the store.
+  bool is_used = false;   // The slot has a series.
+  bool is_shown = false;  // Not before its first good point, nor after its end.
+  bool has_exemplars = false;
+};
+static_assert(sizeof(Reading) == 32);
+
+// The rest of a series.
 struct Series {
   std::string labels;
   std::unique_ptr<std::string> escaped_labels;  // Where they differ, for readers without UTF-8.
   Family* family = nullptr;
-  bool is_shown = false;  // Not before its first good point, nor after its end.
-  double value = 0;
-  uint64_t time_ns = 0;   // Of the last point.
-  uint64_t start_ns = 0;  // Since when it counts.
-  int64_t seen_ns = 0;    // When it came, by the monotonic clock.
   std::unique_ptr<Distribution> distribution;
   std::unique_ptr<std::vector<StoredExemplar>> exemplars;  // Of the last point, where it had any.
   uint32_t generation = 0;  // Counts the series that have had this slot.
@@ -71,11 +79,14 @@ enum class Outcome { kStored, kOutOfOrder, kUnsupported, kMalformed };
 
 // Bring a point into a series, by the rules of the official exporter: the newest time wins, deltas
 // that continue where the series ended are added up. REQUIRES: the series is of the point's kind.
-Outcome Apply(Series& series, const otlp::Metric& metric, const otlp::NumberPoint& point);
-Outcome Apply(Series& series, const otlp::Metric& metric, const otlp::HistogramPoint& point);
-Outcome Apply(Series& series, const otlp::Metric& metric,
+Outcome Apply(Reading& reading, Series& series, const otlp::Metric& metric,
+              const otlp::NumberPoint& point);
+Outcome Apply(Reading& reading, Series& series, const otlp::Metric& metric,
+              const otlp::HistogramPoint& point);
+Outcome Apply(Reading& reading, Series& series, const otlp::Metric& metric,
               const otlp::ExponentialHistogramPoint& point);
-Outcome Apply(Series& series, const otlp::Metric& metric, const otlp::SummaryPoint& point);
+Outcome Apply(Reading& reading, Series& series, const otlp::Metric& metric,
+              const otlp::SummaryPoint& point);
 
 // The buckets of an exponential histogram as a native one. REQUIRES: there are any.
 model::IntegerHistogram NativeOf(const Distribution& distribution);
