@@ -281,11 +281,12 @@ class Server::State {
         {"POST", "/api/v1/write",
          blocking([this](const HttpRequest& request) { return HandleWrite(request); })},
         {"*", "/api/v1/*",
-         [this](HttpRequest request, Responder responder) {
-           api_threads_.Run(
-               [this, request = std::move(request), responder = std::move(responder)]() mutable {
-                 responder.Send(ready_ ? api_->Handle(request, request.stop) : NotReady());
-               });
+         [this, &server](HttpRequest request, Responder responder) {
+           std::move_only_function<void()> answer = [this, request = std::move(request),
+                                                     responder = std::move(responder)]() mutable {
+             responder.Send(ready_ ? api_->Handle(request, request.stop) : NotReady());
+           };
+           if (!server.RunWatched(answer)) api_threads_.Run(std::move(answer));
          }},
         {"GET", "/", now([this](const HttpRequest&) { return Redirect(prefix_ + "/query"); })},
         {"GET", "/graph", now([this](const HttpRequest& request) {
