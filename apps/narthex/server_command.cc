@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <string_view>
 
+#include "base/process.h"
 #include "commands.h"
 #include "flags.h"
 #include "model/matcher.h"
@@ -155,6 +156,7 @@ int RunServer(int argc, char** argv) {
   StopSignal signal;
   base::Logger log(*level, *format);
   const int64_t began = base::SystemClock().MonotonicNs();
+  base::ReturnLargeBlocks();
   auto server = server::Server::Start(base::RealEnv(), log, *options);
   if (!server) {
     return Fail(server.error().code == base::Code::kInvalidArgument ? 2 : 1, server.error());

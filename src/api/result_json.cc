@@ -8,12 +8,34 @@
 namespace narthex::api {
 namespace {
 
+// Seconds, with milliseconds where there are any; returns the end. At most 21 bytes.
+char* WriteTimestamp(char* to, model::Timestamp t) {
+  uint64_t magnitude = static_cast<uint64_t>(t);
+  if (t < 0) {
+    *to++ = '-';
+    magnitude = 0 - magnitude;
+  }
+  to = std::to_chars(to, to + 20, magnitude / 1000).ptr;
+  const auto fraction = static_cast<unsigned>(magnitude % 1000);
+  if (fraction != 0) {
+    *to++ = '.';
+    *to++ = static_cast<char>('0' + fraction / 100);
+    *to++ = static_cast<char>('0' + fraction / 10 % 10);
+    *to++ = static_cast<char>('0' + fraction % 10);
+  }
+  return to;
+}
+
+// Few and small pieces: each costs as much as the digits in it.
 void AppendSample(std::string& out, model::Timestamp t, double value) {
-  out += '[';
-  AppendTimestamp(out, t);
-  out += ",\"";
+  char buffer[32];
+  buffer[0] = '[';
+  char* to = WriteTimestamp(buffer + 1, t);
+  *to++ = ',';
+  *to++ = '"';
+  out.append(buffer, static_cast<size_t>(to - buffer));
   model::AppendJsonFloat(out, value);
-  out += "\"]";
+  out.append("\"]", 2);
 }
 
 void AppendQuotedFloat(std::string& out, double value) {
@@ -127,21 +149,7 @@ void AppendStats(std::string& out, const promql::QueryResult& result) {
 
 void AppendTimestamp(std::string& out, model::Timestamp t) {
   char buffer[24];
-  char* to = buffer;
-  uint64_t magnitude = static_cast<uint64_t>(t);
-  if (t < 0) {
-    *to++ = '-';
-    magnitude = 0 - magnitude;
-  }
-  to = std::to_chars(to, buffer + sizeof(buffer), magnitude / 1000).ptr;
-  const auto fraction = static_cast<unsigned>(magnitude % 1000);
-  if (fraction != 0) {
-    *to++ = '.';
-    *to++ = static_cast<char>('0' + fraction / 100);
-    *to++ = static_cast<char>('0' + fraction / 10 % 10);
-    *to++ = static_cast<char>('0' + fraction % 10);
-  }
-  out.append(buffer, static_cast<size_t>(to - buffer));
+  out.append(buffer, static_cast<size_t>(WriteTimestamp(buffer, t) - buffer));
 }
 
 void AppendLabels(std::string& out, const model::Labels& labels) {

@@ -15,6 +15,11 @@ struct ProcessUsage {
 };
 ProcessUsage ReadProcessUsage();
 
+// Has the memory of large blocks go back to the system as soon as they are freed, for processes
+// that live long and need them now and then: left to itself malloc learns from the first such block
+// to keep the like of it for ever. Call it first of all.
+void ReturnLargeBlocks();
+
 std::string HostName();
 std::string CurrentDirectory();
 

@@ -84,6 +84,10 @@ void HttpServer::RunBlocking(std::move_only_function<void()> function) {
   state_->sockets->RunBlocking(std::move(function));
 }
 
+bool HttpServer::RunWatched(std::move_only_function<void()>& function) {
+  return state_->sockets->RunWatched(function);
+}
+
 void HttpServer::Stop(std::chrono::milliseconds drain) { state_->sockets->Stop(drain); }
 
 bool AcceptsGzip(std::string_view accept_encoding) {

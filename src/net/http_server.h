@@ -34,8 +34,8 @@ class Responder {
   std::move_only_function<void(HttpResponse)> send_;
 };
 
-// Called on a server thread and must not block: what computes or does I/O goes to RunBlocking, what
-// waits to RunAfter.
+// Called on a server thread and must not block: what computes or does I/O goes to RunWatched or
+// RunBlocking, what waits to RunAfter.
 using HttpHandler = std::function<void(HttpRequest, Responder)>;
 
 // An HTTP/1.1 server with limits against slow, greedy and broken peers. A connection waiting for
@@ -81,6 +81,11 @@ class HttpServer {
   // Calls `function` on a worker thread. Waiting functions queue, without a bound of their own: a
   // connection has one request in flight, so connections_max bounds them.
   void RunBlocking(std::move_only_function<void()> function);
+  // For what is often too short to be worth a change of threads: calls `function` at once on the
+  // calling thread, true; where it takes longer than a few milliseconds another thread serves
+  // meanwhile. False, and not called, on other threads than the server's, and while an earlier
+  // function takes its time: then some other thread has to call it.
+  bool RunWatched(std::move_only_function<void()>& function);
 
   // Accepts no more, lets requests in flight finish for up to `drain`, then closes everything.
   // Works twice. REQUIRES: not called on a server or worker thread.

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 #include <gmock/gmock.h>
 
+#include <atomic>
 #include <future>
 #include <thread>
 
@@ -197,6 +198,93 @@ TEST(HttpServer, APeerThatSendsMoreHasNotGone) {
   responder.Send(HttpResponse::Text(200, "one"));
   EXPECT_THAT(socket.ReadAll(), AllOf(HasSubstr("one"), EndsWith("two")));
   EXPECT_FALSE(request.stop.stop_requested());
+}
+
+// The one server thread works on a request, sets a promise and waits: others are served all the
+// same.
+class SlowHandler {
+ public:
+  explicit SlowHandler(HttpServer& server) : server_(server) {}
+
+  void operator()(HttpRequest request, Responder responder) {
+    std::move_only_function<void()> answer = [this, request = std::move(request),
+                                              responder = std::move(responder)]() mutable {
+      if (request.path == "/slow") {
+        begun.set_value(request.stop);
+        go_on.get_future().wait();
+      }
+      responder.Send(HttpResponse::Text(200, request.path));
+    };
+    if (server_.RunWatched(answer)) {
+      ++watched;
+    } else {
+      server_.RunBlocking(std::move(answer));
+    }
+  }
+
+  std::promise<std::stop_token> begun;
+  std::promise<void> go_on;
+  std::atomic<int> watched{0};
+
+ private:
+  HttpServer& server_;
+};
+
+// Asks until the server thread itself has answered: the watcher needs a moment to get ready.
+void GetUntilWatched(const HttpServer& server, SlowHandler& handler) {
+  for (const int before = handler.watched; handler.watched == before;) {
+    EXPECT_THAT(Exchange(server, "GET /quick HTTP/1.0\r\n\r\n"), EndsWith("/quick"));
+  }
+}
+
+TEST(HttpServer, AWatchedRequestThatTakesLongHoldsNobodyUp) {
+  auto server = HttpServer::Bind(AnyPort()).value();
+  SlowHandler handler(*server);
+  server->Serve(std::ref(handler));
+  for (int round = 0; round < 3; ++round) {
+    GetUntilWatched(*server, handler);
+    handler.begun = {};
+    handler.go_on = {};
+    RawSocket slow(server->port());
+    slow.Send("GET /slow HTTP/1.1\r\n\r\nGET /next HTTP/1.0\r\n\r\n");
+    handler.begun.get_future().wait();
+    for (int i = 0; i < 10; ++i) {
+      EXPECT_THAT(Exchange(*server, "GET /other HTTP/1.0\r\n\r\n"), EndsWith("/other"));
+    }
+    handler.go_on.set_value();
+    EXPECT_THAT(slow.ReadAll(), AllOf(HasSubstr("/slow"), EndsWith("/next")));
+  }
+}
+
+TEST(HttpServer, AWatchedRequestIsToldThatItsPeerHasGone) {
+  auto server = HttpServer::Bind(AnyPort()).value();
+  SlowHandler handler(*server);
+  server->Serve(std::ref(handler));
+  GetUntilWatched(*server, handler);
+  auto slow = std::make_unique<RawSocket>(server->port());
+  slow->Send("GET /slow HTTP/1.1\r\n\r\n");
+  const std::stop_token stop = handler.begun.get_future().get();
+  std::promise<void> gone;
+  const std::stop_callback on_gone(stop, [&] { gone.set_value(); });
+  slow.reset();
+  EXPECT_EQ(gone.get_future().wait_for(std::chrono::seconds(10)), std::future_status::ready);
+  handler.go_on.set_value();
+}
+
+TEST(HttpServer, StopWaitsForAWatchedRequest) {
+  auto server = HttpServer::Bind(AnyPort()).value();
+  SlowHandler handler(*server);
+  server->Serve(std::ref(handler));
+  GetUntilWatched(*server, handler);
+  RawSocket slow(server->port());
+  slow.Send("GET /slow HTTP/1.1\r\n\r\n");
+  handler.begun.get_future().wait();
+  std::thread stopping([&] { server->Stop(std::chrono::seconds(10)); });
+  handler.go_on.set_value();
+  EXPECT_THAT(slow.ReadAll(), EndsWith("/slow"));
+  stopping.join();
+  std::move_only_function<void()> late = [] { FAIL(); };
+  EXPECT_FALSE(server->RunWatched(late));
 }
 
 TEST(HttpServer, StopLetsRequestsInFlightFinish) {

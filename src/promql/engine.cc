@@ -101,6 +101,22 @@ base::Result<std::vector<ResultRow>> Evaluate(Planner& planner, const Expr& expr
   }
 }
 
+// Tells a listener, if there is one, of a query while it lives.
+class Told {
+ public:
+  Told(Engine::Listener* listener, std::string_view text)
+      : listener_(listener), began_(listener == nullptr ? 0 : listener->Began(text)) {}
+  ~Told() {
+    if (listener_ != nullptr) listener_->Ended(began_);
+  }
+  Told(const Told&) = delete;
+  Told& operator=(const Told&) = delete;
+
+ private:
+  Engine::Listener* const listener_;
+  const size_t began_;
+};
+
 double Seconds(int64_t ns) { return static_cast<double>(ns) / 1e9; }
 
 }  // namespace
@@ -253,6 +269,7 @@ base::Result<QueryResult> Engine::Run(storage::Queryable& storage, std::string_v
     return std::unexpected(ticket.error());
   }
   const int64_t entered_ns = clock_.MonotonicNs();
+  const Told told(options_.listener, text);
 
   const int64_t lookback_ms = options.lookback_ms.value_or(options_.lookback_ms);
   ASSIGN_OR_RETURN(const auto querier, storage.OpenQuerier(TouchedTimes(*expr, grid, lookback_ms)));
@@ -288,7 +305,9 @@ base::Result<QueryResult> Engine::Run(storage::Queryable& storage, std::string_v
     Planner planner(context);
     planner.FindShared(text, *expr);
     ASSIGN_OR_RETURN(result.rows, Evaluate(planner, *expr, grid));
-    return context.budget.Charge(0);  // What was held last counts too.
+    RETURN_IF_ERROR(context.budget.Charge(0));  // What was held last counts too.
+    // Whoever saw the end of a query in the midst of its work left it to this to say so.
+    return context.budget.Ended() ? context.budget.Check() : base::Status{};
   };
   const base::Status status = evaluate();
   counters_->CountEnd(status, context.budget);

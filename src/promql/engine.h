@@ -64,6 +64,15 @@ struct QueryResult {
 // (execution); kDeadlineExceeded; kCancelled; everything else is a fault of the storage (internal).
 class Engine {
  public:
+  // Told of each query that runs, on its thread. Thread-safe.
+  class Listener {
+   public:
+    virtual ~Listener() = default;
+    // What it returns is given to Ended.
+    virtual size_t Began(std::string_view text) = 0;
+    virtual void Ended(size_t began) = 0;
+  };
+
   struct Options {
     int64_t lookback_ms = 5 * 60 * 1000;
     int64_t timeout_ms = 2 * 60 * 1000;
@@ -79,6 +88,7 @@ class Engine {
     // rate(), increase(), irate() and resets() look at the start times of samples, and
     // start_timestamp() gives them.
     bool use_start_timestamps = false;
+    Listener* listener = nullptr;
   };
 
   // What one query may change.

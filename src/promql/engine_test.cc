@@ -84,6 +84,63 @@ TEST_F(EngineTest, RefusesToHoldTooMuchMemory) {
   EXPECT_TRUE(Ask(options, "vector(1)").has_value());
 }
 
+// A copy of what was selected is the query's, however little of it is looked at.
+TEST_F(EngineTest, CountsTheSelectionAsMemory) {
+  storage::MemoryStorage storage;
+  for (int i = 0; i < 2000; ++i) {
+    storage.Put(*model::Labels::From({{"__name__", "m"}, {"i", std::to_string(i)}}), 0, 1);
+  }
+  Engine::Options options;
+  options.threads = 1;
+  options.memory_bytes_max = 700'000;
+  const Engine engine(options, base::SystemClock());
+  for (const std::string_view text : {"count(m)", "count(rate(m[5m]))"}) {
+    const auto all = engine.Instant(storage, text, 0, {});
+    ASSERT_FALSE(all.has_value()) << text;
+    EXPECT_THAT(all.error().message, HasSubstr("bytes in memory"));
+  }
+  EXPECT_TRUE(engine.Instant(storage, "count(m{i=~\"1.*\"})", 0, {}).has_value());
+}
+
+// Moves on with every look at it.
+class SteppingClock final : public base::Clock {
+ public:
+  int64_t WallMs() const override { return 0; }
+  int64_t WallNs() const override { return 0; }
+  int64_t MonotonicNs() const override { return 1'000'000 * ++looks_; }
+  int64_t looks() const { return looks_; }
+
+ private:
+  mutable std::atomic<int64_t> looks_{0};
+};
+
+// A query over one series looks whether it may go on in all that it does with the many samples:
+// selecting, copying, and what the function does itself.
+TEST_F(EngineTest, LooksAtTheClockWithinOneLongSeries) {
+  constexpr int64_t kSamples = 1'000'000;
+  constexpr int64_t kLooksPerPass = kSamples / 70'000;
+  storage::MemoryStorage storage;
+  storage.Put(*model::Labels::From({{"__name__", "m_total"}}), 0, 0.1);
+  Engine::Options options;
+  options.threads = 1;
+  for (const std::string_view function : {"sum_over_time(", "max_over_time(", "stddev_over_time(",
+                                          "quantile_over_time(0.5, ", "deriv(", "changes("}) {
+    const std::string text = std::string(function) + "m_total[1000s:1ms])";
+    Engine::QueryOptions query;
+    query.lookback_ms = 2'000'000;
+    const SteppingClock counting;
+    ASSERT_TRUE(Engine(options, counting).Instant(storage, text, kSamples, query)) << text;
+    EXPECT_GT(counting.looks(), 3 * kLooksPerPass) << text;
+    // Early and late: in the midst of each pass.
+    for (const int64_t looks : {kLooksPerPass / 2, counting.looks() - kLooksPerPass / 2}) {
+      query.timeout_ms = looks;
+      const auto late = Engine(options, SteppingClock()).Instant(storage, text, kSamples, query);
+      ASSERT_FALSE(late.has_value()) << text << " " << looks;
+      EXPECT_EQ(late.error().code, base::Code::kDeadlineExceeded);
+    }
+  }
+}
+
 TEST_F(EngineTest, StopsAtTheDeadline) {
   Engine::QueryOptions query;
   query.timeout_ms = -1;

@@ -10,6 +10,7 @@
 #include "net/router.h"
 #include "remote/write_receiver.h"
 #include "scrape/manager.h"
+#include "server/active_queries.h"
 #include "server/api_sources.h"
 #include "server/config.h"
 #include "server/self_metrics.h"
@@ -88,7 +89,8 @@ class Server::State {
         options_(std::move(options)),
         prefix_(CleanPrefix(options_.route_prefix.empty() ? PathOfUrl(options_.external_url)
                                                           : options_.route_prefix)),
-        engine_(options_.engine, env.clock),
+        active_queries_(env.clock, options_.engine.concurrent_max),
+        engine_(ListenedTo(options_.engine, active_queries_), env.clock),
         opening_(open_db_),
         scrape_source_(scrape_),
         admin_(open_db_),
@@ -115,6 +117,7 @@ class Server::State {
     MakeStatus();
     RETURN_IF_ERROR(Listen());
     ASSIGN_OR_RETURN(db_, tsdb::Db::Open(env_, log_, options_.db));
+    KeepActiveQueries();
     if (options_.enable_remote_write) {
       receiver_ = std::make_unique<remote::WriteReceiver>(
           *db_, env_.clock,
@@ -212,6 +215,25 @@ class Server::State {
     return {};
   }
 
+  static promql::Engine::Options ListenedTo(promql::Engine::Options options,
+                                            promql::Engine::Listener& listener) {
+    options.listener = &listener;
+    return options;
+  }
+
+  // Once the data directory is ours.
+  void KeepActiveQueries() {
+    const auto unfinished =
+        active_queries_.Open(env_.files, base::JoinPath(options_.db.directory, "queries.active"));
+    if (!unfinished) {
+      log_.Warn("server", "running queries are not kept for the next start",
+                {{"error", unfinished.error().message}});
+    } else if (!unfinished->empty()) {
+      log_.Warn("server", "these queries did not finish in the last run",
+                {{"queries", *unfinished}});
+    }
+  }
+
   size_t ExemplarsUnder(const Config& config) const {
     return options_.exemplar_storage ? config.exemplars_max : 0;
   }
@@ -281,11 +303,12 @@ class Server::State {
         {"POST", "/api/v1/write",
          blocking([this](const HttpRequest& request) { return HandleWrite(request); })},
         {"*", "/api/v1/*",
-         [this](HttpRequest request, Responder responder) {
-           api_threads_.Run(
-               [this, request = std::move(request), responder = std::move(responder)]() mutable {
-                 responder.Send(ready_ ? api_->Handle(request, request.stop) : NotReady());
-               });
+         [this, &server](HttpRequest request, Responder responder) {
+           std::move_only_function<void()> answer = [this, request = std::move(request),
+                                                     responder = std::move(responder)]() mutable {
+             responder.Send(ready_ ? api_->Handle(request, request.stop) : NotReady());
+           };
+           if (!server.RunWatched(answer)) api_threads_.Run(std::move(answer));
          }},
         {"GET", "/", now([this](const HttpRequest&) { return Redirect(prefix_ + "/query"); })},
         {"GET", "/graph", now([this](const HttpRequest& request) {
@@ -365,6 +388,7 @@ class Server::State {
   Options options_;
   const std::string prefix_;
   tsdb::Retention flag_retention_;
+  ActiveQueries active_queries_;
   promql::Engine engine_;
   HttpCounters http_;
 

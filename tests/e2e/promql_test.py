@@ -4,6 +4,7 @@
 import http.client
 import json
 import os
+import pathlib
 import random
 import re
 import socket
@@ -87,8 +88,13 @@ def directories_are_asked(world):
     check(server.alive(), "the server has been disturbed")
 
 
+def cpu_seconds(server):
+    tasks = pathlib.Path(f"/proc/{server.process.pid}/task")
+    return sum(int(task.joinpath("schedstat").read_text().split()[0]) for task in tasks.iterdir()) / 1e9
+
+
 def queries_end_with_their_clients(world):
-    """A query stops within 100 ms when nobody waits for it; one that would take too much memory is refused."""
+    """A query stops at once when nobody waits for it; one that would take too much memory is refused."""
     (port,) = free_ports(1)
     server = world.narthex_server(port, world.write("p.yml", NO_TARGETS), "data",
                                   "--web.enable-remote-write-receiver", "--query.max-memory=64MB")
@@ -105,11 +111,13 @@ def queries_end_with_their_clients(world):
     with socket.create_connection(("127.0.0.1", port)) as client:
         client.sendall(f"GET /api/v1/query?{urllib.parse.urlencode(slow)} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         eventually(lambda: metric("prometheus_engine_queries") == 1, "the query runs")
-    began = time.monotonic()
+    began, worked = time.monotonic(), cpu_seconds(server)
     while metric("prometheus_engine_queries") > 0:
-        check(time.monotonic() - began < 5, "the query goes on")
-    took = time.monotonic() - began
-    check(took < 0.1, f"the query went on for {took:.3f} s")
+        check(time.monotonic() - began < 30, "the query goes on")
+        time.sleep(0.01)
+    # What it has worked, not how long it took: the machine may be busy. All is to take many seconds.
+    worked = cpu_seconds(server) - worked
+    check(worked < 0.5, f"the query went on for {worked:.3f} s of CPU time")
     check(metric('narthex_engine_queries_ended_total{reason="cancelled"}') == 1, "not counted as cancelled")
 
     status, body = fetch(f"http://127.0.0.1:{port}/api/v1/query_range?" + urllib.parse.urlencode(
@@ -117,6 +125,29 @@ def queries_end_with_their_clients(world):
     check(status == 422 and "bytes in memory" in body, f"{status} {body[:200]}")
     check(metric('narthex_engine_queries_ended_total{reason="memory"}') == 1, "not counted")
     check(server.alive() and api.value("count(m)", BEGIN_MS // 1000 + 60) == 2000, "the server is not well")
+
+
+def queries_of_the_last_run_are_told(world):
+    """What ran when the server was killed is in its log at the next start, once; a query that ended is not."""
+    (port,) = free_ports(1)
+    config = world.write("p.yml", NO_TARGETS)
+    server = world.narthex_server(port, config, "data", "--web.enable-remote-write-receiver")
+    remote_write.write(port, [({"__name__": "m", "i": str(i)},
+                               [(BEGIN_MS + 15_000 * s, (i * s % 7) / 3) for s in range(240)]) for i in range(100)])
+    check(Api(port).value("count(m)", BEGIN_MS // 1000 + 60) == 100, "not there")
+    slow = {"query": "sum(sum_over_time(quantile_over_time(0.5, m[1h])[1h:1ms]))", "time": BEGIN_MS // 1000 + 3600}
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        client.sendall(f"GET /api/v1/query?{urllib.parse.urlencode(slow)} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        active = world.folder / "data/queries.active"
+        eventually(lambda: b"[1h:1ms]" in active.read_bytes(), "the query runs")
+        server.kill()
+    for told in (True, False):
+        server.log.unlink()
+        server = world.narthex_server(port, config, "data", "--web.enable-remote-write-receiver")
+        text = server.text()
+        check(("did not finish" in text and "[1h:1ms]" in text) == told, text)
+        check("count(m)" not in text, "an ended query is told of")
+        server.stop()
 
 
 def queries_wait_for_their_turn(world):
@@ -260,5 +291,6 @@ def histogram_answers_are_those_of_prometheus(world):
 
 if __name__ == "__main__":
     main({f.__name__: f for f in (scripts_are_run, directories_are_asked, queries_end_with_their_clients,
+                                queries_of_the_last_run_are_told,
                                 queries_wait_for_their_turn, metrics_guide_answers,
                                 answers_are_those_of_prometheus, histogram_answers_are_those_of_prometheus)})

@@ -21,6 +21,7 @@ constexpr size_t kCompressBytesMin = 1024;
 constexpr size_t kBytesPerSecondMin = 1024;
 constexpr size_t kBodyReadBytes = 64 << 10;
 constexpr size_t kReadAheadBytes = 4 << 10;
+constexpr size_t kHeaderReadBytes = 2 << 10;  // Most requests in one read.
 constexpr std::chrono::milliseconds kLingerTime{2000};
 
 // Compresses where the peer allows it and it pays. Called on the thread that answers.
@@ -134,6 +135,7 @@ void HttpConnection::ReadHeader() {
   parser_.emplace();
   parser_->header_limit(static_cast<std::uint32_t>(config_.header_bytes_max));
   parser_->body_limit(config_.body_bytes_max);
+  buffer_.reserve(std::min(kHeaderReadBytes, buffer_.max_size()));
   http::async_read_header(stream_, buffer_, *parser_,
                           [self = Self()](const ErrorCode& error, size_t) {
                             if (self->closed()) return;

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/post.hpp>
 #include <charconv>
@@ -181,10 +182,20 @@ Loop::Loop(std::atomic<size_t>& live, std::chrono::milliseconds sweep_period)
       scratch_(kScratchBytes) {}
 
 void Loop::StartThread() {
-  thread_ = std::thread([this] {
-    const auto work = asio::make_work_guard(context_);
-    context_.run();
-  });
+  thread_ = std::thread([this] { Serve(0); });
+}
+
+void Loop::Serve(size_t slot) {
+  const auto work = asio::make_work_guard(context_);
+  while (duty_.Await(slot)) {
+    while (!context_.stopped() && duty_.OnDuty()) context_.run_one();
+  }
+}
+
+bool Loop::RunWatched(std::move_only_function<void()>& function) {
+  if (!OnThread()) return false;
+  if (!watcher_.joinable()) watcher_ = std::thread([this] { Serve(1); });
+  return duty_.Run(function);
 }
 
 void Loop::StopThread() {
@@ -192,9 +203,11 @@ void Loop::StopThread() {
   if (!thread_.joinable()) return;
   asio::post(context_, [this] {
     while (!connections_.empty()) connections_.front()->Close();
+    duty_.Stop();
     context_.stop();
   });
   thread_.join();
+  if (watcher_.joinable()) watcher_.join();
 }
 
 void Loop::Adopt(std::shared_ptr<Connection> connection, TlsServer* tls,
@@ -329,6 +342,10 @@ void SocketServer::RunAfter(std::chrono::milliseconds delay,
   loop.gate()->Run([&loop, delay, function = std::move(function)]() mutable {
     loop.RunAfter(delay, std::move(function));
   });
+}
+
+bool SocketServer::RunWatched(std::move_only_function<void()>& function) {
+  return std::ranges::any_of(loops_, [&](const auto& loop) { return loop->RunWatched(function); });
 }
 
 void SocketServer::Stop(std::chrono::milliseconds drain) {

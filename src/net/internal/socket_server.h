@@ -15,6 +15,7 @@
 #include "base/mutex.h"
 #include "base/result.h"
 #include "base/thread_pool.h"
+#include "net/internal/duty.h"
 #include "net/internal/stream.h"
 #include "net/tls.h"
 
@@ -78,7 +79,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::list<std::shared_ptr<Connection>>::iterator place_;
 };
 
-// One thread, its sockets and its timers.
+// Sockets and timers, and the thread that serves them: one at a time, but see Duty.
 class Loop {
  public:
   // `live` counts the connections of all loops; `sweep_period` is how exact deadlines are.
@@ -86,10 +87,14 @@ class Loop {
 
   asio::io_context& context() { return context_; }
   const std::shared_ptr<LoopGate>& gate() const { return gate_; }
-  bool OnThread() { return context_.get_executor().running_in_this_thread(); }
+  bool OnThread() { return duty_.OnDuty(); }
   void StartThread();
-  // Closes the gate and every connection, then joins the thread.
+  // Closes the gate and every connection, then joins the threads.
   void StopThread();
+  // Calls `function` at once, in which only LoopGate::Run may touch the loop: true. Another thread
+  // serves on when it takes long. False, and not called, on other threads and while no other thread
+  // is free for that.
+  bool RunWatched(std::move_only_function<void()>& function);
 
   // On the loop's thread:
   // `tls`: null for none; `protocol`: "http/1.1" or "h2".
@@ -102,18 +107,21 @@ class Loop {
 
  private:
   friend class Connection;
+  void Serve(size_t slot);
   void Sweep();
 
   std::atomic<size_t>& live_;
   const std::chrono::milliseconds sweep_period_;
-  asio::io_context context_{1};
+  asio::io_context context_{2};
   const std::shared_ptr<LoopGate> gate_;
   asio::steady_timer sweep_timer_;
   bool sweeping_ = false;
   bool draining_ = false;
   std::vector<char> scratch_;
   std::list<std::shared_ptr<Connection>> connections_;  // Least recently used first.
+  Duty duty_;
   std::thread thread_;
+  std::thread watcher_;  // Started by the first RunWatched.
 };
 
 // "127.0.0.1:0", ":9090" (every address), "[::1]:9090". Error: kInvalidArgument.
@@ -144,6 +152,7 @@ class SocketServer {
   uint16_t port() const { return port_; }
   void RunAfter(std::chrono::milliseconds delay, std::move_only_function<void()> function);
   void RunBlocking(std::move_only_function<void()> function) { workers_.Run(std::move(function)); }
+  bool RunWatched(std::move_only_function<void()>& function);
   void Stop(std::chrono::milliseconds drain);
 
  private:

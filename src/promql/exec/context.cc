@@ -12,11 +12,22 @@ base::Status Budget::Check() {
     return base::Fail(base::Code::kCancelled, "query was canceled in expression evaluation");
   }
   if (memory_.exceeded()) return TooMuchMemory(memory_.bytes_max());
-  if (calls_.fetch_add(1, std::memory_order_relaxed) % kCallsPerClockReading != 0) return {};
-  if (options_.clock->MonotonicNs() > options_.deadline_ns) {
+  if (calls_.fetch_add(1, std::memory_order_relaxed) % kCallsPerClockReading == 0) LookAtClock();
+  if (late_.load(std::memory_order_relaxed)) {
     return base::Fail(base::Code::kDeadlineExceeded, "query timed out in expression evaluation");
   }
   return {};
+}
+
+bool Budget::Ended() {
+  LookAtClock();
+  return late_.load(std::memory_order_relaxed) || options_.stop.stop_requested() ||
+         memory_.exceeded();
+}
+
+void Budget::LookAtClock() {
+  if (options_.clock->MonotonicNs() <= options_.deadline_ns) return;
+  late_.store(true, std::memory_order_relaxed);
 }
 
 base::Status Budget::Charge(size_t samples) {

@@ -42,6 +42,9 @@ class Budget {
   // Cheap; call it at least every 1,000 samples. Errors: kDeadlineExceeded, kCancelled,
   // kFailedPrecondition past the limit of memory.
   base::Status Check();
+  // True where Check would give an error; looks at the clock each time. Check gives it from then
+  // on.
+  bool Ended();
   // Takes note of samples that the query holds from now on. Error: kFailedPrecondition past the
   // limits of samples and memory.
   base::Status Charge(size_t samples);
@@ -57,9 +60,12 @@ class Budget {
   uint64_t samples_read() const { return read_.load(std::memory_order_relaxed); }
 
  private:
+  void LookAtClock();
+
   const Options options_;
   MemoryAccount memory_;
   std::atomic<uint64_t> calls_{0};
+  std::atomic<bool> late_{false};  // The deadline has passed.
   std::atomic<uint64_t> held_{0};
   std::atomic<uint64_t> peak_{0};
   std::atomic<uint64_t> read_{0};

@@ -3,12 +3,23 @@
 #include <algorithm>
 
 #include "promql/exec/parts.h"
+#include "promql/exec/watch.h"
 #include "promql/functions/histogram_window.h"
 
 namespace narthex::promql {
 namespace {
 
 using model::SampleColumns;
+
+// What a storage keeps of a series for a query, by and large: the head copies labels and open
+// chunk.
+constexpr size_t kBytesPerSelectedSeries = 384;
+
+HeldBytes HoldSelection(QueryContext& context, const storage::SeriesSet& series) {
+  HeldBytes held(context.budget.memory());
+  held.Set(series.size() * kBytesPerSelectedSeries);
+  return held;
+}
 
 // True when every series that matches has the same name.
 bool PinsName(const VectorSelector& selector) {
@@ -19,10 +30,11 @@ bool PinsName(const VectorSelector& selector) {
 
 // Time only moves forward, so that one pass over the samples serves all steps.
 void SelectNewest(const SampleColumns& samples, const Windows& windows, InstantValue what,
-                  Row& row) {
+                  Watch& watch, Row& row) {
   const size_t count = samples.size();
   size_t next = 0;
   for (size_t step = 0; step < windows.steps; ++step) {
+    if (watch.Spend(1)) return;
     const model::Timestamp end = windows.End(step);
     while (next < count && samples.t[next] <= end) ++next;
     if (next == 0) continue;
@@ -44,10 +56,11 @@ void SelectNewest(const SampleColumns& samples, const Windows& windows, InstantV
 // The value at each step on the line between the samples around it; the newest one where none
 // follows within the look-back.
 void SelectSmoothed(const SampleColumns& samples, const Windows& windows, Annotations& annotations,
-                    Position at, Row& row) {
+                    Position at, Watch& watch, Row& row) {
   const size_t count = samples.size();
   size_t next = 0;
   for (size_t step = 0; step < windows.steps; ++step) {
+    if (watch.Spend(1)) return;
     const model::Timestamp end = windows.End(step);
     while (next < count && samples.t[next] <= end) ++next;
     if (next == 0) continue;
@@ -109,6 +122,7 @@ class InstantSelector final : public VectorOperator, private PartSource {
                   Windows windows, InstantValue value, const VectorSelector& selector)
       : context_(context),
         series_(std::move(series)),
+        held_(HoldSelection(context, *series_)),
         windows_(windows),
         value_(value),
         smoothed_(selector.smoothed),
@@ -131,6 +145,7 @@ class InstantSelector final : public VectorOperator, private PartSource {
 
   base::Status Fill(size_t begin, size_t end, PartOutput& out) const override {
     SampleColumns samples;
+    Watch watch(context_.budget);
     for (size_t i = begin; i < end; ++i) {
       RETURN_IF_ERROR(context_.budget.Check());
       RETURN_IF_ERROR(series_->Read(i, span_, samples));
@@ -140,9 +155,9 @@ class InstantSelector final : public VectorOperator, private PartSource {
       Row& row = out.tile.Add(false);
       series_->ReadLabels(i, row.labels);
       if (smoothed_) {
-        SelectSmoothed(samples, windows_, out.annotations, at_, row);
+        SelectSmoothed(samples, windows_, out.annotations, at_, watch, row);
       } else {
-        SelectNewest(samples, windows_, value_, row);
+        SelectNewest(samples, windows_, value_, watch, row);
       }
       if (IsEmpty(row, out.tile.steps())) out.tile.RemoveLast();
     }
@@ -151,6 +166,7 @@ class InstantSelector final : public VectorOperator, private PartSource {
 
   QueryContext& context_;
   const std::unique_ptr<storage::SeriesSet> series_;
+  const HeldBytes held_;
   const Windows windows_;
   const InstantValue value_;
   const bool smoothed_;
@@ -183,7 +199,11 @@ class RangeSelector final : public MatrixOperator {
   // `span`: what to read, which can be more than the windows.
   RangeSelector(QueryContext& context, std::unique_ptr<storage::SeriesSet> series,
                 Windows selector_windows, model::TimeRange span, bool detect_resets)
-      : context_(context), series_(std::move(series)), span_(span), detect_resets_(detect_resets) {
+      : context_(context),
+        series_(std::move(series)),
+        held_(HoldSelection(context, *series_)),
+        span_(span),
+        detect_resets_(detect_resets) {
     windows = selector_windows;
   }
 
@@ -220,6 +240,7 @@ class RangeSelector final : public MatrixOperator {
  private:
   QueryContext& context_;
   const std::unique_ptr<storage::SeriesSet> series_;
+  const HeldBytes held_;
   const model::TimeRange span_;
   const bool detect_resets_;
   size_t next_ = 0;

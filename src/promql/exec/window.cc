@@ -45,7 +45,7 @@ class WindowOperator final : public VectorOperator, private PartSource {
         input_(std::move(input)),
         fn_(fn),
         call_(std::move(call)),
-        bounds_(call_.windows),
+        bounds_(call_.windows, Watch(context.budget)),
         drop_at_once_(!keep_name && !context.delayed_name_removal),
         drop_later_(!keep_name && context.delayed_name_removal) {
     one_name = input_->one_name;
@@ -81,7 +81,7 @@ class WindowOperator final : public VectorOperator, private PartSource {
 
   base::Status Fill(size_t begin, size_t end, PartOutput& out) const override {
     WindowCall call = call_;
-    WindowBounds bounds(call.windows);
+    WindowBounds bounds(call.windows, Watch(context_.budget));
     call.bounds = &bounds;
     call.annotations = &out.annotations;
     RangeSeries series;
@@ -187,7 +187,12 @@ class SubqueryOperator final : public MatrixOperator {
     series.labels = std::move(row.labels);
     series.drop_name = row.drop_name;
     series.samples.clear();
+    const size_t count = CountPresent(row, grid_.steps);
+    series.samples.t.reserve(count);
+    series.samples.v.reserve(count);
+    Watch watch(context_.budget);
     ForEachPresent(row.present, grid_.steps, [&](size_t step) {
+      if (watch.Spend(1)) return;
       if (row.IsHistogram(step)) {
         series.samples.Add(grid_.At(step), WithoutHint(row.histograms[step]));
       } else {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <span>
@@ -7,8 +8,20 @@
 
 #include "promql/exec/grid.h"
 #include "promql/exec/tile.h"
+#include "promql/exec/watch.h"
 
 namespace narthex::promql {
+
+// The first position from `at` on whose time is after `limit`, which mostly is near.
+inline size_t FirstAfter(std::span<const model::Timestamp> times, size_t at,
+                         model::Timestamp limit) {
+  constexpr size_t kNear = 32;
+  for (const size_t near = std::min(at + kNear, times.size()); at < near; ++at) {
+    if (times[at] > limit) return at;
+  }
+  const auto rest = times.subspan(at);
+  return at + static_cast<size_t>(std::ranges::upper_bound(rest, limit) - rest.begin());
+}
 
 // Calls visit(step, begin, end) for each window that holds samples [begin, end). Both ends only
 // move forward: O(samples + steps).
@@ -18,8 +31,8 @@ void ForEachWindow(const Windows& windows, std::span<const model::Timestamp> tim
   size_t end = 0;
   for (size_t step = 0; step < windows.steps; ++step) {
     const model::Timestamp last = windows.End(step);
-    while (end < times.size() && times[end] <= last) ++end;
-    while (begin < end && times[begin] <= last - windows.range) ++begin;
+    end = FirstAfter(times, end, last);
+    begin = std::min(FirstAfter(times, begin, last - windows.range), end);
     if (begin < end) visit(step, begin, end);
   }
 }
@@ -29,12 +42,16 @@ void ForEachWindow(const Windows& windows, std::span<const model::Timestamp> tim
 // where its times are equal. One thread at a time.
 class WindowBounds {
  public:
-  explicit WindowBounds(const Windows& windows) : windows_(windows) {}
+  // `watch`: of the query that asks.
+  explicit WindowBounds(const Windows& windows, Watch watch = {})
+      : windows_(windows), watch_(watch) {}
 
   // Becomes that of a series with these times. REQUIRES: there is one.
   void MoveTo(std::span<const model::Timestamp> times);
 
   size_t steps() const { return windows_.steps; }
+  // For work on the samples of a window, and over all of them.
+  Watch& watch() const { return watch_; }
   // The window of a step holds samples [begin, end); both are 0 where it holds none.
   const uint32_t* begins() const { return begins_.data(); }
   const uint32_t* ends() const { return ends_.data(); }
@@ -58,11 +75,15 @@ class WindowBounds {
     return column.numbers.data();
   }
 
-  // Calls visit(step, begin, end) for each window that holds samples, in order.
+  // Calls visit(step, begin, end) for each window that holds samples, in order; no more when the
+  // query has ended.
   template <class Visit>
   void ForEach(Visit&& visit) const {
-    ForEachPresent(present_.data(), windows_.steps,
-                   [&](size_t step) { visit(step, size_t{begins_[step]}, size_t{ends_[step]}); });
+    ForEachPresent(present_.data(), windows_.steps, [&](size_t step) {
+      const size_t begin = begins_[step];
+      const size_t end = ends_[step];
+      if (!watch_.Spend(end - begin)) visit(step, begin, end);
+    });
   }
 
  private:
@@ -72,6 +93,7 @@ class WindowBounds {
   };
 
   const Windows windows_;
+  mutable Watch watch_;
   std::vector<model::Timestamp> times_;  // What the bounds below are of.
   std::vector<uint32_t> begins_;
   std::vector<uint32_t> ends_;

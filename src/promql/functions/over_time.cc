@@ -23,14 +23,14 @@ double Seconds(model::Timestamp t) { return static_cast<double>(t) / 1000; }
 
 // Prefix sums where they are exact, so that they equal any compensated sum: whole numbers whose
 // sums all stay below 2^53. Empty where that does not hold.
-std::vector<double> ExactPrefixSums(const std::vector<double>& values) {
+std::vector<double> ExactPrefixSums(const std::vector<double>& values, Watch& watch) {
   constexpr double kExactMax = 0x1p53;
   std::vector<double> sums(values.size() + 1);
   double magnitude = 0;
   for (size_t i = 0; i < values.size(); ++i) {
     magnitude += std::fabs(values[i]);
-    // The comparison is false for NaN.
-    if (!(magnitude < kExactMax) || values[i] != std::trunc(values[i])) return {};
+    // The first comparison is false for NaN.
+    if (watch.Spend(1) || !(magnitude < kExactMax) || values[i] != std::trunc(values[i])) return {};
     sums[i + 1] = sums[i] + values[i];
   }
   return sums;
@@ -40,9 +40,10 @@ std::vector<double> ExactPrefixSums(const std::vector<double>& values) {
 // not be exact. Short windows are summed faster directly.
 bool SumExactly(const WindowCall& call, const SampleColumns& samples, Row& row, bool mean) {
   if (call.windows.steps < 2) return false;
-  const std::vector<double> sums = ExactPrefixSums(samples.v);
+  const WindowBounds& bounds = call.BoundsOf(samples.t);
+  const std::vector<double> sums = ExactPrefixSums(samples.v, bounds.watch());
   if (sums.empty()) return false;
-  call.BoundsOf(samples.t).ForEach([&](size_t step, size_t begin, size_t end) {
+  bounds.ForEach([&](size_t step, size_t begin, size_t end) {
     const double sum = sums[end] - sums[begin];
     row.Set(step, mean ? sum / static_cast<double>(end - begin) : sum);
   });
@@ -57,8 +58,10 @@ void SlidingExtreme(const WindowCall& call, const SampleColumns& samples, Beats&
   std::vector<size_t> candidates;  // Positions from `front` on; each beats those behind it.
   size_t front = 0;
   size_t taken = 0;
-  call.BoundsOf(samples.t).ForEach([&](size_t step, size_t begin, size_t end) {
+  const WindowBounds& bounds = call.BoundsOf(samples.t);
+  bounds.ForEach([&](size_t step, size_t begin, size_t end) {
     for (taken = std::max(taken, begin); taken < end; ++taken) {
+      if (bounds.watch().Spend(1)) return;
       const double value = samples.v[taken];
       while (candidates.size() > front && beats(value, samples.v[candidates.back()])) {
         candidates.pop_back();
@@ -115,10 +118,38 @@ bool SortsBefore(double a, double b) {
   return a < b || (a == b && std::signbit(a) && !std::signbit(b));
 }
 
+// Sorts in pieces that are merged in pairs, so that a query which ends need not wait for all of it.
+void SortWatched(std::vector<double>& values, Watch& watch) {
+  const size_t count = values.size();
+  const auto sort = [&](size_t from, size_t to) {
+    std::sort(values.begin() + static_cast<ptrdiff_t>(from),
+              values.begin() + static_cast<ptrdiff_t>(to), SortsBefore);
+  };
+  if (!watch.InStretches(0, count, sort) || count <= Watch::kStretch) return;
+  std::vector<double> merged(count);
+  for (size_t run = Watch::kStretch; run < count; run *= 2) {
+    for (size_t begin = 0; begin < count; begin += 2 * run) {
+      size_t left = begin;
+      size_t right = std::min(begin + run, count);
+      const size_t left_end = right;
+      const size_t end = std::min(begin + 2 * run, count);
+      const auto merge = [&](size_t from, size_t to) {
+        for (size_t i = from; i < to; ++i) {
+          const bool take_right =
+              left == left_end || (right < end && SortsBefore(values[right], values[left]));
+          merged[i] = values[take_right ? right++ : left++];
+        }
+      };
+      if (!watch.InStretches(begin, end, merge)) return;
+    }
+    values.swap(merged);
+  }
+}
+
 // The values of windows that move forward, sorted. What enters and leaves is found by bisection.
 class SortedWindow {
  public:
-  explicit SortedWindow(const std::vector<double>& values) : values_(values) {}
+  SortedWindow(const std::vector<double>& values, Watch& watch) : values_(values), watch_(watch) {}
 
   const std::vector<double>& MoveTo(size_t begin, size_t end) {
     const size_t changes = (begin - begin_) + (end - end_);
@@ -126,7 +157,7 @@ class SortedWindow {
     if (begin >= end_ || changes > kChangesMax) {
       sorted_.assign(values_.begin() + static_cast<ptrdiff_t>(begin),
                      values_.begin() + static_cast<ptrdiff_t>(end));
-      std::ranges::sort(sorted_, SortsBefore);
+      SortWatched(sorted_, watch_);
     } else {
       for (size_t i = begin_; i < begin; ++i) sorted_.erase(Find(values_[i]));
       for (size_t i = end_; i < end; ++i) sorted_.insert(Find(values_[i]), values_[i]);
@@ -144,6 +175,7 @@ class SortedWindow {
   }
 
   const std::vector<double>& values_;
+  Watch& watch_;
   std::vector<double> sorted_;
   size_t begin_ = 0;
   size_t end_ = 0;
@@ -243,23 +275,27 @@ void StdvarOverTime(const WindowCall& call, const SampleColumns& samples, Row& r
 }
 
 void QuantileOverTime(const WindowCall& call, const SampleColumns& samples, Row& row) {
-  SortedWindow window(samples.v);
-  call.BoundsOf(samples.t).ForEach([&](size_t step, size_t begin, size_t end) {
+  const WindowBounds& bounds = call.BoundsOf(samples.t);
+  SortedWindow window(samples.v, bounds.watch());
+  bounds.ForEach([&](size_t step, size_t begin, size_t end) {
     row.Set(step, QuantileOfSorted(call.scalars[0][step], window.MoveTo(begin, end)));
   });
 }
 
 void MadOverTime(const WindowCall& call, const SampleColumns& samples, Row& row) {
   std::vector<double> sorted;
+  Watch& watch = call.BoundsOf(samples.t).watch();
   PerWindow(call, samples, row, [&](std::span<const double> values) {
     // Sorting would put a NaN first and hide it.
     for (const double value : values) {
       if (std::isnan(value)) return value;
     }
     sorted.assign(values.begin(), values.end());
-    const double median = Quantile(0.5, sorted);
+    SortWatched(sorted, watch);
+    const double median = QuantileOfSorted(0.5, sorted);
     for (double& value : sorted) value = std::fabs(value - median);
-    return Quantile(0.5, sorted);
+    SortWatched(sorted, watch);
+    return QuantileOfSorted(0.5, sorted);
   });
 }
 

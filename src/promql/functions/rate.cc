@@ -13,21 +13,27 @@ using model::SampleColumns;
 
 enum class Kind { kRate, kIncrease, kDelta };
 
-// Where a counter started anew: positions whose value is below the one before, or whose start
-// lies between the two.
-std::vector<size_t> ResetPositions(const SampleColumns& samples) {
-  std::vector<size_t> positions;
-  for (size_t i = 1; i < samples.size(); ++i) {
-    if (samples.v[i] < samples.v[i - 1] || IsStartReset(samples, i)) positions.push_back(i);
-  }
-  return positions;
-}
-
-// Most counters fall nowhere.
+// Most counters fall nowhere, and those that do fall seldom.
 NARTHEX_WIDE bool Falls(const double* values, size_t count) {
   int64_t falls = 0;  // As wide as what is compared.
   for (size_t i = 1; i < count; ++i) falls |= values[i] < values[i - 1] ? 1 : 0;
   return falls != 0;
+}
+
+// Where a counter started anew: positions whose value is below the one before, or whose start
+// lies between the two.
+std::vector<size_t> ResetPositions(const SampleColumns& samples) {
+  constexpr size_t kPiece = 64;
+  std::vector<size_t> positions;
+  const bool starts = samples.HasStarts();
+  for (size_t begin = 1; begin < samples.size(); begin += kPiece) {
+    const size_t end = std::min(begin + kPiece, samples.size());
+    if (!starts && !Falls(samples.v.data() + begin - 1, end - begin + 1)) continue;
+    for (size_t i = begin; i < end; ++i) {
+      if (samples.v[i] < samples.v[i - 1] || IsStartReset(samples, i)) positions.push_back(i);
+    }
+  }
+  return positions;
 }
 
 double RangeSeconds(const WindowCall& call) {
@@ -225,10 +231,14 @@ template <class Happened>
 void CountBetween(const WindowCall& call, const SampleColumns& samples, Row& row,
                   Happened&& happened) {
   std::vector<uint32_t> before(samples.size() + 1);
-  for (size_t i = 0; i < samples.size(); ++i) {
-    before[i + 1] = before[i] + (i > 0 && happened(i) ? 1 : 0);
-  }
-  call.BoundsOf(samples.t).ForEach([&](size_t step, size_t begin, size_t end) {
+  const WindowBounds& bounds = call.BoundsOf(samples.t);
+  const auto count = [&](size_t from, size_t to) {
+    for (size_t i = from; i < to; ++i) {
+      before[i + 1] = before[i] + (i > 0 && happened(i) ? 1 : 0);
+    }
+  };
+  if (!bounds.watch().InStretches(0, samples.size(), count)) return;
+  bounds.ForEach([&](size_t step, size_t begin, size_t end) {
     row.Set(step, static_cast<double>(before[end] - before[begin + 1]));
   });
 }

@@ -15,9 +15,10 @@ struct Line {
 };
 
 // Where the run of equal values that begins at each position ends.
-std::vector<size_t> RunEnds(const std::vector<double>& values) {
+std::vector<size_t> RunEnds(const std::vector<double>& values, Watch& watch) {
   std::vector<size_t> ends(values.size());
   for (size_t i = values.size(); i-- > 0;) {
+    if (watch.Spend(1)) break;
     const bool goes_on = i + 1 < values.size() && values[i] == values[i + 1];
     ends[i] = goes_on ? ends[i + 1] : i + 1;
   }
@@ -50,7 +51,7 @@ void FitWindows(const WindowCall& call, const SampleColumns& samples, Origin&& o
   std::vector<double> sum_y(steps);
   std::vector<double> sum_xy(steps);
   SumProducts(times, samples.v, bounds, sum_y.data(), sum_xy.data());
-  const std::vector<size_t> run_ends = RunEnds(samples.v);
+  const std::vector<size_t> run_ends = RunEnds(samples.v, bounds.watch());
   bounds.ForEach([&](size_t step, size_t begin, size_t end) {
     if (end - begin < 2) return;
     if (run_ends[begin] >= end) return emit(step, LineOfConstant(samples.v[begin]));
@@ -83,7 +84,8 @@ void PredictLinear(const WindowCall& call, const SampleColumns& samples, Row& ro
 
 // Source: Holt's linear method as upstream's double_exponential_smoothing().
 void DoubleExponentialSmoothing(const WindowCall& call, const SampleColumns& samples, Row& row) {
-  call.BoundsOf(samples.t).ForEach([&](size_t step, size_t begin, size_t end) {
+  const WindowBounds& bounds = call.BoundsOf(samples.t);
+  bounds.ForEach([&](size_t step, size_t begin, size_t end) {
     if (end - begin < 2) return;
     const double smoothing = call.scalars[0][step];
     const double trend_factor = call.scalars[1][step];
@@ -91,6 +93,7 @@ void DoubleExponentialSmoothing(const WindowCall& call, const SampleColumns& sam
     double level = samples.v[begin];
     double trend = samples.v[begin + 1] - samples.v[begin];
     for (size_t i = begin + 1; i < end; ++i) {
+      if (bounds.watch().Spend(1)) return;
       const double scaled = smoothing * samples.v[i];
       if (i > begin + 1) trend = trend_factor * (level - before) + (1 - trend_factor) * trend;
       before = level;

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <array>
+#include <cstdint>
 
 #include "promql/functions/function.h"
 
@@ -261,7 +263,18 @@ constexpr Function kFunctions[] = {
     {"vector", {kS}, 1, 0, kV, &VectorOf, "The scalar as a vector with one sample without labels."},
     {"year", {kV}, 0, 0, kV, &Year, "Year in UTC."},
 };
-static_assert(std::ranges::is_sorted(kFunctions, {}, &Function::name));  // Lookup bisects.
+static_assert(std::ranges::is_sorted(kFunctions, {}, &Function::name));
+
+// Where the functions of each first letter begin, and the end of all.
+constexpr std::array<uint8_t, 27> kFirstByLetter = [] {
+  std::array<uint8_t, 27> first{};
+  for (const Function& function : kFunctions) {
+    for (size_t i = static_cast<size_t>(function.name[0] - 'a') + 1; i < first.size(); ++i) {
+      ++first[i];
+    }
+  }
+  return first;
+}();
 
 size_t ListedArgs(const Function& function) {
   size_t count = 0;
@@ -278,8 +291,12 @@ ValueType Function::arg(size_t i) const {
 size_t Function::args_max() const { return ListedArgs(*this) + repeats; }
 
 const Function* FindFunction(std::string_view name) {
-  const auto found = std::ranges::lower_bound(kFunctions, name, {}, &Function::name);
-  return found != std::end(kFunctions) && found->name == name ? found : nullptr;
+  if (name.empty() || name[0] < 'a' || name[0] > 'z') return nullptr;
+  const auto letter = static_cast<size_t>(name[0] - 'a');
+  for (size_t i = kFirstByLetter[letter]; i < kFirstByLetter[letter + 1]; ++i) {
+    if (kFunctions[i].name == name) return &kFunctions[i];
+  }
+  return nullptr;
 }
 
 std::span<const Function> Functions() { return kFunctions; }

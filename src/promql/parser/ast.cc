@@ -48,7 +48,10 @@ std::string_view AggregateOpText(AggregateOp op) { return kAggregateOps[static_c
 
 std::optional<AggregateOp> AggregateOpFromText(std::string_view lower_case) {
   for (size_t i = 0; i < kAggregateOps.size(); ++i) {
-    if (kAggregateOps[i] == lower_case) return static_cast<AggregateOp>(i);
+    const std::string_view op = kAggregateOps[i];
+    if (op.size() == lower_case.size() && op[0] == lower_case[0] && op == lower_case) {
+      return static_cast<AggregateOp>(i);
+    }
   }
   return std::nullopt;
 }

@@ -9,6 +9,15 @@ namespace narthex::promql {
 
 bool DurationParser::ParseDuration(Duration& duration, bool positive, bool simple) {
   const uint32_t begin = Peek().position.begin;
+  // A literal and nothing else needs no tree.
+  const TokenKind kind = Peek().kind;
+  const TokenKind next = Peek(1).kind;
+  if ((kind == TokenKind::kNumber || kind == TokenKind::kDuration) &&
+      (simple || (next != TokenKind::kOperator && next != TokenKind::kIdentifier))) {
+    const double seconds = LiteralSeconds(Take());
+    duration.position = {begin, LastEnd()};
+    return SetDuration(duration, seconds, positive);
+  }
   DurationExprPtr expr = simple ? ParseDurationUnary(false) : ParseDurationExpr(1);
   if (expr == nullptr) return false;
   duration.position = {begin, LastEnd()};
@@ -20,7 +29,16 @@ bool DurationParser::ParseDuration(Duration& duration, bool positive, bool simpl
     duration.expr = std::move(expr);
     return true;
   }
-  const double seconds = literal ? expr->seconds : -expr->left->seconds;
+  return SetDuration(duration, literal ? expr->seconds : -expr->left->seconds, positive);
+}
+
+double DurationParser::LiteralSeconds(const Token& token) const {
+  return (token.kind == TokenKind::kNumber ? ParseNumber(Text(token))
+                                           : ParseDurationSeconds(Text(token)))
+      .value_or(0);
+}
+
+bool DurationParser::SetDuration(Duration& duration, double seconds, bool positive) {
   if (!(std::fabs(seconds) < 9.2e9)) {
     Fail(duration.position, "duration out of range");
     return false;
@@ -91,9 +109,7 @@ DurationExprPtr DurationParser::ParseDurationPrimary() {
     Take();
     auto node = MakeDuration(DurationExpr::Op::kLiteral, begin, nullptr, nullptr);
     node->written_as_number = token.kind == TokenKind::kNumber;
-    node->seconds =
-        (node->written_as_number ? ParseNumber(Text(token)) : ParseDurationSeconds(Text(token)))
-            .value_or(0);
+    node->seconds = LiteralSeconds(token);
     return node;
   }
   if (token.kind == TokenKind::kLeftParen) {

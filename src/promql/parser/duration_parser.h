@@ -13,6 +13,9 @@ class DurationParser : public TokenReader {
   bool ParseDuration(Duration& duration, bool positive, bool simple);
 
  private:
+  // Of a number or a duration.
+  double LiteralSeconds(const Token& token) const;
+  bool SetDuration(Duration& duration, double seconds, bool positive);
   [[gnu::noinline]] DurationExprPtr MakeDuration(DurationExpr::Op op, uint32_t begin,
                                                  DurationExprPtr left, DurationExprPtr right);
   [[gnu::noinline]] DurationExprPtr ParseDurationExpr(int strength_min);

@@ -1,6 +1,7 @@
 #include "promql/parser/lexer.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 
 #include "model/labels.h"
@@ -9,14 +10,33 @@
 namespace narthex::promql {
 namespace {
 
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-bool IsLetter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
+constexpr uint8_t kDigit = 1, kLetter = 2;
+constexpr std::array<uint8_t, 256> kClasses = [] {
+  std::array<uint8_t, 256> classes{};
+  for (size_t c = 0; c < classes.size(); ++c) {
+    if (c >= '0' && c <= '9') classes[c] = kDigit;
+    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_') classes[c] = kLetter;
+  }
+  return classes;
+}();
+bool Is(char c, uint8_t classes) { return (kClasses[static_cast<uint8_t>(c)] & classes) != 0; }
+bool IsDigit(char c) { return Is(c, kDigit); }
+bool IsLetter(char c) { return Is(c, kLetter); }
+
+// "5m": what most durations are, told without a look at what they could be else.
+bool IsPlainDuration(std::string_view word) {
+  constexpr size_t kDigitsMax = 6;
+  const size_t digits = word.size() - 1;
+  return digits >= 1 && digits <= kDigitsMax &&
+         std::string_view("smhdwy").find(word.back()) != std::string_view::npos &&
+         std::all_of(word.begin(), word.end() - 1, IsDigit);
+}
 
 class Lexer {
  public:
-  explicit Lexer(std::string_view text) : text_(text) {}
+  Lexer(std::string_view text, std::pmr::memory_resource* memory) : text_(text), tokens_(memory) {}
 
-  std::expected<std::vector<Token>, SyntaxError> Run() {
+  std::expected<Tokens, SyntaxError> Run() {
     // Growing would copy many times what a usual query has.
     constexpr size_t kBytesPerToken = 3;
     tokens_.reserve(text_.size() / kBytesPerToken + 1);
@@ -39,7 +59,7 @@ class Lexer {
     return at_ + ahead < text_.size() ? text_[at_ + ahead] : '\0';
   }
 
-  void Add(TokenKind kind, size_t length) {
+  [[gnu::always_inline]] void Add(TokenKind kind, size_t length) {
     tokens_.push_back({kind, {static_cast<uint32_t>(at_), static_cast<uint32_t>(at_ + length)}});
     at_ += length;
   }
@@ -66,6 +86,7 @@ class Lexer {
 
   bool Next() {
     const char c = Peek();
+    if (IsLetter(c)) return Identifier();
     switch (c) {
       case '(':
         open_ += c;
@@ -129,7 +150,7 @@ class Lexer {
         break;
     }
     if (IsDigit(c) || (c == '.' && IsDigit(Peek(1)))) return NumberOrDuration();
-    if (IsLetter(c) || (c == ':' && !In('{'))) return Identifier();
+    if (c == ':' && !In('{')) return Identifier();
     return Unexpected(In('{') ? "inside braces" : "");
   }
 
@@ -201,7 +222,9 @@ class Lexer {
       ++end;
     }
     const std::string_view word = text_.substr(at_, end - at_);
-    if (ParseNumber(word)) {
+    if (IsPlainDuration(word)) {
+      Add(TokenKind::kDuration, word.size());
+    } else if (ParseNumber(word)) {
       Add(TokenKind::kNumber, word.size());
     } else if (ParseDurationSeconds(word)) {
       Add(TokenKind::kDuration, word.size());
@@ -212,11 +235,14 @@ class Lexer {
   }
 
   bool Identifier() {
-    const bool colons = !In('{') && !In('[');
     size_t end = at_ + 1;
-    while (end < text_.size() &&
-           (IsLetter(text_[end]) || IsDigit(text_[end]) || (colons && text_[end] == ':'))) {
+    const auto take_letters = [&] {
+      while (end < text_.size() && Is(text_[end], kLetter | kDigit)) ++end;
+    };
+    take_letters();
+    while (end < text_.size() && text_[end] == ':' && !In('{') && !In('[')) {
       ++end;
+      take_letters();
     }
     Add(TokenKind::kIdentifier, end - at_);
     return true;
@@ -225,7 +251,7 @@ class Lexer {
   const std::string_view text_;
   size_t at_ = 0;
   std::string open_;  // The brackets that are open, outermost first.
-  std::vector<Token> tokens_;
+  Tokens tokens_;
   SyntaxError error_;
 };
 
@@ -289,14 +315,16 @@ bool AppendEscape(std::string_view& text, char quote, std::string& out) {
 
 }  // namespace
 
-std::expected<std::vector<Token>, SyntaxError> Tokenize(std::string_view text) {
-  return Lexer(text).Run();
+std::expected<Tokens, SyntaxError> Tokenize(std::string_view text,
+                                            std::pmr::memory_resource* memory) {
+  return Lexer(text, memory).Run();
 }
 
 base::Result<std::string> Unquote(std::string_view quoted) {
   const char quote = quoted[0];
   std::string_view inner = quoted.substr(1, quoted.size() - 2);
   if (quote == '`') return std::string(inner);
+  if (inner.find('\\') == std::string_view::npos) return std::string(inner);
   std::string value;
   value.reserve(inner.size());
   while (!inner.empty()) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory_resource>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,8 +42,12 @@ struct SyntaxError {
   std::string message;
 };
 
-// Cuts a query into tokens; the last one is kEnd. Comments and blanks are gone.
-std::expected<std::vector<Token>, SyntaxError> Tokenize(std::string_view text);
+using Tokens = std::pmr::vector<Token>;
+
+// Cuts a query into tokens; the last one is kEnd. Comments and blanks are gone. The tokens lie in
+// `memory`.
+std::expected<Tokens, SyntaxError> Tokenize(
+    std::string_view text, std::pmr::memory_resource* memory = std::pmr::get_default_resource());
 
 // The value of a string token, escapes resolved as Go does it. Error: what is wrong with it.
 base::Result<std::string> Unquote(std::string_view quoted);

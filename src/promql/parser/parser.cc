@@ -3,7 +3,10 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <iterator>
+#include <memory_resource>
 #include <utility>
 
 #include "model/labels.h"
@@ -18,6 +21,7 @@ namespace {
 
 // Words that can be neither a metric nor a function.
 bool IsReserved(std::string_view lower) {
+  if (std::string_view("boiga").find(lower[0]) == std::string_view::npos) return false;
   return lower == "bool" || lower == "on" || lower == "ignoring" || lower == "group_left" ||
          lower == "group_right" || lower == "atan2";
 }
@@ -171,8 +175,11 @@ class Parser : public SelectorParser {
     const Token& token = Peek();
     const Keyword keyword(Text(token));
     const std::string_view lower = keyword;
-    if (lower == "inf" || lower == "nan") return ParseNumberLiteral();
     const Token& next = Peek(1);
+    if (lower.empty()) {
+      return next.kind == TokenKind::kLeftParen ? ParseCall() : ParseVectorSelector();
+    }
+    if (lower == "inf" || lower == "nan") return ParseNumberLiteral();
     if (const auto op = AggregateOpFromText(lower)) {
       if (next.kind == TokenKind::kLeftParen || IsWord(next, "by") || IsWord(next, "without")) {
         return ParseAggregate(*op);
@@ -183,18 +190,18 @@ class Parser : public SelectorParser {
     return ParseVectorSelector();
   }
 
-  // "(a, b)": false with error_ set. The second argument of info() selects labels, not series, and
-  // may match everything. A comma behind the last argument is refused.
-  [[gnu::noinline]] bool ParseArguments(std::vector<ExprPtr>& args, std::string_view context,
-                                        bool second_is_labels = false) {
+  // "(a, b)" onto args_: false with error_ set. The second argument of info() selects labels, not
+  // series, and may match everything. A comma behind the last argument is refused.
+  [[gnu::noinline]] bool ParseArguments(std::string_view context, bool second_is_labels = false) {
+    const size_t before = args_.size();
     if (!Expect(TokenKind::kLeftParen, context, "\"(\"")) return false;
     if (Accept(TokenKind::kRightParen)) return true;
     while (true) {
       const bool labels_only =
-          second_is_labels && args.size() == 1 && Peek().kind == TokenKind::kLeftBrace;
+          second_is_labels && args_.size() == before + 1 && Peek().kind == TokenKind::kLeftBrace;
       ExprPtr arg = labels_only ? ParseVectorSelector(true) : ParseExpr(1);
       if (arg == nullptr) return false;
-      args.push_back(std::move(arg));
+      args_.push_back(std::move(arg));
       if (Accept(TokenKind::kRightParen)) return true;
       if (Peek().kind == TokenKind::kComma && Peek(1).kind == TokenKind::kRightParen) {
         Fail(Peek().position, "trailing commas not allowed in function call args");
@@ -216,7 +223,11 @@ class Parser : public SelectorParser {
     auto node = std::make_unique<Call>();
     node->function = function;
     node->type = function->result;
-    if (!ParseArguments(node->args, "function call", function->name == "info")) return nullptr;
+    const size_t before = args_.size();
+    if (!ParseArguments("function call", function->name == "info")) return nullptr;
+    const auto first = args_.begin() + static_cast<ptrdiff_t>(before);
+    node->args.assign(std::make_move_iterator(first), std::make_move_iterator(args_.end()));
+    args_.erase(first, args_.end());
     uint32_t depth = 0;
     for (const ExprPtr& arg : node->args) depth = std::max(depth, arg->depth);
     return Finish(std::move(node), name.position.begin, depth);
@@ -233,22 +244,25 @@ class Parser : public SelectorParser {
     const auto at_grouping = [&] { return IsWord(Peek(), "by") || IsWord(Peek(), "without"); };
     const bool grouping_first = at_grouping();
     if (grouping_first && !ParseGrouping(*node)) return nullptr;
-    std::vector<ExprPtr> args;
-    if (!ParseArguments(args, "aggregation")) return nullptr;
+    const size_t before = args_.size();
+    if (!ParseArguments("aggregation")) return nullptr;
+    const size_t count = args_.size() - before;
     if (!grouping_first && at_grouping() && !ParseGrouping(*node)) return nullptr;
     const size_t wanted = AggregateParameter(op) == ValueType::kNone ? 1 : 2;
     const Position position{name.position.begin, LastEnd()};
-    if (args.empty()) return Fail(position, "no arguments for aggregate expression provided");
-    if (args.size() != wanted) {
+    if (count == 0) return Fail(position, "no arguments for aggregate expression provided");
+    if (count != wanted) {
       return Fail(position,
                   "wrong number of arguments for aggregate expression "
                   "provided, expected {}, got {}",
-                  wanted, args.size());
+                  wanted, count);
     }
-    node->expr = std::move(args.back());
+    node->expr = std::move(args_.back());
+    args_.pop_back();
     uint32_t depth = node->expr->depth;
     if (wanted == 2) {
-      node->parameter = std::move(args.front());
+      node->parameter = std::move(args_.back());
+      args_.pop_back();
       depth = std::max(depth, node->parameter->depth);
     }
     return Finish(std::move(node), name.position.begin, depth);
@@ -358,6 +372,16 @@ class Parser : public SelectorParser {
     node->expr = std::move(expr);
     return Finish(std::move(node), begin, depth);
   }
+
+  // Arguments of the calls that are being read, outermost first.
+  std::vector<ExprPtr> args_;
+};
+
+// The tokens of a usual query lie on the stack: a larger piece of the heap, which comes and goes,
+// would have malloc sort its small ones each time.
+struct TokenMemory {
+  std::array<std::byte, 16 << 10> bytes;
+  std::pmr::monotonic_buffer_resource resource{bytes.data(), bytes.size()};
 };
 
 base::Error ToError(std::string_view text, const SyntaxError& error) {
@@ -365,12 +389,13 @@ base::Error ToError(std::string_view text, const SyntaxError& error) {
           LineAndColumn(text, error.position.begin) + ": parse error: " + error.message};
 }
 
-base::Result<std::vector<Token>> CheckedTokens(std::string_view text, const ParseOptions& options) {
+base::Result<Tokens> CheckedTokens(std::string_view text, const ParseOptions& options,
+                                   TokenMemory& memory) {
   if (text.size() > options.text_bytes_max) {
     return base::Fail(base::Code::kInvalidArgument,
                       "1:1: parse error: query is longer than {} bytes", options.text_bytes_max);
   }
-  auto tokens = Tokenize(text);
+  auto tokens = Tokenize(text, &memory.resource);
   if (!tokens) return std::unexpected(ToError(text, tokens.error()));
   return *std::move(tokens);
 }
@@ -378,7 +403,8 @@ base::Result<std::vector<Token>> CheckedTokens(std::string_view text, const Pars
 }  // namespace
 
 base::Result<ExprPtr> Parse(std::string_view text, const ParseOptions& options) {
-  ASSIGN_OR_RETURN(std::vector<Token> tokens, CheckedTokens(text, options));
+  TokenMemory memory;
+  ASSIGN_OR_RETURN(Tokens tokens, CheckedTokens(text, options, memory));
   Parser parser(text, options, std::move(tokens));
   ExprPtr expr = parser.ParseAll();
   if (expr == nullptr) return std::unexpected(ToError(text, parser.error()));
@@ -387,7 +413,8 @@ base::Result<ExprPtr> Parse(std::string_view text, const ParseOptions& options) 
 
 base::Result<std::vector<model::Matcher>> ParseSelector(std::string_view text,
                                                         const ParseOptions& options) {
-  ASSIGN_OR_RETURN(std::vector<Token> tokens, CheckedTokens(text, options));
+  TokenMemory memory;
+  ASSIGN_OR_RETURN(Tokens tokens, CheckedTokens(text, options, memory));
   Parser parser(text, options, std::move(tokens));
   const auto selector = parser.ParseOnlySelector();
   if (selector == nullptr) return std::unexpected(ToError(text, parser.error()));

@@ -136,6 +136,10 @@ bool SelectorParser::ParseMatcher(VectorSelector& node) {
   auto value = Unquote(Text(value_token));
   if (!value) return FailAs(value_token.position, value.error().message) != nullptr;
   Take();
+  if (type == model::Matcher::Type::kEqual) {
+    node.matchers.push_back(model::Matcher::Equal(std::move(name), *std::move(value)));
+    return true;
+  }
   auto matcher = model::Matcher::From(type, std::move(name), *std::move(value));
   if (!matcher) return FailAs(name_token.position, matcher.error().message) != nullptr;
   node.matchers.push_back(*std::move(matcher));

@@ -19,8 +19,15 @@ constexpr OperatorRow kOperators[] = {
 const OperatorRow* TokenReader::PeekBinaryOperator() const {
   const Token& token = Peek();
   if (token.kind != TokenKind::kOperator && token.kind != TokenKind::kIdentifier) return nullptr;
-  const Keyword keyword(Text(token));
-  const auto found = std::ranges::find(kOperators, std::string_view(keyword), &OperatorRow::text);
+  const std::string_view text = Text(token);
+  // Of the words, most are none.
+  const char first = token.kind == TokenKind::kIdentifier ? static_cast<char>(text[0] | 0x20) : 0;
+  if (first != 0 && first != 'a' && first != 'o' && first != 'u') return nullptr;
+  const Keyword keyword(text);
+  const std::string_view lower = keyword;
+  const auto found = std::ranges::find_if(kOperators, [&](const OperatorRow& row) {
+    return row.text.size() == lower.size() && row.text[0] == lower[0] && row.text == lower;
+  });
   return found == std::end(kOperators) ? nullptr : found;
 }
 

@@ -41,7 +41,7 @@ inline constexpr int kUnaryStrength = 5;  // As strong as `*`; `^` binds stronge
 class TokenReader {
  public:
   // The text and the options must outlive the reader.
-  TokenReader(std::string_view text, const ParseOptions& options, std::vector<Token> tokens)
+  TokenReader(std::string_view text, const ParseOptions& options, Tokens tokens)
       : text_(text), options_(options), tokens_(std::move(tokens)) {}
 
   const SyntaxError& error() const { return error_; }
@@ -94,7 +94,7 @@ class TokenReader {
  private:
   const std::string_view text_;
   const ParseOptions& options_;
-  const std::vector<Token> tokens_;
+  const Tokens tokens_;
   size_t next_ = 0;
   SyntaxError error_;
 };

@@ -1,20 +1,16 @@
 #include "promql/script/script.h"
 
 #include <fmt/core.h>
-#include <re2/re2.h>
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
-#include <map>
 #include <optional>
 
 #include "model/duration.h"
-#include "model/number.h"
-#include "promql/functions/function.h"
 #include "promql/parser/lexer.h"
-#include "promql/parser/printer.h"
 #include "promql/script/classic_histograms.h"
+#include "promql/script/judge.h"
+#include "promql/script/pinned.h"
 #include "promql/script/script_storage.h"
 #include "promql/script/series_notation.h"
 
@@ -35,88 +31,6 @@ std::string_view TakeWord(std::string_view& text) {
   return word;
 }
 
-bool AlmostEqual(double a, double b) {
-  if (model::IsStaleNan(a) || model::IsStaleNan(b)) {
-    return model::IsStaleNan(a) && model::IsStaleNan(b);
-  }
-  if (std::isnan(a) || std::isnan(b)) return std::isnan(a) && std::isnan(b);
-  if (a == b) return true;
-  constexpr double kTolerance = 0.000001;
-  constexpr double kNormalMin = std::numeric_limits<double>::min();
-  const double sum = std::fabs(a) + std::fabs(b);
-  const double difference = std::fabs(a - b);
-  if (a == 0 || b == 0 || sum < kNormalMin) return difference < kTolerance * kNormalMin;
-  return difference / std::min(sum, std::numeric_limits<double>::max()) < kTolerance;
-}
-
-// The populated buckets with their indices.
-std::vector<model::IndexedCount> Populated(const std::vector<model::BucketSpan>& spans,
-                                           const std::vector<double>& counts) {
-  auto buckets = model::Unpack(spans, counts);
-  std::erase_if(buckets, [](const model::IndexedCount& bucket) { return bucket.count == 0; });
-  return buckets;
-}
-
-bool AlmostEqual(const ScriptValue& want, const model::FloatHistogram& got) {
-  const model::FloatHistogram& h = *want.histogram;
-  if (want.hint_given && h.hint != got.hint) return false;
-  if (h.schema != got.schema || !AlmostEqual(h.count, got.count) || !AlmostEqual(h.sum, got.sum) ||
-      h.custom_bounds != got.custom_bounds) {
-    return false;
-  }
-  if (h.zero_threshold != got.zero_threshold || !AlmostEqual(h.zero_count, got.zero_count)) {
-    return false;
-  }
-  const auto same = [](const std::vector<model::IndexedCount>& a,
-                       const std::vector<model::IndexedCount>& b) {
-    return std::ranges::equal(a, b, [](const auto& x, const auto& y) {
-      return x.index == y.index && AlmostEqual(x.count, y.count);
-    });
-  };
-  return same(Populated(h.positive_spans, h.positive),
-              Populated(got.positive_spans, got.positive)) &&
-         same(Populated(h.negative_spans, h.negative), Populated(got.negative_spans, got.negative));
-}
-
-bool AlmostEqual(const ScriptValue& want, const model::SampleColumns& got, size_t i) {
-  if (want.histogram != nullptr) {
-    return got.IsHistogram(i) && AlmostEqual(want, *got.histograms[i]);
-  }
-  return !got.IsHistogram(i) && AlmostEqual(want.number, got.v[i]);
-}
-
-// One `expect warn …` line: any text, this text, or a pattern.
-struct Expectation {
-  enum class Kind { kAny, kText, kRegex };
-  Kind kind = Kind::kAny;
-  std::string text;
-
-  bool Matches(std::string_view message) const {
-    if (kind == Kind::kAny) return true;
-    if (kind == Kind::kText) return message == text;
-    return RE2::PartialMatch(re2::StringPiece(message.data(), message.size()), text);
-  }
-};
-
-struct Eval {
-  size_t line = 0;
-  bool instant = true;
-  model::Timestamp at = 0;
-  Engine::Range range;
-  std::string query;
-  bool ordered = false;
-  std::optional<Expectation> fail;
-  std::vector<Expectation> warn;
-  std::vector<Expectation> info;
-  bool no_warn = false;
-  bool no_info = false;
-  std::optional<std::string> string;
-  std::optional<double> scalar;
-  std::vector<SeriesLine> series;
-  std::optional<Engine::Range> matrix;
-  std::string broken;  // Why the expectation itself cannot be read.
-};
-
 Expectation ParseExpectation(std::string_view rest) {
   if (rest.starts_with("msg:")) {
     return {Expectation::Kind::kText, std::string(Trim(rest.substr(4)))};
@@ -125,58 +39,6 @@ Expectation ParseExpectation(std::string_view rest) {
     return {Expectation::Kind::kRegex, std::string(Trim(rest.substr(6)))};
   }
   return {};
-}
-
-// Pins every selector and subquery that has no `@` of its own to a time, but for what lies inside
-// a pinned subquery.
-void PinTo(Expr& expr, model::Timestamp time) {
-  const auto pin = [time](AtModifier& at) {
-    if (!at) at = {AtModifier::Kind::kTime, time};
-  };
-  switch (expr.kind) {
-    case Expr::Kind::kNumber:
-    case Expr::Kind::kString:
-      return;
-    case Expr::Kind::kVectorSelector:
-      return pin(As<VectorSelector>(expr).at);
-    case Expr::Kind::kMatrixSelector:
-      return pin(As<MatrixSelector>(expr).vector->at);
-    case Expr::Kind::kSubquery:
-      return pin(As<Subquery>(expr).at);
-    case Expr::Kind::kUnary:
-      return PinTo(*As<Unary>(expr).expr, time);
-    case Expr::Kind::kParen:
-      return PinTo(*As<Paren>(expr).expr, time);
-    case Expr::Kind::kBinary:
-      PinTo(*As<Binary>(expr).left, time);
-      return PinTo(*As<Binary>(expr).right, time);
-    case Expr::Kind::kCall: {
-      auto& call = As<Call>(expr);
-      // The second argument of info() has no time.
-      const size_t count = call.function->name == "info" ? 1 : call.args.size();
-      for (size_t i = 0; i < count; ++i) PinTo(*call.args[i], time);
-      return;
-    }
-    case Expr::Kind::kAggregate:
-      if (As<Aggregate>(expr).parameter) PinTo(*As<Aggregate>(expr).parameter, time);
-      return PinTo(*As<Aggregate>(expr).expr, time);
-  }
-}
-
-// The query with everything pinned; empty where its answer depends on the evaluation time anyway.
-std::string Pinned(std::string_view query, model::Timestamp time) {
-  constexpr std::string_view kTimely[] = {"time(",          "timestamp(",    "predict_linear(",
-                                          "days_in_month(", "day_of_month(", "day_of_week(",
-                                          "day_of_year(",   "hour(",         "minute(",
-                                          "month(",         "year(",         "start(",
-                                          "end(",           "range(",        "step("};
-  for (const std::string_view call : kTimely) {
-    if (query.find(call) != std::string_view::npos) return {};
-  }
-  const auto expr = Parse(query, ScriptEngineOptions().parse);
-  if (!expr) return {};
-  PinTo(**expr, time);
-  return ToString(**expr);
 }
 
 class Runner {
@@ -396,90 +258,6 @@ class Runner {
     return {};
   }
 
-  static std::string JudgeRemarks(const Eval& eval, const QueryResult& result) {
-    const auto judge = [](const std::vector<std::string>& found,
-                          const std::vector<Expectation>& wanted, bool none,
-                          std::string_view level) -> std::string {
-      if (none && !found.empty()) return fmt::format("unexpected {}: {}", level, found[0]);
-      if (wanted.empty()) return {};
-      for (const Expectation& expectation : wanted) {
-        if (std::ranges::none_of(
-                found, [&](const std::string& text) { return expectation.Matches(text); })) {
-          return fmt::format("no {} {}; got {}", level, expectation.text,
-                             found.empty() ? "none" : found[0]);
-        }
-      }
-      for (const std::string& text : found) {
-        if (std::ranges::none_of(wanted, [&](const Expectation& e) { return e.Matches(text); })) {
-          return fmt::format("unexpected {}: {}", level, text);
-        }
-      }
-      return {};
-    };
-    auto wrong = judge(result.warnings, eval.warn, eval.no_warn, "warning");
-    if (wrong.empty()) wrong = judge(result.infos, eval.info, eval.no_info, "info");
-    return wrong;
-  }
-
-  static std::string JudgeResult(const Eval& eval, const QueryResult& result) {
-    if (eval.string) {
-      return result.type == ValueType::kString && result.text == *eval.string
-                 ? std::string()
-                 : "another string: " + result.text;
-    }
-    if (result.type == ValueType::kString) return "unexpected string";
-    if (eval.scalar || result.type == ValueType::kScalar) {
-      if (!eval.scalar || result.type != ValueType::kScalar) {
-        return "result is " + std::string(ValueTypeText(result.type));
-      }
-      const double value = result.rows[0].samples.v[0];
-      if (AlmostEqual(value, *eval.scalar)) return {};
-      return "got " + model::FormatFloat(value);
-    }
-    return JudgeSeries(eval, result);
-  }
-
-  static std::string JudgeSeries(const Eval& eval, const QueryResult& result) {
-    if (result.rows.size() != eval.series.size()) {
-      std::string text =
-          fmt::format("{} series instead of {}", result.rows.size(), eval.series.size());
-      for (const ResultRow& row : result.rows) text += "\n    " + Print(row);
-      return text;
-    }
-    for (size_t i = 0; i < eval.series.size(); ++i) {
-      const SeriesLine& want = eval.series[i];
-      const auto found = std::ranges::find(result.rows, want.labels, &ResultRow::labels);
-      if (found == result.rows.end()) {
-        std::string text = "no " + want.labels.ToString() + "; got";
-        for (const ResultRow& row : result.rows) text += "\n    " + Print(row);
-        return text;
-      }
-      if (eval.ordered && found != result.rows.begin() + static_cast<ptrdiff_t>(i)) {
-        return "in another order: " + want.labels.ToString();
-      }
-      if (auto wrong = JudgeSamples(eval, want, *found); !wrong.empty()) return wrong;
-    }
-    return {};
-  }
-
-  static std::string JudgeSamples(const Eval& eval, const SeriesLine& want, const ResultRow& row) {
-    std::map<model::Timestamp, ScriptValue> wanted;
-    const bool steps = !eval.instant || eval.matrix;
-    const Engine::Range range = eval.matrix.value_or(eval.range);
-    for (size_t i = 0; i < want.values.size(); ++i) {
-      const model::Timestamp t =
-          steps ? range.start + static_cast<int64_t>(i) * range.step_ms : eval.at;
-      if (want.values[i]) wanted[t] = *want.values[i];
-    }
-    bool same = wanted.size() == row.samples.size();
-    size_t i = 0;
-    for (const auto& [t, value] : wanted) {
-      same = same && row.samples.t[i] == t && AlmostEqual(value, row.samples, i);
-      ++i;
-    }
-    return same ? std::string() : "other values: " + Print(row);
-  }
-
   // The same query as the middle of three steps gives the same.
   std::string JudgeAsRange(const Eval& eval, const QueryResult& instant) {
     constexpr std::string_view kContext[] = {"start()", "end()", "range()", "step()"};
@@ -503,23 +281,6 @@ class Runner {
     }
     const std::string wrong = JudgeResult(eval, middle);
     return wrong.empty() ? wrong : "as a range query: " + wrong;
-  }
-
-  static std::string Print(const ResultRow& row) {
-    std::string text = row.labels.ToString();
-    for (size_t i = 0; i < row.samples.size(); ++i) {
-      const bool is_histogram = row.samples.IsHistogram(i);
-      text +=
-          fmt::format(" {}@{}",
-                      is_histogram ? fmt::format("{} schema:{} z_bucket_w:{} hint:{}",
-                                                 row.samples.histograms[i]->ToString(),
-                                                 row.samples.histograms[i]->schema,
-                                                 row.samples.histograms[i]->zero_threshold,
-                                                 static_cast<int>(row.samples.histograms[i]->hint))
-                                   : model::FormatFloat(row.samples.v[i]),
-                      model::FormatDuration(row.samples.t[i]));
-    }
-    return text;
   }
 
   ScriptStorage storage_;
