@@ -59,6 +59,17 @@ base::Result<tsdb::Db::Options> StorageOptions(const Flags& flags) {
                 "--storage.tsdb.min-block-duration: has to be a minute or more");
   }
   options.head.chunk_range_ms = min_block_ms;
+  options.maintenance_ms = flags.DurationMs("storage.tsdb.maintenance-interval");
+  if (options.maintenance_ms < 1) {
+    return Fail(Code::kInvalidArgument,
+                "--storage.tsdb.maintenance-interval: has to be a millisecond or more");
+  }
+  const int64_t threads = flags.Int("storage.tsdb.compaction-threads");
+  if (threads < 0 || threads > 64) {
+    return Fail(Code::kInvalidArgument,
+                "--storage.tsdb.compaction-threads: {} is not between 0 and 64", threads);
+  }
+  options.compaction_threads = static_cast<size_t>(threads);
   options.max_block_ms = flags.DurationMs("storage.tsdb.max-block-duration");
   if (options.max_block_ms != 0 && options.max_block_ms < min_block_ms) {
     return Fail(Code::kInvalidArgument,

@@ -89,10 +89,9 @@ base::Status WriteBlock(const std::string& directory, std::string_view body, int
       symbols.emplace(label.value);
     }
   }
-  ASSIGN_OR_RETURN(
-      const auto writer,
-      tsdb::BlockWriter::Create(base::PosixFileSystem(), directory, {.ulid = ulid},
-                                std::vector<std::string>(symbols.begin(), symbols.end())));
+  ASSIGN_OR_RETURN(const auto writer,
+                   tsdb::BlockWriter::Create(base::PosixFileSystem(), directory, {.ulid = ulid},
+                                             {symbols.begin(), symbols.end()}));
   for (auto& [labels, series] : all) {
     for (size_t i = 0; i < series.chunks.size(); ++i) {
       series.encoded[i].samples = series.chunks[i].count();

@@ -359,7 +359,25 @@ void SeriesEncoder::Finish() {
 
 std::vector<FinishedChunk> SeriesEncoder::TakeFinished() { return std::exchange(finished_, {}); }
 
+base::Result<bool> SeriesEncoder::Resume(const FinishedChunk& open) {
+  std::vector<TimedValue> samples;
+  RETURN_IF_ERROR(Decode(open.encoding, open.bytes, model::TimeRange(), samples));
+  const auto later = [](const TimedValue& a, const TimedValue& b) { return a.t >= b.t; };
+  if (samples.empty() || samples.front().t != open.min || samples.back().t != open.max ||
+      std::ranges::adjacent_find(samples, later) != samples.end()) {
+    return base::Fail(base::Code::kDataLoss, "an open chunk with other times than it should have");
+  }
+  resuming_ = true;
+  for (const TimedValue& sample : samples) Append(sample.t, sample.value, sample.start);
+  resuming_ = false;
+  if (finished_.empty()) return true;
+  finished_.clear();
+  open_ = std::monostate();
+  return false;
+}
+
 bool SeriesEncoder::Full(Timestamp t) const {
+  if (resuming_) return false;
   if (limits_.range_ms > 0 &&
       FloorDivide(t, limits_.range_ms) != FloorDivide(open_min_, limits_.range_ms)) {
     return true;

@@ -65,6 +65,11 @@ class SeriesEncoder {
   // histograms are valid.
   void Append(model::Timestamp t, const Value& value, model::Timestamp start = 0);
 
+  // Goes on with what was the open chunk of another encoder. False where it cannot: then the chunk
+  // has to stay as it is, and the next sample begins another. Error: kDataLoss. REQUIRES: nothing
+  // was appended.
+  base::Result<bool> Resume(const FinishedChunk& open);
+
   // Chunks that are done since the last call, in time order.
   std::vector<FinishedChunk> TakeFinished();
   // Ends the open chunk.
@@ -93,6 +98,7 @@ class SeriesEncoder {
   model::Timestamp open_min_ = 0;
   model::Timestamp last_time_ = 0;
   std::vector<FinishedChunk> finished_;
+  bool resuming_ = false;  // No chunk is full.
 };
 
 // The chunks of these samples, which are in time order, as one series' own. No chunk has more than

@@ -79,30 +79,31 @@ void AddStorage(Page& page, const tsdb::Db& db) {
              empty ? 0 : static_cast<double>(head.min_time));
   page.Gauge("prometheus_tsdb_head_max_time", "Newest sample in the head, in milliseconds.",
              empty ? 0 : static_cast<double>(head.max_time));
-  page.writer().Family("prometheus_tsdb_head_samples_appended_total", MetricType::kCounter,
-                       "Samples appended to the head.");
-  page.writer().Sample("prometheus_tsdb_head_samples_appended_total", Labels({{"type", "float"}}),
-                       D(head.samples_appended));
-  page.writer().Sample("prometheus_tsdb_head_samples_appended_total",
-                       Labels({{"type", "histogram"}}), D(head.histograms_appended));
-  page.writer().Family("prometheus_tsdb_out_of_order_samples_total", MetricType::kCounter,
-                       "Samples refused as older than the newest of their series.");
-  page.writer().Sample("prometheus_tsdb_out_of_order_samples_total", Labels({{"type", "float"}}),
-                       D(log.out_of_order));
-  page.writer().Family("prometheus_tsdb_head_out_of_order_samples_appended_total",
-                       MetricType::kCounter,
-                       "Samples taken although they are older than the newest of their series.");
-  page.writer().Sample("prometheus_tsdb_head_out_of_order_samples_appended_total",
-                       Labels({{"type", "float"}}), D(head.late_samples_appended));
-  page.writer().Sample("prometheus_tsdb_head_out_of_order_samples_appended_total",
-                       Labels({{"type", "histogram"}}), D(head.late_histograms_appended));
-  page.writer().Family("prometheus_tsdb_too_old_samples_total", MetricType::kCounter,
-                       "Samples refused as older than the storage takes.");
-  page.writer().Sample("prometheus_tsdb_too_old_samples_total", Labels({{"type", "float"}}),
-                       D(log.too_old));
+  const auto by_type = [&](std::string_view name, std::string_view help, uint64_t numbers,
+                           uint64_t histograms) {
+    page.writer().Family(name, MetricType::kCounter, help);
+    page.writer().Sample(name, Labels({{"type", "float"}}), D(numbers));
+    page.writer().Sample(name, Labels({{"type", "histogram"}}), D(histograms));
+  };
+  const auto& numbers = log.numbers_refused;
+  const auto& histograms = log.histograms_refused;
+  by_type("prometheus_tsdb_head_samples_appended_total", "Samples appended to the head.",
+          head.samples_appended, head.histograms_appended);
+  by_type("prometheus_tsdb_out_of_order_samples_total",
+          "Samples refused as older than the newest of their series.", numbers.out_of_order,
+          histograms.out_of_order);
+  by_type("prometheus_tsdb_out_of_bound_samples_total",
+          "Samples refused as older than what the head takes, where it takes no late ones.",
+          numbers.out_of_bound, histograms.out_of_bound);
+  by_type("prometheus_tsdb_too_old_samples_total",
+          "Samples refused as older than the window of late ones.", numbers.too_old,
+          histograms.too_old);
+  by_type("prometheus_tsdb_head_out_of_order_samples_appended_total",
+          "Samples taken although they are older than the newest of their series.",
+          head.late_samples_appended, head.late_histograms_appended);
   page.Counter("narthex_tsdb_duplicate_samples_total",
                "Samples refused for another value at the time of their series' newest.",
-               D(log.duplicate));
+               D(numbers.duplicate + histograms.duplicate));
   page.Counter("prometheus_tsdb_wal_writes_failed_total", "Commits that the log did not take.",
                D(log.commits_failed));
   page.Counter("prometheus_tsdb_wal_corruptions_total", "Damaged places found in the log.",

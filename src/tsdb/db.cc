@@ -2,216 +2,13 @@
 
 #include <algorithm>
 #include <condition_variable>
-#include <deque>
-#include <iterator>
 #include <mutex>
 #include <set>
 
-#include "base/check.h"
-#include "base/fault_points.h"
-#include "storage/merge.h"
-#include "wal/exemplar_records.h"
-#include "wal/reader.h"
-
 namespace narthex::tsdb {
 
-using model::Labels;
 using model::Matcher;
 using model::TimeRange;
-using model::Timestamp;
-using storage::Appended;
-using storage::SeriesRef;
-
-// References handed out are slots, shifted by one so that 0 stays "none".
-constexpr uint64_t kSlotMax = ~Slot{0};
-
-class DbAppender final : public storage::Appender {
- public:
-  explicit DbAppender(Db& db) : db_(db), guard_(db.head_.Enter()) {}
-
-  base::Result<SeriesRef> Resolve(const Labels& labels) override {
-    if (labels.empty()) {
-      return base::Fail(base::Code::kInvalidArgument, "a series needs at least one label");
-    }
-    ASSIGN_OR_RETURN(const Slot slot, db_.head_.Resolve(labels));
-    return SeriesRef{slot} + 1;
-  }
-
-  Appended Append(SeriesRef ref, Timestamp t, double v) override {
-    if (ref == 0 || ref > kSlotMax) return Appended::kUnknownSeries;
-    if (batch_.empty() && late_.empty()) judged_at_ = db_.changes_.load(std::memory_order_acquire);
-    const auto slot = static_cast<Slot>(ref - 1);
-    if (model::IsStaleNan(v)) [[unlikely]] {
-      // It takes the form of what it ends.
-      const Head::Form form = db_.head_.FormOf(slot);
-      if (form == Head::Form::kWholeHistogram) {
-        return AppendHistogram(ref, t, model::IntegerHistogram{.sum = v});
-      }
-      if (form == Head::Form::kFloatHistogram) {
-        return AppendHistogram(ref, t, model::FloatHistogram{.sum = v});
-      }
-    }
-    Appended verdict = db_.head_.Judge(slot, t, v);
-    // Several samples of one series come one after the other.
-    const Head::Entry* const last = batch_.LastNumber(slot);
-    if (verdict == Appended::kYes && last != nullptr && t <= last->t) {
-      const bool same = std::bit_cast<uint64_t>(last->v) == std::bit_cast<uint64_t>(v);
-      verdict = t < last->t ? Appended::kOutOfOrder
-                : same      ? Appended::kSameAgain
-                            : Appended::kDuplicate;
-    }
-    if (verdict == Appended::kYes) {
-      batch_.Add({slot, t, v});
-      return verdict;
-    }
-    if (db_.TakesLate(verdict, t)) {
-      late_.numbers.push_back({slot, t, v});
-      return Appended::kYes;
-    }
-    db_.Count(verdict);
-    return verdict;
-  }
-
-  Appended AppendHistogram(SeriesRef ref, Timestamp t,
-                           const model::IntegerHistogram& histogram) override {
-    return TakeHistogram(ref, t, histogram);
-  }
-  Appended AppendHistogram(SeriesRef ref, Timestamp t,
-                           const model::FloatHistogram& histogram) override {
-    return TakeHistogram(ref, t, histogram);
-  }
-  Appended AppendExemplar(SeriesRef ref, const model::Exemplar& exemplar) override {
-    if (!db_.exemplars_.enabled()) return Appended::kNotKept;
-    if (ref == 0 || ref > kSlotMax) return Appended::kUnknownSeries;
-    const auto slot = static_cast<Slot>(ref - 1);
-    std::optional<Labels> series = db_.head_.LabelsIfKnown(slot);
-    if (!series) return Appended::kUnknownSeries;
-    const Appended verdict = db_.exemplars_.Judge(*series, exemplar);
-    if (verdict == Appended::kYes) {
-      batch_.exemplars.push_back({slot, *std::move(series), exemplar});
-    } else if (verdict == Appended::kOutOfOrder) {
-      db_.exemplars_.NoteOutOfOrder();
-    }
-    return verdict;
-  }
-
-  void SetMetadata(SeriesRef ref, const model::Metadata& metadata) override {
-    if (!db_.options_.metadata_records || ref == 0 || ref > kSlotMax) return;
-    const auto slot = static_cast<Slot>(ref - 1);
-    if (!db_.head_.MetadataIs(slot, metadata)) batch_.metadata.push_back({slot, metadata});
-  }
-
-  base::Status Commit() override {
-    base::Status status = db_.Commit(batch_, late_, judged_at_);
-    Rollback();
-    return status;
-  }
-
-  void Rollback() override {
-    batch_.Clear();
-    late_.Clear();
-  }
-
- private:
-  template <class Histogram>
-  Appended TakeHistogram(SeriesRef ref, Timestamp t, const Histogram& histogram) {
-    if (ref == 0 || ref > kSlotMax) return Appended::kUnknownSeries;
-    if (!model::IsStaleNan(histogram.sum) && !histogram.Validate()) return Appended::kInvalid;
-    if (batch_.empty() && late_.empty()) judged_at_ = db_.changes_.load(std::memory_order_acquire);
-    const auto slot = static_cast<Slot>(ref - 1);
-    chunk::Value value(histogram);
-    Appended verdict = db_.head_.JudgeHistogram(slot, t, value);
-    const Head::HistogramEntry* const last = batch_.LastHistogram(slot);
-    if (verdict == Appended::kYes && last != nullptr && t <= last->t) {
-      verdict = t < last->t                            ? Appended::kOutOfOrder
-                : chunk::SameValue(last->value, value) ? Appended::kSameAgain
-                                                       : Appended::kDuplicate;
-    }
-    if (verdict == Appended::kYes) {
-      batch_.AddHistogram({slot, t, std::move(value)});
-      return verdict;
-    }
-    if (db_.TakesLate(verdict, t)) {
-      late_.histograms.push_back({slot, t, std::move(value)});
-      return Appended::kYes;
-    }
-    db_.Count(verdict);
-    return verdict;
-  }
-
-  Db& db_;
-  const Epochs::Guard guard_;
-  Batch batch_;
-  Head::LateBatch late_;
-  uint64_t judged_at_ = 0;
-};
-
-// The head is read before the list of blocks is: a stretch that moves from one to the other in
-// between is then seen twice, which merging undoes, and never missed.
-class DbQuerier final : public storage::Querier {
- public:
-  DbQuerier(const Db& db, TimeRange range) : db_(db), range_(range) {}
-
-  base::Result<std::unique_ptr<storage::SeriesSet>> Select(
-      const std::vector<Matcher>& matchers) override {
-    std::vector<std::unique_ptr<storage::SeriesSet>> sets;
-    std::vector<std::unique_ptr<storage::SeriesSet>> late;
-    std::unique_ptr<storage::SeriesSet> head = db_.head_.Select(matchers, range_);
-    for (const auto& block : *db_.blocks()) {
-      if (!Overlaps(*block)) continue;
-      ASSIGN_OR_RETURN(std::unique_ptr<storage::SeriesSet> set, block->Select(matchers, range_));
-      if (set->size() > 0) (block->is_late() ? late : sets).push_back(std::move(set));
-    }
-    if (sets.empty() && late.empty()) return head;
-    sets.push_back(std::move(head));
-    // At equal times the first wins: a late sample never changes what was there before.
-    std::ranges::move(late, std::back_inserter(sets));
-    return storage::MergeSeriesSets(std::move(sets));
-  }
-
-  base::Result<std::vector<std::string>> LabelNames(const std::vector<Matcher>& matchers) override {
-    std::vector<std::string> names = db_.head_.LabelNames(matchers);
-    for (const auto& block : *db_.blocks()) {
-      if (!Overlaps(*block)) continue;
-      ASSIGN_OR_RETURN(const std::vector<std::string> more, block->LabelNames(matchers));
-      Unite(names, more);
-    }
-    return names;
-  }
-
-  base::Result<std::vector<std::string>> LabelValues(
-      std::string_view name, const std::vector<Matcher>& matchers) override {
-    std::vector<std::string> values = db_.head_.LabelValues(name, matchers);
-    for (const auto& block : *db_.blocks()) {
-      if (!Overlaps(*block)) continue;
-      ASSIGN_OR_RETURN(const std::vector<std::string> more, block->LabelValues(name, matchers));
-      Unite(values, more);
-    }
-    return values;
-  }
-
- private:
-  bool Overlaps(const Block& block) const {
-    const BlockMeta meta = block.meta();
-    return meta.min_time <= range_.max && meta.max_time > range_.min;
-  }
-  static void Unite(std::vector<std::string>& into, const std::vector<std::string>& more) {
-    std::vector<std::string> all;
-    std::ranges::set_union(into, more, std::back_inserter(all));
-    into = std::move(all);
-  }
-
-  const Db& db_;
-  const TimeRange range_;
-};
-
-namespace {
-
-base::Status ReadOnlyError() {
-  return base::Fail(base::Code::kFailedPrecondition, "the directory is open for reading only");
-}
-
-}  // namespace
 
 Db::Db(base::Env env, base::Logger& log, Options options)
     : env_(env),
@@ -280,6 +77,11 @@ Db::~Db() {
     log_.Warn("tsdb", "no head image was written; the next start replays the log",
               {{"cause", saved.error().message}});
   }
+}
+
+base::Status Db::CheckWritable() const {
+  if (!options_.read_only) return {};
+  return base::Fail(base::Code::kFailedPrecondition, "the directory is open for reading only");
 }
 
 std::string Db::WalDirectory() const { return base::JoinPath(options_.directory, "wal"); }
@@ -363,16 +165,8 @@ void Db::FlushHeadChunks(bool all) {
   }
 }
 
-base::Result<std::unique_ptr<storage::Querier>> Db::OpenQuerier(TimeRange range) {
-  return std::make_unique<DbQuerier>(*this, range);
-}
-
-std::unique_ptr<storage::Appender> Db::OpenAppender() {
-  return std::make_unique<DbAppender>(*this);
-}
-
 base::Status Db::DeleteSeries(const std::vector<Matcher>& matchers, TimeRange range) {
-  if (options_.read_only) return ReadOnlyError();
+  RETURN_IF_ERROR(CheckWritable());
   base::MutexLock maintenance(maintenance_mutex_);
   for (const auto& block : *blocks()) {
     const BlockMeta meta = block->meta();
@@ -394,7 +188,10 @@ base::Status Db::DeleteSeries(const std::vector<Matcher>& matchers, TimeRange ra
   if (!series_record_.empty()) records.push_back(series_record_.bytes());
   records.push_back(record.bytes());
   base::Status logged = wal_->Log(records);
-  if (logged && options_.fsync == FsyncPolicy::kCommit) logged = wal_->Sync();
+  if (logged && options_.fsync == FsyncPolicy::kCommit) {
+    logged = wal_->Sync();
+    if (!logged) TakeBack(*wal_);
+  }
   if (!logged) {
     head_.PutBackUnlogged(created);
     return logged;
@@ -402,134 +199,6 @@ base::Status Db::DeleteSeries(const std::vector<Matcher>& matchers, TimeRange ra
   unsynced_ = true;
   head_.Delete(deletions);
   return {};
-}
-
-void Db::Count(Appended verdict) {
-  switch (verdict) {
-    case Appended::kOutOfOrder:
-      ++out_of_order_;
-      break;
-    case Appended::kDuplicate:
-      ++duplicate_;
-      break;
-    case Appended::kTooOld:
-      ++too_old_;
-      break;
-    default:
-      break;
-  }
-}
-
-base::Status Db::Commit(Batch& batch, Head::LateBatch& late, uint64_t judged_at) {
-  if (options_.read_only) return ReadOnlyError();
-  RETURN_IF_ERROR(CommitLocked(batch, late, judged_at));
-  FlushHeadChunks(false);
-  return {};
-}
-
-base::Status Db::CommitLocked(Batch& batch, Head::LateBatch& late, uint64_t judged_at) {
-  base::MutexLock lock(commit_mutex_);
-  const std::vector<Slot> created = head_.TakeUnlogged();
-  bool series_gone = false;
-  if (judged_at != changes_) {
-    const auto refused = [&](Appended verdict) {
-      if (verdict != Appended::kYes) Count(verdict);
-      series_gone |= verdict == Appended::kUnknownSeries;
-      return verdict != Appended::kYes;
-    };
-    const auto number_refused = [&](const Head::Entry& entry) {
-      Appended verdict = head_.Judge(entry.slot, entry.t, entry.v);
-      if (!TakesLate(verdict, entry.t)) return refused(verdict);
-      late.numbers.push_back(entry);
-      return true;
-    };
-    const auto histogram_refused = [&](const Head::HistogramEntry& entry) {
-      Appended verdict = head_.JudgeHistogram(entry.slot, entry.t, entry.value);
-      if (!TakesLate(verdict, entry.t)) return refused(verdict);
-      late.histograms.push_back(entry);
-      return true;
-    };
-    for (const Head::Entry& entry : late.numbers) series_gone |= !head_.Knows(entry.slot);
-    for (const Head::HistogramEntry& entry : late.histograms) {
-      series_gone |= !head_.Knows(entry.slot);
-    }
-    std::erase_if(batch.numbers(), number_refused);
-    for (Head::BatchPart& part : batch.more()) {
-      std::erase_if(part.histograms, histogram_refused);
-      std::erase_if(part.numbers, number_refused);
-    }
-  }
-  if (series_gone) {
-    // A truncation came between this batch's judgement and its commit. Nobody was told yet: whoever
-    // sends it again finds the series anew.
-    head_.PutBackUnlogged(created);
-    return base::Fail(base::Code::kUnavailable, "a series was dropped meanwhile; send again");
-  }
-
-  series_record_.Clear();
-  samples_record_.Clear();
-  for (const Slot slot : created) series_record_.Add(head_.RefOf(slot), head_.LabelsOf(slot));
-  for (const Head::Entry& entry : batch.numbers()) {
-    samples_record_.Add({head_.RefOf(entry.slot), entry.t, entry.v});
-  }
-  std::vector<std::string_view> records;
-  if (!series_record_.empty()) records.push_back(series_record_.bytes());
-  // What belongs to a series that is gone meanwhile is gone with it.
-  const auto gone = [this](const auto& entry) { return !head_.Knows(entry.slot); };
-  std::erase_if(batch.metadata, gone);
-  std::erase_if(batch.exemplars, gone);
-  wal::MetadataRecord metadata_record;
-  for (const auto& [slot, metadata] : batch.metadata) {
-    metadata_record.Add({head_.RefOf(slot), metadata});
-  }
-  if (!metadata_record.empty()) records.push_back(metadata_record.bytes());
-  if (!samples_record_.empty()) records.push_back(samples_record_.bytes());
-  std::deque<std::string> more;
-  for (const Head::BatchPart& part : batch.more()) {
-    for (std::string& record : HistogramRecords(head_, part.histograms)) {
-      more.push_back(std::move(record));
-    }
-    wal::SamplesRecord numbers;
-    for (const Head::Entry& entry : part.numbers) {
-      numbers.Add({head_.RefOf(entry.slot), entry.t, entry.v});
-    }
-    if (!numbers.empty()) more.emplace_back(numbers.bytes());
-  }
-  records.insert(records.end(), more.begin(), more.end());
-  wal::ExemplarsRecord exemplars_record;
-  for (const auto& [slot, series, exemplar] : batch.exemplars) {
-    exemplars_record.Add({head_.RefOf(slot), *exemplar.timestamp, exemplar.value, exemplar.labels});
-  }
-  if (!exemplars_record.empty()) records.push_back(exemplars_record.bytes());
-  if (records.empty() && late.empty()) return {};
-
-  base::Status logged = records.empty() ? base::Status() : wal_->Log(records);
-  // Behind the series that it may name. Where it fails, nothing of the batch may come back.
-  if (logged && !late.empty()) {
-    SortByForm(late.histograms);
-    logged = LogLate(late);
-    if (!logged && !records.empty()) std::ignore = wal_->Undo();
-  }
-  if (logged && options_.fsync == FsyncPolicy::kCommit) logged = SyncLogs();
-  if (!logged) {
-    ++commits_failed_;
-    head_.PutBackUnlogged(created);
-    return logged;
-  }
-  unsynced_ = true;
-  NARTHEX_FAULT_POINT("head.after_log");
-  ++changes_;
-  head_.Publish(batch.numbers(), batch.more(), late);
-  for (const auto& [slot, metadata] : batch.metadata) head_.SetMetadata(slot, metadata);
-  for (const auto& [slot, series, exemplar] : batch.exemplars) exemplars_.Add(series, exemplar);
-  NARTHEX_FAULT_POINT("head.after_publish");
-  return {};
-}
-
-base::Status Db::SyncLogs() {
-  base::Status first = wal_->Sync();
-  base::Status second = wbl_ != nullptr ? wbl_->Sync() : base::Status();
-  return !first ? std::move(first) : std::move(second);
 }
 
 void Db::SyncEverySecond(std::stop_token stop) {
@@ -553,9 +222,8 @@ void Db::SyncEverySecond(std::stop_token stop) {
 
 Db::Statistics Db::statistics() const {
   Statistics result = replay_;
-  result.out_of_order = out_of_order_;
-  result.duplicate = duplicate_;
-  result.too_old = too_old_;
+  result.numbers_refused = numbers_refused_.Read();
+  result.histograms_refused = histograms_refused_.Read();
   result.commits_failed = commits_failed_;
   result.head_chunk_failures = head_chunk_failures_;
   result.head_chunks_healed = head_chunks_healed_;

@@ -64,6 +64,7 @@ class Db final : public storage::Queryable,
     size_t exemplars_max = 0;       // Kept at once; 0: exemplars are not logged either.
     bool metadata_records = false;  // Metadata of series is kept and logged.
     int64_t maintenance_ms = 60'000;  // Between two rounds of Maintain; 0: only when called.
+    size_t compaction_threads = 0;    // That write a block; 0: one per core, four at most.
   };
 
   // Creates the directory, or takes over what is there and replays its log. Errors:
@@ -123,11 +124,17 @@ class Db final : public storage::Queryable,
     kStale,    // Something has changed since it was written: the log was replayed.
     kDamaged,  // It cannot be read: the same.
   };
+  // Samples refused, by reason.
+  struct Refused {
+    uint64_t out_of_order = 0;
+    uint64_t duplicate = 0;
+    uint64_t out_of_bound = 0;  // Before what the head takes, where it takes no late samples.
+    uint64_t too_old = 0;       // Before the late ones that it takes.
+  };
   struct Statistics {
     ImageUse image = ImageUse::kAbsent;
-    uint64_t out_of_order = 0;  // Samples refused, by reason.
-    uint64_t duplicate = 0;
-    uint64_t too_old = 0;
+    Refused numbers_refused;
+    Refused histograms_refused;  // Native ones.
     uint64_t commits_failed = 0;
     uint64_t wal_bytes_written = 0;
     uint32_t wal_segment = 0;
@@ -179,6 +186,8 @@ class Db final : public storage::Queryable,
   base::Result<std::string> FilesForImage();
   std::string ImagePath() const;
   void ReportDamage(const wal::Damage& damage);
+  // The record that the reader stands at says something impossible.
+  void ReportRecord(const wal::Reader& reader, const base::Error& error);
   // Logs and publishes one batch. `judged_at` is the change count when its first entry was judged:
   // where nothing has changed since, the judgements hold; else entries that are refused now are
   // counted and left out.
@@ -186,11 +195,26 @@ class Db final : public storage::Queryable,
       EXCLUDES_LOCK(commit_mutex_);
   base::Status CommitLocked(Batch& batch, Head::LateBatch& late, uint64_t judged_at)
       EXCLUDES_LOCK(commit_mutex_);
-  void Count(storage::Appended verdict);
+  struct RefusedCounters {
+    std::atomic<uint64_t> out_of_order{0};
+    std::atomic<uint64_t> duplicate{0};
+    std::atomic<uint64_t> out_of_bound{0};
+    std::atomic<uint64_t> too_old{0};
+
+    Refused Read() const { return {out_of_order, duplicate, out_of_bound, too_old}; }
+  };
+  void Count(storage::Appended verdict, RefusedCounters& refused);
+  base::Status CheckWritable() const;
+  using SlotOf = std::function<std::optional<Slot>(wal::Ref)>;
+  // The samples of a record of histograms from a time on.
+  base::Status DecodeHistograms(std::string_view record, const SlotOf& slot_of,
+                                model::Timestamp from, std::vector<Head::HistogramEntry>& out);
   base::Status ReplayHistograms(std::string_view record, const SlotsByRef& slots);
   base::Status ReplayExemplars(std::string_view record, const SlotsByRef& slots);
   base::Status ReplayMetadata(std::string_view record, const SlotsByRef& slots);
   base::Status SyncLogs() REQUIRES_LOCK(commit_mutex_);
+  // Takes the last batch out of a log again.
+  void TakeBack(wal::Writer& log) REQUIRES_LOCK(commit_mutex_);
   void SyncEverySecond(std::stop_token stop);
 
   // db_late.cc
@@ -198,18 +222,17 @@ class Db final : public storage::Queryable,
   bool TakesLate(storage::Appended& verdict, model::Timestamp t) const;
   base::Status OpenLateLog() REQUIRES_LOCK(commit_mutex_);
   base::Status LogLate(const Head::LateBatch& late) REQUIRES_LOCK(commit_mutex_);
-  using SlotOf = std::function<std::optional<Slot>(wal::Ref)>;
   base::Status ReplayLate(const SlotOf& slot_of);
-  base::Status ReplayLateHistograms(std::string_view record, const SlotOf& slot_of);
   // Moves late samples before `limit` into blocks of their own, and out of their log.
   base::Status CutLate(model::Timestamp limit) REQUIRES_LOCK(maintenance_mutex_);
   // One block of the samples in [mint, maxt); the zero ULID when there is none.
   base::Result<BlockMeta> WriteLateBlock(const std::string& directory, const LateSamples::Cut& cut,
                                          model::Timestamp mint, model::Timestamp maxt)
       REQUIRES_LOCK(maintenance_mutex_);
-  base::Result<std::vector<BlockMeta>> WriteLateBlocks(const std::string& directory,
-                                                       const LateSamples::Cut& cut)
+  base::Status WriteLateBlocks(const std::string& directory, const LateSamples::Cut& cut,
+                               const std::function<base::Status(const BlockMeta&)>& on_block)
       REQUIRES_LOCK(maintenance_mutex_);
+  base::Status ServeLateBlock(const BlockMeta& meta) REQUIRES_LOCK(maintenance_mutex_);
 
   // db_maintenance.cc
   void MaintainRegularly(std::stop_token stop);
@@ -229,8 +252,13 @@ class Db final : public storage::Queryable,
   enum class CheckpointReach { kOlderSegments, kAllSegments };
   base::Status TruncateHead(model::Timestamp mint, CheckpointReach reach)
       REQUIRES_LOCK(maintenance_mutex_);
+  // A block that was just written; where it cannot be opened it goes again. One that is on the disk
+  // but not in service would miss deletions, and bring back what they hid at the next start.
+  base::Result<std::shared_ptr<Block>> OpenWritten(const BlockMeta& meta)
+      REQUIRES_LOCK(maintenance_mutex_);
   base::Status CompactBlockList() REQUIRES_LOCK(maintenance_mutex_);
   CompactOptions OptionsForCompaction() REQUIRES_LOCK(maintenance_mutex_);
+  size_t CompactionThreads() const;
   int64_t MaxBlockMs() const;
   void DropExpired() REQUIRES_LOCK(maintenance_mutex_);
   // Takes blocks out of service, puts one in (null: none), then deletes the directories of those.
@@ -239,6 +267,9 @@ class Db final : public storage::Queryable,
   base::Status DropFromLog(const Block& deleted) REQUIRES_LOCK(maintenance_mutex_);
   void ReplaceBlocks(const Blocks& gone, std::shared_ptr<Block> added)
       REQUIRES_LOCK(maintenance_mutex_);
+  // Tries again to delete what could not be. As long as such a block is there, the one in its place
+  // has to stay: it tells the next start that it took its place.
+  base::Status RemoveLeftovers() REQUIRES_LOCK(maintenance_mutex_);
   // On the disk: both logs with their checkpoint, and finished chunks.
   uint64_t HeadBytes() const;
   bool HeadIsFull() const;
@@ -272,6 +303,7 @@ class Db final : public storage::Queryable,
 
   base::Mutex maintenance_mutex_;  // One at a time: cutting, compacting, snapshots.
   base::Random random_ GUARDED_BY(maintenance_mutex_);
+  std::vector<std::string> leftovers_ GUARDED_BY(maintenance_mutex_);  // Directories of blocks.
   std::atomic<uint64_t> compactions_{0};
   std::atomic<uint64_t> compactions_failed_{0};
   std::atomic<uint64_t> time_retentions_{0};
@@ -282,9 +314,8 @@ class Db final : public storage::Queryable,
   std::atomic<uint64_t> head_chunk_failures_{0};
   std::atomic<uint64_t> head_chunks_healed_{0};
   std::atomic<uint64_t> changes_{0};  // Of the head: commits and truncations.
-  std::atomic<uint64_t> out_of_order_{0};
-  std::atomic<uint64_t> duplicate_{0};
-  std::atomic<uint64_t> too_old_{0};
+  RefusedCounters numbers_refused_;
+  RefusedCounters histograms_refused_;
   std::atomic<uint64_t> commits_failed_{0};
   Statistics replay_;  // Written by Open alone.
   std::jthread syncer_;

@@ -325,6 +325,10 @@ TEST_F(DbHistogramTest, JudgesAsOfNumbers) {
   EXPECT_EQ(Put(*db, Series(1), kStart + 2, broken), Appended::kInvalid);
   const auto appender = db->OpenAppender();
   EXPECT_EQ(appender->AppendHistogram(77, kStart, Whole(3)), Appended::kUnknownSeries);
+  const Db::Refused histograms = db->statistics().histograms_refused;
+  EXPECT_EQ(histograms.out_of_order, 1u);
+  EXPECT_EQ(histograms.duplicate, 2u);
+  EXPECT_EQ(db->statistics().numbers_refused.duplicate, 1u);
   EXPECT_EQ(Read(*db), model_);
 }
 

@@ -174,7 +174,6 @@ base::Status Db::SaveImage() {
 }
 
 base::Status Db::WriteImage(const std::string& path) {
-  if (!head_.FitsImage()) return Stale("native histograms do not fit into an image");
   const int64_t began = env_.clock.MonotonicNs();
   ASSIGN_OR_RETURN(const std::vector<HeadChunks::KnownFile> known,
                    head_.chunk_files().SyncForImage());

@@ -53,8 +53,36 @@ class DbImageTest : public testing::Test {
     return verdict;
   }
 
-  // Three chunk ranges of five series, one ended and one that comes late, with everything that a
-  // head can have besides; the oldest range is a block.
+  // A counter with more and more buckets.
+  static model::IntegerHistogram Whole(uint64_t n) {
+    model::IntegerHistogram h;
+    h.schema = 2;
+    h.zero_threshold = 0.001;
+    h.zero_count = n;
+    h.sum = static_cast<double>(n) * 1.25;
+    h.positive_spans = {{1, 1 + static_cast<uint32_t>(n / 40)}};
+    h.positive_deltas.assign(1 + n / 40, 0);
+    h.positive_deltas[0] = static_cast<int64_t>(n);
+    h.count = n + h.positive_deltas.size() * n;
+    return h;
+  }
+  // Series 5 has whole counts, series 6 float ones with numbers, resets and stale markers between.
+  static void AddHistograms(storage::Appender& appender, int step) {
+    const Timestamp t = 1000 + step * 100;
+    const auto n = static_cast<uint64_t>(step);
+    appender.AppendHistogram(*appender.Resolve(Series(5)), t, Whole(n));
+    const auto ref = *appender.Resolve(Series(6));
+    if (step % 50 == 20) {
+      appender.Append(ref, t, model::StaleNan());
+    } else if (step % 40 < 3) {
+      appender.Append(ref, t, step * 0.25);
+    } else {
+      appender.AppendHistogram(ref, t, Whole(n % 77).ToFloat());
+    }
+  }
+
+  // Three chunk ranges of five series and two with histograms, one ended and one that comes late,
+  // with everything that a head can have besides; the oldest range is a block.
   void Fill() {
     const auto db = Open();
     base::Random random(7);
@@ -69,6 +97,7 @@ class DbImageTest : public testing::Test {
           appender->AppendExemplar(ref, {*Labels::From({{"id", std::to_string(i)}}), 1.5, 26'000});
         }
       }
+      AddHistograms(*appender, step);
       ASSERT_TRUE(appender->Commit().has_value());
       if (step == 200) {
         ASSERT_TRUE(db->Maintain().has_value());
@@ -76,6 +105,20 @@ class DbImageTest : public testing::Test {
     }
     EXPECT_EQ(Put(*db, Series(0), 31'000, 77), Appended::kYes);
     EXPECT_EQ(Put(*db, Series(1), 28'050, 78), Appended::kYes);  // Late.
+    const auto appender = db->OpenAppender();
+    for (const Timestamp t : {28'060, 28'070}) {
+      EXPECT_EQ(appender->AppendHistogram(*appender->Resolve(Series(1)), t, Whole(7)),
+                Appended::kYes);
+      EXPECT_EQ(appender->AppendHistogram(*appender->Resolve(Series(6)), t, Whole(8)),
+                Appended::kYes);
+    }
+    for (const int i : {5, 6}) {
+      const auto ref = *appender->Resolve(Series(i));
+      EXPECT_EQ(i == 5 ? appender->AppendHistogram(ref, 31'000, Whole(300))
+                       : appender->AppendHistogram(ref, 31'000, Whole(300).ToFloat()),
+                Appended::kYes);
+    }
+    ASSERT_TRUE(appender->Commit().has_value());
     ASSERT_TRUE(db->DeleteSeries({*model::Matcher::From(model::Matcher::Type::kEqual, "i", "2")},
                                  {27'000, 28'000})
                     .has_value());
@@ -91,7 +134,11 @@ class DbImageTest : public testing::Test {
       model::SampleColumns samples;
       EXPECT_TRUE(set->Read(i, {}, samples).has_value());
       for (size_t k = 0; k < samples.size(); ++k) {
-        content[set->labels(i).ToString()][samples.t[k]] = std::bit_cast<uint64_t>(samples.v[k]);
+        content[set->labels(i).ToString()][samples.t[k]] =
+            samples.IsHistogram(k)
+                ? std::hash<std::string>()(std::to_string(samples.histograms[k]->schema) +
+                                           samples.histograms[k]->ToString())
+                : std::bit_cast<uint64_t>(samples.v[k]);
       }
     }
     return content;
@@ -168,7 +215,7 @@ TEST_F(DbImageTest, IsTheHead) {
   Restore(files);
   ASSERT_TRUE(disk_.Remove(kImage).has_value());
   const std::string without = look(ImageUse::kAbsent);
-  EXPECT_EQ(with.substr(0, 8), "4 series");
+  EXPECT_EQ(with.substr(0, 8), "6 series");
   EXPECT_EQ(with, without);
 }
 
@@ -198,30 +245,44 @@ TEST_F(DbImageTest, ManyRestartsLoseNothing) {
   }
 }
 
-// An image holds numbers: with a late native histogram there is none.
-TEST_F(DbImageTest, LateHistogramsComeFromTheirLog) {
+// Late native histograms, and those that came in order: what the image has of them goes on as what
+// the log has.
+TEST_F(DbImageTest, HoldsHistogramsWithExactCounts) {
   Fill();
-  model::IntegerHistogram histogram;
-  histogram.count = histogram.zero_count = 7;
-  {
+  const auto files = Files();
+  const auto look = [&](ImageUse use) {
     const auto db = Open();
-    EXPECT_EQ(db->statistics().image, ImageUse::kUsed);
-    const auto appender = db->OpenAppender();
-    const auto ref = *appender->Resolve(Series(0));
-    ASSERT_EQ(appender->AppendHistogram(ref, 28'060, histogram), Appended::kYes);
-    ASSERT_TRUE(appender->Commit().has_value());
-    want_ = Read(*db);
-  }
-  const auto db = Open();
-  EXPECT_EQ(db->statistics().image, ImageUse::kAbsent);
-  EXPECT_EQ(Read(*db), want_);
-  const auto querier = *db->OpenQuerier({28'060, 28'060});
-  const auto set = *querier->Select({model::Matcher::Equal("i", "0")});
-  ASSERT_EQ(set->size(), 1u);
-  model::SampleColumns samples;
-  ASSERT_TRUE(set->Read(0, {28'060, 28'060}, samples).has_value());
-  ASSERT_TRUE(samples.IsHistogram(0));
-  EXPECT_EQ(samples.histograms[0]->count, 7);
+    EXPECT_EQ(db->statistics().image, use);
+    const auto verdict = [&](int i, Timestamp t, const auto& histogram) {
+      const auto appender = db->OpenAppender();
+      const Appended result =
+          appender->AppendHistogram(*appender->Resolve(Series(i)), t, histogram);
+      EXPECT_TRUE(appender->Commit().has_value());
+      return result;
+    };
+    EXPECT_EQ(verdict(5, 31'000, Whole(300)), Appended::kSameAgain);
+    EXPECT_EQ(verdict(5, 31'000, Whole(301)), Appended::kDuplicate);
+    EXPECT_EQ(verdict(6, 31'000, Whole(300).ToFloat()), Appended::kSameAgain);
+    EXPECT_EQ(verdict(5, 31'100, Whole(301)), Appended::kYes);          // Into the open chunk.
+    EXPECT_EQ(verdict(6, 31'100, Whole(2).ToFloat()), Appended::kYes);  // A reset.
+    EXPECT_EQ(Put(*db, Series(5), 31'200, model::StaleNan()), Appended::kYes);
+    EXPECT_EQ(Put(*db, Series(5), 45'000, 1.5), Appended::kYes);
+    EXPECT_TRUE(db->Maintain().has_value());
+    EXPECT_EQ(db->blocks()->size(), 3u);
+    std::map<std::string, std::tuple<uint64_t, uint64_t, uint64_t>> blocks;
+    for (const auto& block : *db->blocks()) {
+      const BlockStats stats = block->meta().stats;
+      blocks[std::to_string(block->meta().min_time) + (block->is_late() ? " late" : "")] = {
+          stats.float_samples, stats.histogram_samples, stats.series};
+    }
+    return std::pair(Read(*db), blocks);
+  };
+  const auto with = look(ImageUse::kUsed);
+  Restore(files);
+  ASSERT_TRUE(disk_.Remove(kImage).has_value());
+  const auto without = look(ImageUse::kAbsent);
+  EXPECT_EQ(with.first, without.first);
+  EXPECT_EQ(with.second, without.second);
 }
 
 TEST_F(DbImageTest, ALookIntoADirectoryUsesAndLeavesIt) {

@@ -5,7 +5,6 @@
 
 #include "tsdb/block/block_writer.h"
 #include "tsdb/db.h"
-#include "wal/histogram_records.h"
 #include "wal/reader.h"
 
 namespace narthex::tsdb {
@@ -39,44 +38,13 @@ base::Status Db::LogLate(const Head::LateBatch& late) {
   return wbl_->Log(records);
 }
 
-base::Status Db::ReplayLateHistograms(std::string_view record, const SlotOf& slot_of) {
-  Head::LateBatch late;
-  base::Status valid;
-  const auto take = [&](auto& entries) {
-    for (auto& entry : entries) {
-      const auto slot = slot_of(entry.ref);
-      if (!slot) {
-        ++replay_.unknown_refs;
-      } else if (base::Status ok = entry.histogram.Validate();
-                 !ok && !model::IsStaleNan(entry.histogram.sum)) {
-        valid = base::Fail(base::Code::kDataLoss, "histogram record: {}", ok.error().message);
-      } else {
-        late.histograms.push_back({*slot, entry.t, std::move(entry.histogram)});
-      }
-    }
-  };
-  base::Status decoded;
-  if (wal::HasWholeCounts(static_cast<wal::RecordType>(record[0]))) {
-    std::vector<wal::HistogramEntry> entries;
-    decoded = wal::DecodeHistograms(record, entries);
-    take(entries);
-  } else {
-    std::vector<wal::FloatHistogramEntry> entries;
-    decoded = wal::DecodeFloatHistograms(record, entries);
-    take(entries);
-  }
-  head_.Publish({}, {}, late);
-  replay_.replayed_samples += late.histograms.size();
-  return decoded ? std::move(valid) : std::move(decoded);
-}
-
 base::Status Db::ReplayLate(const SlotOf& slot_of) {
   ASSIGN_OR_RETURN(const bool exists, env_.files.Exists(WblDirectory()));
   if (!exists) return {};
   ASSIGN_OR_RETURN(std::vector<wal::SegmentFile> segments,
                    wal::ListSegments(env_.files, WblDirectory()));
-  const auto on_damage = [this](const wal::Damage& damage) { ReportDamage(damage); };
-  wal::Reader reader(env_.files, std::move(segments), on_damage);
+  wal::Reader reader(env_.files, std::move(segments),
+                     [this](const wal::Damage& damage) { ReportDamage(damage); });
   std::vector<wal::SampleEntry> samples;
   Head::LateBatch late;
   for (;;) {
@@ -106,7 +74,10 @@ base::Status Db::ReplayLate(const SlotOf& slot_of) {
       case wal::RecordType::kCustomFloatHistograms:
       case wal::RecordType::kHistogramsV2:
       case wal::RecordType::kFloatHistogramsV2:
-        decoded = ReplayLateHistograms(reader.record(), slot_of);
+        late.Clear();
+        decoded = DecodeHistograms(reader.record(), slot_of, model::kTimestampMin, late.histograms);
+        head_.Publish({}, {}, late);
+        replay_.replayed_samples += late.histograms.size();
         break;
       case wal::RecordType::kMmapMarkers:
         // Upstream's note that it moved samples into a mapped chunk; this log has them as well.
@@ -116,13 +87,7 @@ base::Status Db::ReplayLate(const SlotOf& slot_of) {
         ++replay_.unread_records;
         break;
     }
-    if (!decoded) {
-      on_damage({.path = reader.path(),
-                 .offset = reader.offset(),
-                 .skipped = 0,
-                 .cause = decoded.error().message,
-                 .torn_tail = false});
-    }
+    if (!decoded) ReportRecord(reader, decoded.error());
   }
 }
 
@@ -132,13 +97,11 @@ base::Result<BlockMeta> Db::WriteLateBlock(const std::string& directory,
   const model::TimeRange range{mint, maxt - 1};
   std::vector<Slot> slots;
   for (const LateSamples::Series& series : cut.series) slots.push_back(series.slot);
-  const std::vector<std::string_view> texts = head_.SymbolsOf(slots);
   head_.SortByLabels(slots);
   BlockWriter::Options options;
   options.ulid = Ulid::New(env_.clock.WallMs(), random_);
   ASSIGN_OR_RETURN(const std::unique_ptr<BlockWriter> writer,
-                   BlockWriter::Create(env_.files, directory, options,
-                                       std::vector<std::string>(texts.begin(), texts.end())));
+                   BlockWriter::Create(env_.files, directory, options, head_.SymbolsOf(slots)));
   std::vector<EncodedChunk> encoded;
   for (const Slot slot : slots) {
     const auto series = std::ranges::lower_bound(cut.series, slot, {}, &LateSamples::Series::slot);
@@ -161,8 +124,8 @@ base::Result<BlockMeta> Db::WriteLateBlock(const std::string& directory,
   return writer->Finish(std::move(meta));
 }
 
-base::Result<std::vector<BlockMeta>> Db::WriteLateBlocks(const std::string& directory,
-                                                         const LateSamples::Cut& cut) {
+base::Status Db::WriteLateBlocks(const std::string& directory, const LateSamples::Cut& cut,
+                                 const std::function<base::Status(const BlockMeta&)>& on_block) {
   // Only stretches that have samples: the window can be long, and late samples few.
   const int64_t length = options_.head.chunk_range_ms;
   std::set<Timestamp> begins;
@@ -170,12 +133,24 @@ base::Result<std::vector<BlockMeta>> Db::WriteLateBlocks(const std::string& dire
     ASSIGN_OR_RETURN(const std::vector<chunk::TimedValue> samples, series.Read({}));
     for (const chunk::TimedValue& sample : samples) begins.insert(FloorTo(sample.t, length));
   }
-  std::vector<BlockMeta> metas;
   for (const Timestamp begin : begins) {
-    ASSIGN_OR_RETURN(BlockMeta meta, WriteLateBlock(directory, cut, begin, begin + length));
-    if (meta.ulid != Ulid()) metas.push_back(std::move(meta));
+    ASSIGN_OR_RETURN(const BlockMeta meta, WriteLateBlock(directory, cut, begin, begin + length));
+    if (meta.ulid != Ulid()) RETURN_IF_ERROR(on_block(meta));
   }
-  return metas;
+  return {};
+}
+
+base::Status Db::ServeLateBlock(const BlockMeta& meta) {
+  ASSIGN_OR_RETURN(std::shared_ptr<Block> block, OpenWritten(meta));
+  ReplaceBlocks({}, std::move(block));
+  ++compactions_;
+  log_.Info("tsdb", "cut a block of late samples",
+            {{"block", meta.ulid.ToString()},
+             {"min_time", meta.min_time},
+             {"max_time", meta.max_time},
+             {"series", meta.stats.series},
+             {"samples", meta.stats.samples}});
+  return {};
 }
 
 base::Status Db::CutLate(Timestamp limit) {
@@ -204,20 +179,10 @@ base::Status Db::CutLate(Timestamp limit) {
     // Durable before what it replaces is removed.
     if (!cut.rest.empty()) RETURN_IF_ERROR(wbl_->Sync());
   }
-  ASSIGN_OR_RETURN(const std::vector<BlockMeta> metas, WriteLateBlocks(options_.directory, cut));
-  for (const BlockMeta& meta : metas) {
-    ASSIGN_OR_RETURN(
-        std::shared_ptr<Block> block,
-        Block::Open(env_.files, base::JoinPath(options_.directory, meta.ulid.ToString())));
-    ReplaceBlocks({}, std::move(block));
-    ++compactions_;
-    log_.Info("tsdb", "cut a block of late samples",
-              {{"block", meta.ulid.ToString()},
-               {"min_time", meta.min_time},
-               {"max_time", meta.max_time},
-               {"series", meta.stats.series},
-               {"samples", meta.stats.samples}});
-  }
+  // Each is in service before the next is written, so that none is on the disk that a deletion does
+  // not see.
+  RETURN_IF_ERROR(WriteLateBlocks(options_.directory, cut,
+                                  [this](const BlockMeta& meta) { return ServeLateBlock(meta); }));
   {
     base::MutexLock commit(commit_mutex_);
     head_.EndLateCut(cut);

@@ -5,11 +5,15 @@
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
 
 #include "base/time_format.h"
 #include "tsdb/block/block_writer.h"
 #include "tsdb/compact/planner.h"
 #include "tsdb/db.h"
+#include "tsdb/ordered_work.h"
 #include "wal/checkpoint.h"
 
 namespace narthex::tsdb {
@@ -68,9 +72,7 @@ base::Status Db::CutHead() {
     RETURN_IF_ERROR(CutLate(maxt));
     ASSIGN_OR_RETURN(const BlockMeta meta, WriteHeadBlock(options_.directory, mint, maxt));
     if (meta.ulid != Ulid()) {
-      ASSIGN_OR_RETURN(
-          std::shared_ptr<Block> block,
-          Block::Open(env_.files, base::JoinPath(options_.directory, meta.ulid.ToString())));
+      ASSIGN_OR_RETURN(std::shared_ptr<Block> block, OpenWritten(meta));
       ReplaceBlocks({}, std::move(block));
       ++compactions_;
       log_.Info("tsdb", "cut a block from the head",
@@ -95,27 +97,53 @@ base::Result<BlockMeta> Db::WriteHeadBlock(const std::string& directory, Timesta
   return TryWriteHeadBlock(directory, mint, maxt);
 }
 
+namespace {
+
+base::Result<BlockWriter::Prepared> PrepareFromHead(const Head::BlockSource& source, size_t begin,
+                                                    size_t count, const BlockWriter& writer) {
+  BlockWriter::Prepared prepared;
+  Head::BlockSource::Chunks chunks;
+  std::vector<EncodedChunk> encoded;
+  for (size_t i = begin; i < std::min(begin + count, source.size()); ++i) {
+    RETURN_IF_ERROR(source.Read(i, chunks));
+    if (chunks.views().empty()) continue;
+    encoded.clear();
+    for (const Head::ChunkView& view : chunks.views()) {
+      encoded.push_back({view.encoding, view.min, view.max, view.samples, view.bytes});
+    }
+    RETURN_IF_ERROR(writer.Prepare(source.labels(i), encoded, prepared));
+  }
+  return prepared;
+}
+
+}  // namespace
+
+size_t Db::CompactionThreads() const {
+  constexpr size_t kThreadsMax = 4;
+  if (options_.compaction_threads != 0) return options_.compaction_threads;
+  return std::clamp<size_t>(std::thread::hardware_concurrency(), 1, kThreadsMax);
+}
+
 base::Result<BlockMeta> Db::TryWriteHeadBlock(const std::string& directory, Timestamp mint,
                                               Timestamp maxt) {
   Head::BlockSource source = head_.SourceFor({mint, maxt - 1});
   if (source.size() == 0) return BlockMeta();
-  const std::vector<std::string_view> texts = source.symbols();
   BlockWriter::Options options;
   options.ulid = Ulid::New(env_.clock.WallMs(), random_);
+  options.threads = CompactionThreads();
   ASSIGN_OR_RETURN(const std::unique_ptr<BlockWriter> writer,
-                   BlockWriter::Create(env_.files, directory, options,
-                                       std::vector<std::string>(texts.begin(), texts.end())));
-  std::vector<Head::ChunkView> views;
-  std::vector<EncodedChunk> chunks;
-  for (size_t i = 0; i < source.size(); ++i) {
-    RETURN_IF_ERROR(source.Chunks(i, views));
-    if (views.empty()) continue;
-    chunks.clear();
-    for (const Head::ChunkView& view : views) {
-      chunks.push_back({view.encoding, view.min, view.max, view.samples, view.bytes});
-    }
-    RETURN_IF_ERROR(writer->AddSeries(source.labels(i), chunks));
-  }
+                   BlockWriter::Create(env_.files, directory, options, source.symbols()));
+  // Many series at a time would only take more memory.
+  constexpr size_t kSeriesAtOnce = 128;
+  size_t next = 0;
+  RETURN_IF_ERROR(RunOrdered(
+      options.threads,
+      [&]() -> base::Result<std::optional<size_t>> {
+        if (next >= source.size()) return std::nullopt;
+        return std::exchange(next, next + kSeriesAtOnce);
+      },
+      [&](size_t begin) { return PrepareFromHead(source, begin, kSeriesAtOnce, *writer); },
+      [&](const BlockWriter::Prepared& series) { return writer->Append(series); }));
   if (writer->stats().series == 0) return BlockMeta();
   BlockMeta meta;
   meta.min_time = mint;
@@ -174,6 +202,7 @@ CompactOptions Db::OptionsForCompaction() {
   options.data_directory = options_.directory;
   options.ulid = Ulid::New(env_.clock.WallMs(), random_);
   options.samples_per_chunk = options_.head.samples_per_chunk;
+  options.threads = CompactionThreads();
   options.stop = maintainer_.get_stop_token();
   return options;
 }
@@ -181,6 +210,7 @@ CompactOptions Db::OptionsForCompaction() {
 base::Status Db::CompactBlockList() {
   const std::vector<int64_t> ranges = BlockRanges(options_.head.chunk_range_ms, MaxBlockMs());
   for (;;) {
+    RETURN_IF_ERROR(RemoveLeftovers());
     auto all = std::make_shared<Blocks>(*blocks());
     // In a merged block, late samples would pass for the head's, of which some are not cut yet.
     std::erase_if(*all, [this](const auto& block) {
@@ -214,8 +244,7 @@ base::Status Db::CompactBlockList() {
     std::shared_ptr<Block> added;
     if (!*written) RETURN_IF_ERROR(DropFromLog(*gone.back()));
     if (*written) {
-      ASSIGN_OR_RETURN(added, Block::Open(env_.files, base::JoinPath(options_.directory,
-                                                                     (*written)->ulid.ToString())));
+      ASSIGN_OR_RETURN(added, OpenWritten(**written));
       log_.Info("tsdb", "compacted blocks",
                 {{"block", (*written)->ulid.ToString()},
                  {"blocks", plan.size()},
@@ -227,18 +256,25 @@ base::Status Db::CompactBlockList() {
   }
 }
 
+base::Result<std::shared_ptr<Block>> Db::OpenWritten(const BlockMeta& meta) {
+  const std::string path = base::JoinPath(options_.directory, meta.ulid.ToString());
+  auto block = Block::Open(env_.files, path);
+  if (!block && !DeleteBlock(env_.files, path)) leftovers_.push_back(path);
+  return block;
+}
+
 base::Status Db::CleanTombstones() {
   base::MutexLock lock(maintenance_mutex_);
   const auto all = blocks();
   for (const auto& block : *all) {
+    RETURN_IF_ERROR(RemoveLeftovers());
     if (block->tombstones()->empty()) continue;
     ASSIGN_OR_RETURN(const auto written,
                      tsdb::CleanTombstones(env_.files, block, OptionsForCompaction()));
     std::shared_ptr<Block> added;
     if (!written) RETURN_IF_ERROR(DropFromLog(*block));
     if (written) {
-      ASSIGN_OR_RETURN(added, Block::Open(env_.files, base::JoinPath(options_.directory,
-                                                                     written->ulid.ToString())));
+      ASSIGN_OR_RETURN(added, OpenWritten(*written));
     }
     ReplaceBlocks({block}, std::move(added));
   }
@@ -264,8 +300,19 @@ void Db::ReplaceBlocks(const Blocks& gone, std::shared_ptr<Block> added) {
     if (const base::Status deleted = DeleteBlock(env_.files, block->directory()); !deleted) {
       log_.Error("tsdb", "a replaced block could not be removed",
                  {{"block", block->directory()}, {"err", deleted.error().message}});
+      leftovers_.push_back(block->directory());
     }
   }
+}
+
+base::Status Db::RemoveLeftovers() {
+  for (; !leftovers_.empty(); leftovers_.pop_back()) {
+    const std::string& directory = leftovers_.back();
+    ASSIGN_OR_RETURN(const bool exists, env_.files.Exists(directory));
+    RETURN_IF_ERROR(exists ? DeleteBlock(env_.files, directory)
+                           : base::RemoveAll(env_.files, directory + std::string(kDeletionSuffix)));
+  }
+  return {};
 }
 
 namespace {
@@ -374,7 +421,7 @@ base::Result<std::string> Db::Snapshot(bool skip_head) {
       base::MutexLock commit(commit_mutex_);
       late = head_.BeginLateCut(model::kTimestampMax);  // Never ended: it only seals.
     }
-    RETURN_IF_ERROR(WriteLateBlocks(target, late));
+    RETURN_IF_ERROR(WriteLateBlocks(target, late, [](const BlockMeta&) { return base::Status(); }));
   }
   return name;
 }

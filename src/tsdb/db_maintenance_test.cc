@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 
 #include "base/random.h"
 #include "base/testing/manual_clock.h"
@@ -93,6 +94,25 @@ TEST_F(MaintenanceTest, CutsBlocksFromTheHeadAndAnswersTheSame) {
   const auto db = Open();
   EXPECT_EQ(Read(*db), model_);
   EXPECT_EQ(db->head().statistics().series, 2u);
+}
+
+TEST_F(MaintenanceTest, CutsTheSameBytesInAnyNumberOfThreads) {
+  std::vector<std::string> cut;
+  for (const size_t threads : {1, 4}) {
+    ASSERT_TRUE(base::RemoveAll(disk_, kDirectory).has_value());
+    options_.compaction_threads = threads;
+    const auto db = Open();
+    std::vector<int> series(500);
+    std::iota(series.begin(), series.end(), 0);
+    Fill(*db, series, kStart, kStart + 10 * kStep);
+    Fill(*db, {1}, kStart + kRange, kStart + 2 * kRange);
+    ASSERT_TRUE(db->Maintain().has_value());
+    ASSERT_EQ(db->blocks()->size(), 1u);
+    const std::string& path = db->blocks()->front()->directory();
+    cut.push_back(disk_.Content(base::JoinPath(path, "index")) +
+                  disk_.Content(base::JoinPath(path, "chunks/000001")));
+  }
+  EXPECT_TRUE(cut[0] == cut[1]);
 }
 
 TEST_F(MaintenanceTest, StepsOverTimeWithoutSamples) {

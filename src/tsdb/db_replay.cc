@@ -10,6 +10,9 @@
 #include "wal/histogram_records.h"
 
 namespace narthex::tsdb {
+
+using model::Timestamp;
+
 namespace {
 
 size_t ReplayThreads(size_t wanted) {
@@ -29,6 +32,14 @@ void Db::ReportDamage(const wal::Damage& damage) {
              {"offset", damage.offset},
              {"skipped_bytes", damage.skipped},
              {"cause", damage.cause}});
+}
+
+void Db::ReportRecord(const wal::Reader& reader, const base::Error& error) {
+  ReportDamage({.path = reader.path(),
+                .offset = reader.offset(),
+                .skipped = 0,
+                .cause = error.message,
+                .torn_tail = false});
 }
 
 base::Status Db::ReadHead() {
@@ -92,8 +103,8 @@ base::Result<std::vector<wal::SegmentFile>> Db::LogSegments() const {
 base::Status Db::Replay() {
   const int64_t began = env_.clock.MonotonicNs();
   ASSIGN_OR_RETURN(std::vector<wal::SegmentFile> segments, LogSegments());
-  const auto on_damage = [this](const wal::Damage& damage) { ReportDamage(damage); };
-  wal::Reader reader(env_.files, std::move(segments), on_damage);
+  wal::Reader reader(env_.files, std::move(segments),
+                     [this](const wal::Damage& damage) { ReportDamage(damage); });
   SlotsByRef slots;
   std::vector<wal::SeriesEntry> series;
   std::vector<wal::SampleEntry> samples;
@@ -170,13 +181,7 @@ base::Status Db::Replay() {
         ++replay_.unread_records;
         break;
     }
-    if (!decoded) {
-      on_damage({.path = reader.path(),
-                 .offset = reader.offset(),
-                 .skipped = 0,
-                 .cause = decoded.error().message,
-                 .torn_tail = false});
-    }
+    if (!decoded) ReportRecord(reader, decoded.error());
   }
   feed.Drain();
   found_chunks_ = {};
@@ -200,26 +205,25 @@ base::Status Db::Replay() {
   return {};
 }
 
-base::Status Db::ReplayHistograms(std::string_view record, const SlotsByRef& slots) {
-  std::vector<Head::BatchPart> parts(1);
+base::Status Db::DecodeHistograms(std::string_view record, const SlotOf& slot_of, Timestamp from,
+                                  std::vector<Head::HistogramEntry>& out) {
   base::Status valid;
   const auto take = [&](auto& entries) {
     for (auto& entry : entries) {
-      if (entry.t < head_.valid_time()) continue;  // In a block.
-      const std::optional<Slot> slot = slots.Find(entry.ref);
+      if (entry.t < from) continue;
+      const std::optional<Slot> slot = slot_of(entry.ref);
       if (!slot) {
         ++replay_.unknown_refs;
       } else if (base::Status ok = entry.histogram.Validate();
                  !ok && !model::IsStaleNan(entry.histogram.sum)) {
         valid = base::Fail(base::Code::kDataLoss, "histogram record: {}", ok.error().message);
       } else {
-        parts[0].histograms.push_back({*slot, entry.t, std::move(entry.histogram)});
+        out.push_back({*slot, entry.t, std::move(entry.histogram)});
       }
     }
   };
-  const auto type = static_cast<wal::RecordType>(record[0]);
   base::Status decoded;
-  if (wal::HasWholeCounts(type)) {
+  if (wal::HasWholeCounts(static_cast<wal::RecordType>(record[0]))) {
     std::vector<wal::HistogramEntry> entries;
     decoded = wal::DecodeHistograms(record, entries);
     take(entries);
@@ -228,9 +232,18 @@ base::Status Db::ReplayHistograms(std::string_view record, const SlotsByRef& slo
     decoded = wal::DecodeFloatHistograms(record, entries);
     take(entries);
   }
+  return decoded ? std::move(valid) : std::move(decoded);
+}
+
+base::Status Db::ReplayHistograms(std::string_view record, const SlotsByRef& slots) {
+  std::vector<Head::BatchPart> parts(1);
+  // What is older is in a block.
+  base::Status decoded = DecodeHistograms(
+      record, [&slots](wal::Ref ref) { return slots.Find(ref); }, head_.valid_time(),
+      parts[0].histograms);
   head_.Publish({}, parts);
   replay_.replayed_samples += parts[0].histograms.size();
-  return decoded ? std::move(valid) : std::move(decoded);
+  return decoded;
 }
 
 base::Status Db::ReplayExemplars(std::string_view record, const SlotsByRef& slots) {

@@ -115,7 +115,8 @@ TEST_F(LateTest, TakesSamplesOfTheWindowAndKeepsThem) {
     EXPECT_EQ(Put(*db, Series(1), 5000, 2), Appended::kDuplicate);
     EXPECT_EQ(Put(*db, Series(2), 5100, 9), Appended::kYes);
     EXPECT_EQ(Put(*db, Series(2), 4099, 9), Appended::kTooOld);
-    EXPECT_EQ(db->statistics().too_old, 1u);
+    EXPECT_EQ(db->statistics().numbers_refused.too_old, 1u);
+    EXPECT_EQ(db->statistics().numbers_refused.out_of_bound, 0u);
     EXPECT_EQ(db->head().statistics().late_samples_appended, 2u);
     EXPECT_EQ(Read(*db), want);
     EXPECT_EQ(Read(*db, {4600, 4999}), (Content{{R"(m{i="1"})", {{4700, 4}}}}));
@@ -228,8 +229,8 @@ TEST_F(DbTest, JudgesSamples) {
   EXPECT_EQ(Put(*db, Series(1), 10, 2), Appended::kDuplicate);
   EXPECT_EQ(Put(*db, Series(1), 9, 2), Appended::kOutOfOrder);
   EXPECT_EQ(Put(*db, Series(2), 5, 2), Appended::kYes);
-  EXPECT_EQ(db->statistics().out_of_order, 1u);
-  EXPECT_EQ(db->statistics().duplicate, 1u);
+  EXPECT_EQ(db->statistics().numbers_refused.out_of_order, 1u);
+  EXPECT_EQ(db->statistics().numbers_refused.duplicate, 1u);
   EXPECT_EQ(db->OpenAppender()->Append(99, 1, 1), Appended::kUnknownSeries);
 
   const auto appender = db->OpenAppender();

@@ -38,6 +38,7 @@ base::Status Writer::StartSegment() {
   // The name has to be durable before what is in the file can be.
   RETURN_IF_ERROR(files_.SyncDirectory(directory_));
   file_ = std::move(file);
+  unsynced_ = nullptr;
   segment_ = index;
   good_bytes_ = 0;
   return {};
@@ -140,8 +141,9 @@ base::Status Writer::WriteBatch() {
 }
 
 base::Status Writer::Undo() {
-  CHECK(file_ != nullptr);
-  if (base::Status cut = file_->Truncate(undo_bytes_); !cut) {
+  base::File* const file = file_ != nullptr ? file_.get() : unsynced_.get();
+  CHECK(file != nullptr);
+  if (base::Status cut = file->Truncate(undo_bytes_); !cut) {
     file_ = nullptr;
     return std::unexpected(std::move(cut).error().In("wal"));
   }
@@ -152,7 +154,7 @@ base::Status Writer::Undo() {
 base::Status Writer::Sync() {
   if (file_ == nullptr) return {};
   if (base::Status synced = file_->Sync(); !synced) {
-    file_ = nullptr;
+    unsynced_ = std::move(file_);
     return std::unexpected(std::move(synced).error().In("wal"));
   }
   return {};

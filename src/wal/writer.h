@@ -33,8 +33,8 @@ class Writer {
   // starts a new segment. Errors: those of the disk, kInvalidArgument for a record that is too
   // large.
   base::Status Log(std::span<const std::string_view> records);
-  // Takes back what the last Log wrote. REQUIRES: it succeeded, and nothing was called since.
-  // Error: that of the disk; then it may be read back.
+  // Takes back what the last Log wrote. REQUIRES: it succeeded, and nothing was called since but
+  // Sync, which may have failed. Error: that of the disk; then it may be read back.
   base::Status Undo();
   // Makes all that was logged durable. After a failed sync writing goes on in a new segment: what
   // the kernel still holds of the old one can no longer be trusted.
@@ -62,7 +62,8 @@ class Writer {
   base::FileSystem& files_;
   const std::string directory_;
   const Options options_;
-  std::unique_ptr<base::File> file_;  // Null when the next batch has to start a segment.
+  std::unique_ptr<base::File> file_;      // Null when the next batch has to start a segment.
+  std::unique_ptr<base::File> unsynced_;  // The one whose sync failed, until there is another.
   uint32_t segment_ = 0;
   uint32_t next_segment_ = 0;
   uint64_t good_bytes_ = 0;  // Up to here the segment holds whole batches.

@@ -20,6 +20,8 @@ from promql_world import BEGIN_MS, MINUTES, Generator, series
 QUERIES = int(os.environ.get("NARTHEX_QUERIES", "300"))
 CONFIG = "storage: {tsdb: {out_of_order_time_window: 30m}}\n"
 WRITER = ["--web.enable-remote-write-receiver", "--web.enable-admin-api"]
+# Prometheus cuts its head when a commit has made it long enough; ours looks after it now and then.
+OURS = ["--storage.tsdb.maintenance-interval=200ms"]
 # Blocks of ten minutes, so that an hour of samples makes some.
 SHORT = ["--storage.tsdb.min-block-duration=10m", "--storage.tsdb.max-block-duration=10m"]
 PORTION_MS = 120_000
@@ -101,7 +103,8 @@ def both_ways(world, make, samples_min=5000):
     for ours in (True, False):
         folder = "ours" if ours else "theirs"
         (port,) = free_ports(1)
-        make(port, lambda *flags: start(world, ours, port, folder, *WRITER, *flags), world.folder / folder)
+        flags = [*WRITER, *OURS] if ours else WRITER
+        make(port, lambda *more: start(world, ours, port, folder, *flags, *more), world.folder / folder)
         same(world, folder, samples_min)
 
 
@@ -161,6 +164,11 @@ def deletions(world):
     """In blocks, in the head, and across both."""
     def make(port, run, folder):
         program = make_blocks(port, run, folder)
+        if folder.name == "ours":
+            # Before it writes the blocks anew that much has been deleted of.
+            program.kill()
+            (folder / "lock").unlink(missing_ok=True)
+            program = run(*SHORT, "--storage.tsdb.maintenance-interval=1h")
         delete(port, '{job=~".+"}', 12, 14)
         delete(port, '{__name__="up"}', 3, 58)
         # The log of Prometheus knows a series that left the head and came back, as rare ones do, by two numbers, and

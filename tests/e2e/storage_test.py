@@ -8,8 +8,10 @@ import signal
 import subprocess
 import time
 
+import histograms_test
 import remote_write
 from harness import Api, Failure, NARTHEX, check, eventually, fetch, free_ports, main, peer
+from remote_write import field
 
 CONFIG = """
 global: {{scrape_interval: 200ms, scrape_timeout: 200ms}}
@@ -177,6 +179,9 @@ def mistakes_get_one_clear_line(world):
 
     code, text = run("--storage.tsdb.pth=x")
     check(code == 2 and "did you mean `--storage.tsdb.path`?" in text, f"unknown flag: {code} {text}")
+    for flag in ("--storage.tsdb.compaction-threads=65", "--storage.tsdb.maintenance-interval=0s"):
+        code, text = run(f"--config.file={config}", flag)
+        check(code == 2 and flag.split("=")[0] in text and text.count("\n") == 1, f"{flag}: {code} {text}")
     code, text = run(f"--config.file={bad}", f"--storage.tsdb.path={world.folder / 'other'}")
     check(code == 2 and 'bad.yml:3:5: unknown key "scrape_intervall" (did you mean "scrape_interval"?)' in text,
           f"bad key: {code} {text}")
@@ -278,9 +283,51 @@ def late_samples_change_hands(world):
     same(Api(port), "at the end")
 
 
+def refusals_are_counted_alike(world):
+    """By reason and by form, without and with a window for late samples."""
+    families = [f"prometheus_tsdb_{reason}_samples_total" for reason in ("out_of_order", "out_of_bound", "too_old")]
+    window = world.write("window.yml", "storage: {tsdb: {out_of_order_time_window: 2m}}\n")
+    idle = world.write("idle.yml", histograms_test.IDLE)
+    now = int(time.time()) * 1000
+    minute = 60_000
+    labels = field(1, field(1, b"__name__") + field(2, b"m"))
+
+    def number(t, v):
+        return remote_write.sample(t, v)
+
+    def whole(t, v):
+        return histograms_test.histogram(t, {1: v}, v, 0, False, False)
+
+    def offer(port, sample, name, *times):
+        for i, t in enumerate(times):
+            series = labels + field(1, field(1, b"form") + field(2, name)) + sample(t, i + 1)
+            headers = {"Content-Type": "application/x-protobuf", "Content-Encoding": "snappy",
+                       "X-Prometheus-Remote-Write-Version": "0.1.0"}
+            fetch(f"http://127.0.0.1:{port}/api/v1/write", remote_write.snappy(field(1, series)), headers)
+
+    def counts(port):
+        _, text = fetch(f"http://127.0.0.1:{port}/metrics")
+        found = re.findall(r'^(\w+){type="(\w+)"} (\d+)$', text if isinstance(text, str) else text.decode(), re.M)
+        # Prometheus shows a counter once it has counted.
+        return {(name, form): int(n) for name, form, n in found if name in families and int(n) > 0}
+
+    month = 31 * 24 * 60 * minute
+    for config in (idle, window):
+        got = []
+        for start, flags in ((world.narthex_server, histograms_test.OURS), (world.prometheus, histograms_test.THEIRS)):
+            (port,) = free_ports(1)
+            program = start(port, config, f"{len(world.programs)}", *flags)
+            offer(port, number, b"n", now, now - minute, now - month, now - 5 * minute)
+            if config == idle:  # Version 2.42 takes no late histograms, and counts them otherwise.
+                offer(port, whole, b"h", now, now - minute, now - month, now - 5 * minute)
+            got.append(counts(port))
+            program.kill()
+        check(got[0] == got[1] and got[0], f"{config}:\n ours   {got[0]}\n theirs {got[1]}")
+
+
 if __name__ == "__main__":
     main({f.__name__: f for f in [
         nothing_seen_is_lost_by_a_kill, stops_politely, prometheus_takes_over_the_directory,
         we_take_over_a_log_of_prometheus, head_chunks_change_hands,
         promtool_asks_our_server, mistakes_get_one_clear_line,
-        a_full_disk_heals, late_samples_change_hands]})
+        a_full_disk_heals, late_samples_change_hands, refusals_are_counted_alike]})

@@ -27,26 +27,50 @@ struct EncodedChunk {
 
 // Writes one block into `<ULID>.tmp-for-creation`, which Finish turns into `<ULID>`: a reader sees
 // all of it or nothing, also after a crash. Needs memory for the index (see IndexWriter), not for
-// samples. One thread at a time.
+// samples. One thread at a time, but for Prepare.
 class BlockWriter {
  public:
   struct Options {
     Ulid ulid;
     uint64_t segment_bytes = kChunkSegmentBytes;
+    size_t threads = 1;  // That make the postings. What is written does not depend on it.
+  };
+  // Series that follow one another, made ready for Append. One thread at a time.
+  class Prepared {
+   private:
+    friend class BlockWriter;
+    struct Chunk {
+      chunk::Encoding encoding;
+      model::Timestamp min;
+      model::Timestamp max;
+      uint32_t samples;
+      uint32_t frame_bytes;
+    };
+    IndexWriter::Prepared labels_;
+    std::string frames_;
+    std::vector<Chunk> chunks_;
+    std::vector<uint32_t> ends_;  // Of each series' chunks.
   };
 
-  // `symbols`: every label name and value to come, sorted and unique.
+  // `symbols`: every label name and value to come, sorted and unique; the texts have to outlive the
+  // writer's Finish.
   static base::Result<std::unique_ptr<BlockWriter>> Create(base::FileSystem& files,
                                                            const std::string& data_directory,
                                                            const Options& options,
-                                                           std::vector<std::string> symbols);
+                                                           std::vector<std::string_view> symbols);
   // Without a successful Finish, removes what has been written.
   ~BlockWriter();
 
   // Series come in label order, the chunks of one in time order. Errors: those of IndexWriter and
-  // of the disk; the block is lost with any.
+  // of the disk; the block is lost with any. Prepare is thread-safe and does most of the work.
+  base::Status Prepare(const model::Labels& labels, std::span<const EncodedChunk> chunks,
+                       Prepared& into) const;
+  base::Status Append(const Prepared& series);
+  // Both, for one series.
   base::Status AddSeries(const model::Labels& labels, std::span<const EncodedChunk> chunks);
 
+  // Writes what follows the series into the index; Finish does it where it was not called.
+  base::Status FinishIndex();
   // Makes the block durable and visible. Of `meta`, the caller gives time range and compaction;
   // name and statistics are filled in, and no sources mean the block itself. The result is what
   // was written.
@@ -67,6 +91,7 @@ class BlockWriter {
   std::unique_ptr<IndexWriter> index_;
   BlockStats stats_;
   std::vector<ChunkMeta> metas_;
+  bool index_finished_ = false;
   bool finished_ = false;
 };
 

@@ -49,22 +49,24 @@ base::Status ChunkWriter::StartSegment() {
   return file_->Append(header);
 }
 
-base::Result<uint64_t> ChunkWriter::Append(RawChunk chunk) {
-  scratch_.clear();
-  base::PutUvarint(scratch_, chunk.bytes.size());
-  const size_t checked = scratch_.size();
-  scratch_ += static_cast<char>(chunk.encoding);
-  scratch_ += chunk.bytes;
-  base::PutBigEndian(scratch_, base::Crc32c(std::string_view(scratch_).substr(checked)));
-  const bool fits = file_ && file_->offset() + scratch_.size() <= segment_bytes_;
+void ChunkWriter::Frame(RawChunk chunk, std::string& out) {
+  base::PutUvarint(out, chunk.bytes.size());
+  const size_t checked = out.size();
+  out += static_cast<char>(chunk.encoding);
+  out += chunk.bytes;
+  base::PutBigEndian(out, base::Crc32c(std::string_view(out).substr(checked)));
+}
+
+base::Result<uint64_t> ChunkWriter::AppendFramed(std::string_view frame) {
+  const bool fits = file_ && file_->offset() + frame.size() <= segment_bytes_;
   if (!fits && (!file_ || file_->offset() > kChunkFileHeaderBytes)) {
     RETURN_IF_ERROR(StartSegment());
   }
   const uint64_t offset = file_->offset();
-  if (offset + scratch_.size() > std::numeric_limits<uint32_t>::max()) {
-    return Fail(Code::kResourceExhausted, "chunks: a chunk of {} bytes", chunk.bytes.size());
+  if (offset + frame.size() > std::numeric_limits<uint32_t>::max()) {
+    return Fail(Code::kResourceExhausted, "chunks: a chunk of {} bytes", frame.size());
   }
-  RETURN_IF_ERROR(file_->Append(scratch_));
+  RETURN_IF_ERROR(file_->Append(frame));
   return uint64_t{segments_ - 1} << 32 | offset;
 }
 

@@ -36,8 +36,10 @@ class ChunkWriter {
   // `directory` exists and is empty. No segment grows over `segment_bytes` unless one chunk does.
   ChunkWriter(base::FileSystem& files, std::string directory, uint64_t segment_bytes);
 
+  // Appends a chunk as a segment has it: length, encoding, bytes and checksum.
+  static void Frame(RawChunk chunk, std::string& out);
   // Where it is. Error: kResourceExhausted for a chunk that no segment can address.
-  base::Result<uint64_t> Append(RawChunk chunk);
+  base::Result<uint64_t> AppendFramed(std::string_view frame);
   // Makes everything durable.
   base::Status Finish();
 
@@ -52,7 +54,6 @@ class ChunkWriter {
   std::optional<BufferedFile> file_;
   uint32_t segments_ = 0;
   uint64_t finished_bytes_ = 0;
-  std::string scratch_;
 };
 
 // Reads chunks, checksums included. Immutable, thread-safe.

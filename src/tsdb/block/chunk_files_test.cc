@@ -19,7 +19,9 @@ class ChunkFilesTest : public testing::Test {
   void Write(const std::vector<std::string>& chunks, uint64_t segment_bytes = kChunkSegmentBytes) {
     ChunkWriter writer(disk_, kDirectory, segment_bytes);
     for (const std::string& bytes : chunks) {
-      const auto ref = writer.Append({Encoding::kXor, bytes});
+      std::string frame;
+      ChunkWriter::Frame({Encoding::kXor, bytes}, frame);
+      const auto ref = writer.AppendFramed(frame);
       ASSERT_TRUE(ref.has_value());
       metas_.push_back({.ref = *ref});
     }

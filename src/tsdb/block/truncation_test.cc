@@ -44,7 +44,8 @@ std::string WriteMixed(base::FileSystem& files, const std::string& directory, in
   for (int i = 0; i < series_count; ++i) symbols.push_back(std::to_string(1000 + i));
   std::ranges::sort(symbols);
   const Ulid ulid = Ulid::New(kBegin, random);
-  auto writer = *BlockWriter::Create(files, directory, {.ulid = ulid}, symbols);
+  auto writer =
+      *BlockWriter::Create(files, directory, {.ulid = ulid}, {symbols.begin(), symbols.end()});
   for (int i = 0; i < series_count; ++i) {
     std::vector<chunk::FinishedChunk> chunks;
     for (const int begin : {0, samples / 2}) {

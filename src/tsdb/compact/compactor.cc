@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "chunk/series_encoder.h"
+#include "tsdb/ordered_work.h"
 
 namespace narthex::tsdb {
 
@@ -50,41 +51,31 @@ class Cursor {
   const Intervals* deleted_ = nullptr;
 };
 
+// What one series of the new block is made of.
+struct SeriesTask {
+  struct Part {
+    uint32_t cursor;
+    const Block* block;
+    std::vector<ChunkMeta> chunks;
+    const Intervals* deleted;  // May be null.
+  };
+  model::Labels labels;
+  std::vector<Part> parts;  // In order of their cursors.
+};
+
 // The chunks of one series on their way into the new block. Reused from series to series.
 class SeriesMerge {
  public:
-  SeriesMerge(std::span<Cursor> cursors, uint16_t samples_per_chunk)
-      : cursors_(cursors), samples_per_chunk_(samples_per_chunk) {}
+  explicit SeriesMerge(uint16_t samples_per_chunk) : samples_per_chunk_(samples_per_chunk) {}
 
-  void Clear() {
+  // The chunks of the new block; views that live until the next call.
+  base::Result<std::span<const EncodedChunk>> Merge(const SeriesTask& task) {
     sources_.clear();
     result_.clear();
     encoded_.clear();
-  }
-
-  // Reads what the cursor stands at. Cursors come in order.
-  base::Status Add(uint32_t cursor) {
-    const Cursor& from = cursors_[cursor];
-    std::vector<ChunkMeta> wanted;
-    for (const ChunkMeta& chunk : from.chunks()) {
-      if (from.deleted() == nullptr || !from.deleted()->Cover({chunk.min, chunk.max})) {
-        wanted.push_back(chunk);
-      }
-    }
-    base::Status read =
-        from.block().chunks().Read(wanted, [&](size_t i, RawChunk chunk) -> base::Status {
-          sources_.push_back({cursor, wanted[i], chunk.encoding,
-                              chunk::CountSamples(chunk.encoding, chunk.bytes),
-                              std::string(chunk.bytes)});
-          return {};
-        });
-    return read;
-  }
-
-  // The chunks of the new block; views that live until Clear.
-  base::Result<std::span<const EncodedChunk>> Finish() {
+    for (const SeriesTask::Part& part : task.parts) RETURN_IF_ERROR(ReadChunks(part));
     std::ranges::sort(sources_, {}, [](const Source& source) {
-      return std::tuple(source.meta.min, source.cursor, source.meta.ref);
+      return std::tuple(source.meta.min, source.part->cursor, source.meta.ref);
     });
     for (size_t begin = 0; begin < sources_.size();) {
       model::Timestamp max = sources_[begin].meta.max;
@@ -97,7 +88,7 @@ class SeriesMerge {
         result_.push_back(
             {source.encoding, source.meta.min, source.meta.max, source.samples, source.bytes});
       } else {
-        RETURN_IF_ERROR(EncodeAnew(std::span(sources_).subspan(begin, end - begin)));
+        RETURN_IF_ERROR(EncodeAnew(task.labels, std::span(sources_).subspan(begin, end - begin)));
       }
       begin = end;
     }
@@ -106,48 +97,62 @@ class SeriesMerge {
 
  private:
   struct Source {
-    uint32_t cursor;
+    const SeriesTask::Part* part;
     ChunkMeta meta;
     chunk::Encoding encoding;
     uint32_t samples;
     std::string bytes;
   };
 
-  bool PartlyDeleted(const Source& source) const {
-    const Intervals* const deleted = cursors_[source.cursor].deleted();
+  base::Status ReadChunks(const SeriesTask::Part& part) {
+    std::vector<ChunkMeta> wanted;
+    for (const ChunkMeta& chunk : part.chunks) {
+      if (part.deleted == nullptr || !part.deleted->Cover({chunk.min, chunk.max})) {
+        wanted.push_back(chunk);
+      }
+    }
+    return part.block->chunks().Read(wanted, [&](size_t i, RawChunk chunk) -> base::Status {
+      sources_.push_back({&part, wanted[i], chunk.encoding,
+                          chunk::CountSamples(chunk.encoding, chunk.bytes),
+                          std::string(chunk.bytes)});
+      return {};
+    });
+  }
+
+  static bool PartlyDeleted(const Source& source) {
+    const Intervals* const deleted = source.part->deleted;
     return deleted != nullptr && deleted->Overlap({source.meta.min, source.meta.max});
   }
 
-  base::Status EncodeAnew(std::span<Source> group) {
+  base::Status EncodeAnew(const model::Labels& labels, std::span<Source> group) {
     std::ranges::sort(group, {}, [](const Source& source) {
-      return std::tuple(source.cursor, source.meta.min, source.meta.ref);
+      return std::tuple(source.part->cursor, source.meta.min, source.meta.ref);
     });
     Values merged;
-    Values of_cursor;
+    Values of_part;
     Values of_chunk;
     for (size_t i = 0; i < group.size(); ++i) {
       const Source& source = group[i];
-      const Cursor& cursor = cursors_[source.cursor];
+      const SeriesTask::Part& part = *source.part;
       of_chunk.clear();
       base::Status decoded = chunk::Decode(source.encoding, source.bytes, TimeRange(), of_chunk);
       if (!decoded) {
         if (decoded.error().code != Code::kUnimplemented) return decoded;
         return Fail(Code::kUnimplemented,
                     "{}: a chunk of encoding {} of {} overlaps others or is partly deleted",
-                    cursor.block().directory(), static_cast<int>(source.encoding),
-                    cursor.labels().ToString());
+                    part.block->directory(), static_cast<int>(source.encoding), labels.ToString());
       }
       for (size_t k = 1; k < of_chunk.size(); ++k) {
         if (of_chunk[k].t <= of_chunk[k - 1].t) {
           return Fail(Code::kDataLoss, "{}: times of a chunk of {} are out of order",
-                      cursor.block().directory(), cursor.labels().ToString());
+                      part.block->directory(), labels.ToString());
         }
       }
-      if (cursor.deleted() != nullptr) cursor.deleted()->RemoveFrom(of_chunk);
-      Merge(of_cursor, of_chunk);
-      if (i + 1 == group.size() || group[i + 1].cursor != source.cursor) {
-        Merge(merged, of_cursor);
-        of_cursor.clear();
+      if (part.deleted != nullptr) part.deleted->RemoveFrom(of_chunk);
+      Merge(of_part, of_chunk);
+      if (i + 1 == group.size() || group[i + 1].part != source.part) {
+        Merge(merged, of_part);
+        of_part.clear();
       }
     }
     for (chunk::FinishedChunk& chunk : chunk::Encode(merged, samples_per_chunk_)) {
@@ -179,80 +184,121 @@ class SeriesMerge {
     into = std::move(both);
   }
 
-  std::span<Cursor> cursors_;
   const uint16_t samples_per_chunk_;
   std::vector<Source> sources_;
   std::deque<std::string> encoded_;
   std::vector<EncodedChunk> result_;
 };
 
-base::Result<std::vector<std::string>> UnionOfSymbols(
+// Views of the blocks' index files.
+base::Result<std::vector<std::string_view>> UnionOfSymbols(
     std::span<const std::shared_ptr<const Block>> blocks) {
-  std::vector<std::string> all;
+  std::vector<std::string_view> all;
   for (const auto& block : blocks) {
-    ASSIGN_OR_RETURN(std::vector<std::string> symbols, block->index().Symbols());
+    ASSIGN_OR_RETURN(std::vector<std::string_view> symbols, block->index().Symbols());
     // Trust is for our own writer alone.
     std::ranges::sort(symbols);
     symbols.erase(std::ranges::unique(symbols).begin(), symbols.end());
-    std::vector<std::string> both;
+    std::vector<std::string_view> both;
     both.reserve(std::max(all.size(), symbols.size()));
-    std::ranges::set_union(std::make_move_iterator(all.begin()), std::make_move_iterator(all.end()),
-                           std::make_move_iterator(symbols.begin()),
-                           std::make_move_iterator(symbols.end()), std::back_inserter(both));
+    std::ranges::set_union(all, symbols, std::back_inserter(both));
     all = std::move(both);
   }
   return all;
 }
 
-base::Status MergeAll(std::span<Cursor> cursors, BlockWriter& writer,
-                      const CompactOptions& options) {
-  // The smallest labels first, and of equal ones the block that comes first.
-  const auto later = [&](uint32_t a, uint32_t b) {
-    const auto order = cursors[a].labels() <=> cursors[b].labels();
-    return order != 0 ? order > 0 : a > b;
-  };
-  std::priority_queue<uint32_t, std::vector<uint32_t>, decltype(later)> heads(later);
-  const auto advance = [&](uint32_t cursor) -> base::Status {
-    ASSIGN_OR_RETURN(const bool more, cursors[cursor].Next());
-    if (more) heads.push(cursor);
+// The series of all blocks, in label order.
+class SeriesQueue {
+ public:
+  explicit SeriesQueue(std::span<const std::shared_ptr<const Block>> blocks) {
+    for (const auto& block : blocks) cursors_.emplace_back(block);
+  }
+
+  base::Status Open() {
+    for (uint32_t i = 0; i < cursors_.size(); ++i) {
+      RETURN_IF_ERROR(cursors_[i].Open());
+      RETURN_IF_ERROR(Advance(i));
+    }
     return {};
+  }
+
+  // Some series that follow one another; nullopt at the end.
+  base::Result<std::optional<std::vector<SeriesTask>>> Next() {
+    constexpr size_t kSeriesMax = 128;
+    std::vector<SeriesTask> tasks;
+    while (!heads_.empty() && tasks.size() < kSeriesMax) {
+      SeriesTask& task = tasks.emplace_back();
+      task.labels = cursors_[heads_.top()].labels();
+      std::vector<uint32_t> equal;
+      do {
+        equal.push_back(heads_.top());
+        heads_.pop();
+      } while (!heads_.empty() && cursors_[heads_.top()].labels() == task.labels);
+      for (const uint32_t i : equal) {
+        const Cursor& cursor = cursors_[i];
+        task.parts.push_back({i, &cursor.block(), cursor.chunks(), cursor.deleted()});
+        RETURN_IF_ERROR(Advance(i));
+      }
+    }
+    if (tasks.empty()) return std::nullopt;
+    return tasks;
+  }
+
+ private:
+  base::Status Advance(uint32_t cursor) {
+    ASSIGN_OR_RETURN(const bool more, cursors_[cursor].Next());
+    if (more) heads_.push(cursor);
+    return {};
+  }
+
+  // The smallest labels first, and of equal ones the block that comes first.
+  struct Later {
+    const std::vector<Cursor>* cursors;
+    bool operator()(uint32_t a, uint32_t b) const {
+      const auto order = (*cursors)[a].labels() <=> (*cursors)[b].labels();
+      return order != 0 ? order > 0 : a > b;
+    }
   };
-  for (uint32_t i = 0; i < cursors.size(); ++i) {
-    RETURN_IF_ERROR(cursors[i].Open());
-    RETURN_IF_ERROR(advance(i));
-  }
-  SeriesMerge merge(cursors, options.samples_per_chunk);
-  std::vector<uint32_t> equal;
-  while (!heads.empty()) {
-    if (options.stop.stop_requested()) return Fail(Code::kCancelled, "compaction was stopped");
-    equal.clear();
-    do {
-      equal.push_back(heads.top());
-      heads.pop();
-    } while (!heads.empty() && cursors[heads.top()].labels() == cursors[equal[0]].labels());
-    merge.Clear();
-    for (const uint32_t cursor : equal) RETURN_IF_ERROR(merge.Add(cursor));
-    ASSIGN_OR_RETURN(const std::span<const EncodedChunk> chunks, merge.Finish());
-    if (!chunks.empty()) RETURN_IF_ERROR(writer.AddSeries(cursors[equal[0]].labels(), chunks));
-    for (const uint32_t cursor : equal) RETURN_IF_ERROR(advance(cursor));
-  }
-  return {};
+  std::vector<Cursor> cursors_;
+  std::priority_queue<uint32_t, std::vector<uint32_t>, Later> heads_{Later{&cursors_}};
+};
+
+base::Status MergeAll(SeriesQueue& queue, BlockWriter& writer, const CompactOptions& options) {
+  RETURN_IF_ERROR(queue.Open());
+  return RunOrdered(
+      options.threads,
+      [&]() -> base::Result<std::optional<std::vector<SeriesTask>>> {
+        if (options.stop.stop_requested()) return Fail(Code::kCancelled, "compaction was stopped");
+        return queue.Next();
+      },
+      [&](const std::vector<SeriesTask>& tasks) -> base::Result<BlockWriter::Prepared> {
+        SeriesMerge merge(options.samples_per_chunk);
+        BlockWriter::Prepared prepared;
+        for (const SeriesTask& task : tasks) {
+          ASSIGN_OR_RETURN(const std::span<const EncodedChunk> chunks, merge.Merge(task));
+          if (!chunks.empty()) RETURN_IF_ERROR(writer.Prepare(task.labels, chunks, prepared));
+        }
+        return prepared;
+      },
+      [&](const BlockWriter::Prepared& prepared) { return writer.Append(prepared); });
 }
 
 base::Result<std::optional<BlockMeta>> WriteMerged(
     base::FileSystem& files, std::span<const std::shared_ptr<const Block>> blocks, BlockMeta meta,
     const CompactOptions& options) {
   CHECK(!blocks.empty() && options.samples_per_chunk > 0);
-  ASSIGN_OR_RETURN(std::vector<std::string> symbols, UnionOfSymbols(blocks));
-  ASSIGN_OR_RETURN(
-      const std::unique_ptr<BlockWriter> writer,
-      BlockWriter::Create(files, options.data_directory,
-                          {.ulid = options.ulid, .segment_bytes = options.segment_bytes},
-                          std::move(symbols)));
-  std::vector<Cursor> cursors;
-  for (const auto& block : blocks) cursors.emplace_back(block);
-  RETURN_IF_ERROR(MergeAll(cursors, *writer, options));
+  ASSIGN_OR_RETURN(std::vector<std::string_view> symbols, UnionOfSymbols(blocks));
+  ASSIGN_OR_RETURN(const std::unique_ptr<BlockWriter> writer,
+                   BlockWriter::Create(files, options.data_directory,
+                                       {.ulid = options.ulid,
+                                        .segment_bytes = options.segment_bytes,
+                                        .threads = options.threads},
+                                       std::move(symbols)));
+  SeriesQueue queue(blocks);
+  RETURN_IF_ERROR(MergeAll(queue, *writer, options));
   if (writer->stats().samples == 0) return std::nullopt;
+  RETURN_IF_ERROR(writer->FinishIndex());
+  for (const auto& block : blocks) RETURN_IF_ERROR(block->index().CheckWhole());
   ASSIGN_OR_RETURN(BlockMeta written, writer->Finish(std::move(meta)));
   return written;
 }

@@ -105,6 +105,52 @@ TEST_F(CompactorTest, HoldsWhatTheBlocksHeld) {
   }
 }
 
+TEST_F(CompactorTest, WritesTheSameBytesInAnyNumberOfThreads) {
+  // Overlapping, with deletions, and more series than one thread takes at a time.
+  Blocks blocks;
+  for (int n = 0; n < 3; ++n) {
+    blocks.push_back(Make(RandomContent(random_, 700, 30, kBegin + n * 100'000)));
+  }
+  ASSERT_TRUE((*blocks[1]).index().Select({})->size() > 2 * 128);
+  std::vector<std::string> files;
+  for (const size_t threads : {1, 2, 5}) {
+    CompactOptions options = Options();
+    options.threads = threads;
+    options.segment_bytes = 50'000;
+    const auto meta = CompactBlocks(disk_, blocks, options);
+    ASSERT_TRUE(meta.has_value()) << meta.error().message;
+    const std::string path = base::JoinPath(kData, options.ulid.ToString());
+    std::string all = disk_.Content(base::JoinPath(path, "index"));
+    const auto segments = *disk_.List(base::JoinPath(path, "chunks"));
+    EXPECT_GT(segments.size(), 2u);
+    for (const auto& segment : segments) {
+      all += segment.name + disk_.Content(base::JoinPath(path, "chunks/" + segment.name));
+    }
+    files.push_back(all);
+    EXPECT_EQ(disk_.List(path)->size(), 4u);
+  }
+  EXPECT_TRUE(files[0] == files[1] && files[0] == files[2]);
+}
+
+// Whatever one of several threads meets.
+TEST_F(CompactorTest, InSeveralThreadsTheFirstErrorEndsItAndLeavesNothing) {
+  Blocks blocks = {Make(RandomContent(random_, 900, 10, kBegin))};
+  blocks.push_back(Make(RandomContent(random_, 900, 10, kBegin + 50'000)));
+  const size_t before = disk_.List(kData)->size();
+  const std::string chunks = base::JoinPath(blocks[0]->directory(), "chunks/000001");
+  const std::string content = disk_.Content(chunks);
+  for (const size_t at : {content.size() / 10, content.size() / 2, content.size() - 9}) {
+    disk_.Corrupt(chunks, at, static_cast<char>(content[at] ^ 1));
+    CompactOptions options = Options();
+    options.threads = 4;
+    const auto meta = CompactBlocks(disk_, blocks, options);
+    ASSERT_FALSE(meta.has_value());
+    EXPECT_EQ(meta.error().code, base::Code::kDataLoss);
+    EXPECT_EQ(disk_.List(kData)->size(), before);
+    disk_.SetContent(chunks, content);
+  }
+}
+
 TEST_F(CompactorTest, TellsWhereTheBlockCameFrom) {
   const auto first = Make(RandomContent(random_, 3, 20, kBegin));
   const auto second = Make(RandomContent(random_, 3, 20, kBegin + 10'000'000));

@@ -37,10 +37,12 @@ std::vector<std::string_view> Head::BlockSource::symbols() const {
   return head_.index_.SymbolsOf(slots_);
 }
 
-base::Status Head::BlockSource::Chunks(size_t i, std::vector<ChunkView>& chunks) {
+base::Status Head::BlockSource::Read(size_t i, Chunks& out) const {
+  std::vector<ChunkView>& chunks = out.views_;
+  std::deque<std::string>& copies = out.copies_;
   chunks.clear();
-  copies_.clear();
-  held_.clear();
+  copies.clear();
+  out.held_.clear();
   std::shared_ptr<const Intervals> deleted;
   std::vector<SealedChunk> sealed;
   std::string open;
@@ -51,7 +53,7 @@ base::Status Head::BlockSource::Chunks(size_t i, std::vector<ChunkView>& chunks)
     deleted = head_.DeletedOf(slots_[i]);
     sealed = head_.SealedOf(series);
     if (series.form != Form::kNumbers) {
-      held_ = head_.histograms_.ChunksBeginningIn(slots_[i], range_);
+      out.held_ = head_.histograms_.ChunksBeginningIn(slots_[i], range_);
     }
     open_range = {series.open_min(), series.last_time};
     if (series.open_count > 0 && range_.Contains(open_range.min)) head_.AppendOpen(series, open);
@@ -61,17 +63,16 @@ base::Status Head::BlockSource::Chunks(size_t i, std::vector<ChunkView>& chunks)
   };
   for (const SealedChunk& chunk : sealed) {
     if (!range_.Contains(chunk.range.min)) continue;
-    // Where the mapping does not have it, its bytes need a place.
-    copies_.emplace_back();
-    ASSIGN_OR_RETURN(const std::string_view bytes, files_.Read(chunk.location, copies_.back()));
+    ASSIGN_OR_RETURN(const std::string_view bytes,
+                     files_.Read(chunk.location, copies.emplace_back()));
     if (bytes.size() < 2) return base::Fail(base::Code::kDataLoss, "head chunk: no header");
     add(bytes, chunk.range);
   }
   if (!open.empty()) {
-    copies_.push_back(std::move(open));
-    add(copies_.back(), open_range);
+    copies.push_back(std::move(open));
+    add(copies.back(), open_range);
   }
-  for (const HistogramTable::ChunkPtr& chunk : held_) {
+  for (const HistogramTable::ChunkPtr& chunk : out.held_) {
     chunks.push_back({chunk->min, chunk->max, chunk->samples, chunk->bytes, chunk->encoding});
   }
   if (deleted == nullptr) return {};
@@ -86,8 +87,8 @@ base::Status Head::BlockSource::Chunks(size_t i, std::vector<ChunkView>& chunks)
         continue;
       }
       for (chunk::FinishedChunk& part : chunk::Encode(values)) {
-        copies_.push_back(std::move(part.bytes));
-        kept.push_back({part.min, part.max, part.samples, copies_.back(), part.encoding});
+        copies.push_back(std::move(part.bytes));
+        kept.push_back({part.min, part.max, part.samples, copies.back(), part.encoding});
       }
       continue;
     }
@@ -102,9 +103,9 @@ base::Status Head::BlockSource::Chunks(size_t i, std::vector<ChunkView>& chunks)
     if (samples.size() == 0) continue;
     chunk::XorChunk rest;
     for (size_t k = 0; k < samples.size(); ++k) rest.Append(samples.t[k], samples.v[k]);
-    copies_.emplace_back(rest.bytes());
+    copies.emplace_back(rest.bytes());
     kept.push_back({samples.t.front(), samples.t.back(), static_cast<uint16_t>(samples.size()),
-                    copies_.back()});
+                    copies.back()});
   }
   chunks = std::move(kept);
   return {};

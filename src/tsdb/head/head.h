@@ -79,10 +79,8 @@ class Head {
   // The log has been read. Error: a chunk that cannot be read.
   base::Status FinishRestore() EXCLUDES_LOCK(mutex_);
 
-  // The state as sections of an image. False where it has what an image cannot hold: native
-  // histograms. Takes turns with Publish through the caller's commit lock. Errors: those of the
-  // disk.
-  bool FitsImage() const { return histograms_.chunks() == 0 && late_histograms_appended_ == 0; }
+  // The state as sections of an image. Takes turns with Publish through the caller's commit lock.
+  // Errors: those of the disk.
   base::Status SaveImage(ImageWriter& writer) const EXCLUDES_LOCK(mutex_);
   // The state of such an image; what cannot be kept of it is an error. Error: kDataLoss, and then
   // nothing has changed. REQUIRES: no series yet.
@@ -204,14 +202,25 @@ class Head {
     chunk::Encoding encoding = chunk::Encoding::kXor;
   };
   // What a block takes out of the head: the series with chunks that begin in a range, in label
-  // order. Lives as long as the head; no truncation may happen meanwhile. One thread at a time.
+  // order. Lives as long as the head; no truncation may happen meanwhile. Thread-safe.
   class BlockSource {
    public:
     size_t size() const { return slots_.size(); }
     std::vector<std::string_view> symbols() const;
     model::Labels labels(size_t i) const { return head_.LabelsOf(slots_[i]); }
-    // Replaces `chunks`, none where everything was deleted; the views last until the next call.
-    base::Status Chunks(size_t i, std::vector<ChunkView>& chunks);
+    // The chunks of a series, with what they refer to. One per thread.
+    class Chunks {
+     public:
+      const std::vector<ChunkView>& views() const { return views_; }
+
+     private:
+      friend class BlockSource;
+      std::vector<ChunkView> views_;
+      std::deque<std::string> copies_;
+      std::vector<HistogramTable::ChunkPtr> held_;
+    };
+    // Replaces what is in `chunks`; none where everything was deleted.
+    base::Status Read(size_t i, Chunks& chunks) const;
 
    private:
     friend class Head;
@@ -220,8 +229,6 @@ class Head {
     const model::TimeRange range_;
     std::vector<Slot> slots_;
     HeadChunks::View files_;
-    std::deque<std::string> copies_;  // Of open chunks, and of chunks without what was deleted.
-    std::vector<HistogramTable::ChunkPtr> held_;
   };
   BlockSource SourceFor(model::TimeRange range) const EXCLUDES_LOCK(mutex_);
   // What a block of some series needs besides samples. The symbols are valid as long as the head.

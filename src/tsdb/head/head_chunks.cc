@@ -7,26 +7,14 @@
 #include <utility>
 #include <vector>
 
-#include "base/bytes.h"
-#include "base/crc32c.h"
-#include "base/fault_points.h"
-
 namespace narthex::tsdb {
 namespace {
 
-constexpr uint32_t kMagic = 0x0130BC91;
-constexpr uint8_t kVersion = 1;
-constexpr size_t kFileHeaderBytes = 8;
-constexpr size_t kChunkHeaderBytes = 8 + 8 + 8 + 1;  // Without the uvarint length.
-constexpr size_t kCrcBytes = 4;
-constexpr uint8_t kOutOfOrder = 0x80;  // In the encoding byte.
 // Source: Prometheus, tsdb/chunks, MaxHeadChunkFileSize.
 constexpr uint64_t kFileBytesMax = 128 << 20;
 constexpr uint32_t kFilesMax = 99999999;
 // Most of a usual chunk.
 constexpr uint64_t kPrefetchBytes = 256;
-// No chunk of ours or of upstream comes near it; a longer one is damage.
-constexpr uint64_t kChunkBytesMax = 16 << 20;
 
 std::string FileName(uint32_t number) { return fmt::format("{:06}", number); }
 
@@ -38,89 +26,7 @@ std::optional<uint32_t> FileNumber(std::string_view name) {
   return number;
 }
 
-struct Parsed {
-  HeadChunks::Chunk chunk;
-  size_t size;  // With header and checksum.
-};
-
-// The chunk at the beginning of `bytes`. Errors: kOutOfRange where the bytes end too early,
-// kDataLoss for a checksum that does not fit, with `size` the length that the header gave.
-base::Result<Parsed> ParseChunk(std::string_view bytes, size_t* size) {
-  base::ByteReader reader(bytes);
-  Parsed parsed;
-  parsed.chunk.ref = reader.ReadBigEndian<uint64_t>();
-  parsed.chunk.range.min = static_cast<model::Timestamp>(reader.ReadBigEndian<uint64_t>());
-  parsed.chunk.range.max = static_cast<model::Timestamp>(reader.ReadBigEndian<uint64_t>());
-  const uint8_t encoding = reader.ReadByte();
-  const uint64_t length = reader.ReadUvarint();
-  if (!reader.ok()) return base::Fail(base::Code::kOutOfRange, "the file ends inside a chunk");
-  if (length > kChunkBytesMax) {
-    return base::Fail(base::Code::kDataLoss, "a chunk of {} bytes", length);
-  }
-  parsed.size = reader.offset() + length + kCrcBytes;
-  *size = parsed.size;
-  parsed.chunk.bytes = reader.ReadBytes(length);
-  const size_t covered = reader.offset();
-  const auto crc = reader.ReadBigEndian<uint32_t>();
-  if (!reader.ok()) return base::Fail(base::Code::kOutOfRange, "the file ends inside a chunk");
-  if (base::Crc32c(bytes.substr(0, covered)) != crc) {
-    return base::Fail(base::Code::kDataLoss, "checksum mismatch");
-  }
-  parsed.chunk.out_of_order = (encoding & kOutOfOrder) != 0;
-  parsed.chunk.encoding = static_cast<chunk::Encoding>(encoding & ~kOutOfOrder);
-  return parsed;
-}
-
-bool IsZero(std::string_view bytes) {
-  return std::ranges::all_of(bytes, [](char c) { return c == '\0'; });
-}
-
-void AppendChunk(std::string& out, const HeadChunks::Chunk& chunk) {
-  const size_t begin = out.size();
-  base::PutBigEndian(out, chunk.ref);
-  base::PutBigEndian(out, static_cast<uint64_t>(chunk.range.min));
-  base::PutBigEndian(out, static_cast<uint64_t>(chunk.range.max));
-  out += static_cast<char>(static_cast<uint8_t>(chunk.encoding) |
-                           (chunk.out_of_order ? kOutOfOrder : 0));
-  base::PutUvarintString(out, chunk.bytes);
-  base::PutBigEndian(out, base::Crc32c(std::string_view(out).substr(begin)));
-}
-
 }  // namespace
-
-uint64_t ScanHeadChunkFile(std::string_view bytes,
-                           const std::function<void(const HeadChunks::Chunk&, uint64_t)>& on_chunk,
-                           const std::function<void(uint64_t, std::string)>& on_damage) {
-  if (bytes.empty()) return 0;
-  if (bytes.size() < kFileHeaderBytes) {
-    on_damage(0, "the file ends inside its header");
-    return 0;
-  }
-  if (base::LoadBigEndian<uint32_t>(bytes.data()) != kMagic ||
-      static_cast<uint8_t>(bytes[4]) != kVersion) {
-    on_damage(0, "no head chunk file of a known version");
-    return 0;
-  }
-  uint64_t at = kFileHeaderBytes;
-  while (at < bytes.size()) {
-    const std::string_view rest = bytes.substr(at);
-    // Upstream prepares files with zeros behind the last chunk.
-    if (rest.size() >= 8 && base::LoadBigEndian<uint64_t>(rest.data()) == 0 && IsZero(rest)) break;
-    size_t size = 0;
-    const base::Result<Parsed> parsed = ParseChunk(rest, &size);
-    if (parsed) {
-      on_chunk(parsed->chunk, at);
-      at += parsed->size;
-      continue;
-    }
-    on_damage(at, parsed.error().message);
-    // The length may be what is left of it: then the next chunk shows it.
-    size_t next = 0;
-    if (size == 0 || size >= rest.size() || !ParseChunk(rest.substr(size), &next)) return at;
-    at += size;
-  }
-  return at;
-}
 
 // What of a file is there for good: a write that failed is cut off behind it.
 struct MappedHeadChunks {
@@ -166,7 +72,7 @@ struct HeadChunks::File {
         const uint64_t begin = newer ? at - writing.size() : at;
         if (begin >= from.size()) return Damaged(offset, "beyond the end");
         size_t size = 0;
-        const auto parsed = ParseChunk(std::string_view(from).substr(begin), &size);
+        const auto parsed = ParseHeadChunk(std::string_view(from).substr(begin), &size);
         if (!parsed) return Damaged(offset, parsed.error().message);
         return scratch.assign(parsed->chunk.bytes);
       }
@@ -176,7 +82,7 @@ struct HeadChunks::File {
     for (size_t ask = 512;;) {
       ASSIGN_OR_RETURN(scratch, on_disk->ReadAt(offset, ask));
       size_t size = 0;
-      const auto parsed = ParseChunk(scratch, &size);
+      const auto parsed = ParseHeadChunk(scratch, &size);
       if (parsed) return parsed->chunk.bytes;
       if (size <= ask || scratch.size() < ask) return Damaged(offset, parsed.error().message);
       ask = size;
@@ -310,14 +216,14 @@ base::Result<std::unique_ptr<HeadChunks>> HeadChunks::Open(base::FileSystem& fil
       }
       report();
     }
-    const bool empty = good <= kFileHeaderBytes && max_time == model::kTimestampMin;
-    if (!read_only && newest && empty && size <= kFileHeaderBytes) {
+    const bool empty = good <= kHeadChunkFileHeaderBytes && max_time == model::kTimestampMin;
+    if (!read_only && newest && empty && size <= kHeadChunkFileHeaderBytes) {
       RETURN_IF_ERROR(files.Remove(file->path));  // Begun and never used.
       base::MutexLock lock(chunks->mutex_);
       chunks->next_ = number;
       continue;
     }
-    const bool cut = !read_only && newest && good < size && good >= kFileHeaderBytes;
+    const bool cut = !read_only && newest && good < size && good >= kHeadChunkFileHeaderBytes;
     const auto mode = cut ? base::FileSystem::Mode::kAppend : base::FileSystem::Mode::kRead;
     ASSIGN_OR_RETURN(std::unique_ptr<base::File> on_disk, files.Open(file->path, mode));
     // Readers of other makes take an unfinished end for damage.
@@ -387,7 +293,7 @@ HeadChunks::Location HeadChunks::Write(const Chunk& chunk) {
   base::MutexLock lock(mutex_);
   if (newest_ != nullptr) {
     base::MutexLock file_lock(newest_->mutex);
-    if (newest_->end() + chunk.bytes.size() + kChunkHeaderBytes + 16 > kFileBytesMax) {
+    if (newest_->end() + chunk.bytes.size() + kHeadChunkHeaderBytes + 16 > kFileBytesMax) {
       newest_ = nullptr;
     }
   }
@@ -396,9 +302,7 @@ HeadChunks::Location HeadChunks::Write(const Chunk& chunk) {
     newest_ = std::make_shared<File>(number, base::JoinPath(directory_, FileName(number)));
     {
       base::MutexLock file_lock(newest_->mutex);
-      base::PutBigEndian(newest_->waiting, kMagic);
-      newest_->waiting += static_cast<char>(kVersion);
-      newest_->waiting.append(3, '\0');
+      AppendHeadChunkFileHeader(newest_->waiting);
       pending_ += newest_->waiting.size();
     }
     AddFile(newest_);
@@ -406,7 +310,7 @@ HeadChunks::Location HeadChunks::Write(const Chunk& chunk) {
   base::MutexLock file_lock(newest_->mutex);
   const uint64_t offset = newest_->end();
   const size_t before = newest_->waiting.size();
-  AppendChunk(newest_->waiting, chunk);
+  AppendHeadChunk(newest_->waiting, chunk);
   pending_ += newest_->waiting.size() - before;
   newest_->max_time = std::max(newest_->max_time, chunk.range.max);
   return Location{newest_->number} << 32 | offset;
@@ -464,11 +368,12 @@ base::Result<std::string_view> HeadChunks::View::Read(Location location,
   if (disk_ != nullptr && mapping.reads.fetch_add(1, std::memory_order_relaxed) >= kCallsMax) {
     std::call_once(mapping.once, [&] { mapping.Map(*disk_); });
     if (offset < mapping.bytes.size()) {
+      // A copy is checked, and nothing else is used: a file that is cut off reads as zeros from
+      // then on, also between its checksum and its use. Where it fails, the file itself says why.
+      const std::string_view rest = mapping.bytes.substr(offset);
+      scratch.assign(rest.substr(0, HeadChunkSize(rest)));
       size_t size = 0;
-      // Where it fails, the file itself says why.
-      if (const auto parsed = ParseChunk(mapping.bytes.substr(offset), &size)) {
-        return parsed->chunk.bytes;
-      }
+      if (const auto parsed = ParseHeadChunk(scratch, &size)) return parsed->chunk.bytes;
     }
   }
   return mapping.file->Read(offset, scratch);

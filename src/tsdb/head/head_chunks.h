@@ -13,9 +13,8 @@
 #include "base/file_system.h"
 #include "base/mutex.h"
 #include "base/result.h"
-#include "chunk/xor_chunk.h"
 #include "model/sample.h"
-#include "wal/records.h"
+#include "tsdb/head/head_chunk_format.h"
 
 namespace narthex::tsdb {
 
@@ -29,13 +28,7 @@ class HeadChunks {
   // Where a chunk is: file number and offset, as upstream counts them. 0 is none.
   using Location = uint64_t;
 
-  struct Chunk {
-    wal::Ref ref;
-    model::TimeRange range;  // First and last sample.
-    chunk::Encoding encoding;
-    bool out_of_order;
-    std::string_view bytes;
-  };
+  using Chunk = HeadChunk;
   struct Damage {
     std::string path;
     uint64_t offset;
@@ -81,8 +74,8 @@ class HeadChunks {
   // reads of a file ask the disk each for itself; for more it is mapped. Thread-safe.
   class View {
    public:
-    // The bytes of a chunk; valid as long as the view is, and until `scratch` changes. Error:
-    // kDataLoss with file and offset, and those of the disk.
+    // The bytes of a chunk, in `scratch`; what becomes of the file meanwhile does not touch them.
+    // Error: kDataLoss with file and offset, and those of the disk.
     base::Result<std::string_view> Read(Location location, std::string& scratch) const;
     base::Result<std::string> Read(Location location) const;
     // Has the processor fetch a chunk that will be read soon; does nothing where it is not mapped.
@@ -121,11 +114,5 @@ class HeadChunks {
   std::atomic<uint64_t> pending_{0};
   std::atomic<uint64_t> chunks_written_{0};
 };
-
-// Walks over the chunks of one file. Damage is passed over where the next chunk checks out behind
-// it. Returns where what is good at the end stops.
-uint64_t ScanHeadChunkFile(
-    std::string_view bytes, const std::function<void(const HeadChunks::Chunk&, uint64_t)>& on_chunk,
-    const std::function<void(uint64_t offset, std::string cause)>& on_damage);
 
 }  // namespace narthex::tsdb

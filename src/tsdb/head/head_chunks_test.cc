@@ -1,7 +1,9 @@
 #include "tsdb/head/head_chunks.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <deque>
 #include <map>
 
 #include "base/random.h"
@@ -222,6 +224,52 @@ TEST_F(HeadChunksTest, AViewOfManyReadsSeesTheSameBytes) {
   ASSERT_TRUE(chunks->Truncate(16).has_value());
   for (const auto& [location, bytes] : written) EXPECT_EQ(*view.Read(location, scratch), bytes);
   EXPECT_FALSE(view.Read(written.begin()->first + 1, scratch).has_value());
+}
+
+// Whatever of it is gone, what a query was given before stays as it was, and what it asks for later
+// is that or an error.
+TEST(HeadChunksOnDiskTest, AFileCutUnderAReaderIsAnErrorAndNeverZeros) {
+  base::FileSystem& files = base::PosixFileSystem();
+  const std::string folder =
+      testing::TempDir() + "narthex_head_chunks_" + std::to_string(::getpid());
+  constexpr int kChunks = 200;
+  const auto expected = [](int i) { return std::string(150, static_cast<char>('a' + i % 26)); };
+  const std::string path = base::JoinPath(folder, "000001");
+  for (const uint64_t left : {0, 5, 100, 4096, 4097, 20'000, 33'000, 36'100}) {
+    SCOPED_TRACE(left);
+    ASSERT_TRUE(base::RemoveAll(files, folder).has_value());
+    const auto chunks = *HeadChunks::Open(files, folder, false, {});
+    std::vector<HeadChunks::Location> at;
+    for (int i = 0; i < kChunks; ++i) {
+      at.push_back(chunks->Write({.ref = 1,
+                                  .range = {i, i},
+                                  .encoding = {},
+                                  .out_of_order = false,
+                                  .bytes = expected(i)}));
+    }
+    ASSERT_TRUE(chunks->Flush().has_value());
+    const HeadChunks::View view = chunks->view();
+    std::deque<std::string> held;
+    std::vector<std::string_view> read;
+    for (const HeadChunks::Location location : at) {
+      read.push_back(*view.Read(location, held.emplace_back()));
+    }
+    ASSERT_GT(base::ReadFile(files, path)->size(), left);
+    ASSERT_TRUE((*files.Open(path, base::FileSystem::Mode::kAppend))->Truncate(left).has_value());
+    std::string scratch;
+    for (int i = 0; i < kChunks; ++i) {
+      EXPECT_EQ(read[static_cast<size_t>(i)], expected(i));
+      const uint64_t offset = at[static_cast<size_t>(i)] & 0xffffffff;
+      const auto again = view.Read(at[static_cast<size_t>(i)], scratch);
+      EXPECT_EQ(again.has_value(), offset + 25 + 2 + 150 + 4 <= left);
+      if (again) {
+        EXPECT_EQ(*again, expected(i));
+      } else {
+        EXPECT_EQ(again.error().code, base::Code::kDataLoss);
+      }
+    }
+  }
+  EXPECT_TRUE(base::RemoveAll(files, folder).has_value());
 }
 
 }  // namespace

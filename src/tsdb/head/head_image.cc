@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "tsdb/head/head.h"
 #include "tsdb/head/image_file.h"
+#include "tsdb/head/image_parts.h"
 
 namespace narthex::tsdb {
 
@@ -16,7 +17,6 @@ using model::Timestamp;
 namespace {
 
 constexpr size_t kPieceBytes = 256 << 10;
-constexpr size_t kRowBytes = 40;
 
 std::unexpected<base::Error> Damaged(std::string_view cause) {
   return base::Fail(base::Code::kDataLoss, "head image: {}", cause);
@@ -39,48 +39,6 @@ class Section {
   std::string bytes_;
 };
 
-// One series as a row of the image.
-struct Row {
-  Timestamp last_time;
-  uint64_t last_bits;
-  wal::Ref ref;
-  uint32_t last_delta;
-  uint32_t open_span;
-  uint16_t open_bits;
-  uint16_t open_count;
-  uint8_t leading;
-  uint8_t trailing;
-  uint8_t flags;
-  uint8_t form;
-};
-
-void PutRow(std::string& out, const Row& row) {
-  base::PutBigEndian(out, static_cast<uint64_t>(row.last_time));
-  base::PutBigEndian(out, row.last_bits);
-  base::PutBigEndian(out, row.ref);
-  base::PutBigEndian(out, row.last_delta);
-  base::PutBigEndian(out, row.open_span);
-  base::PutBigEndian(out, row.open_bits);
-  base::PutBigEndian(out, row.open_count);
-  for (const uint8_t byte : {row.leading, row.trailing, row.flags, row.form}) {
-    out += static_cast<char>(byte);
-  }
-}
-
-Row TakeRow(const char* at) {
-  return {.last_time = static_cast<Timestamp>(base::LoadBigEndian<uint64_t>(at)),
-          .last_bits = base::LoadBigEndian<uint64_t>(at + 8),
-          .ref = base::LoadBigEndian<uint64_t>(at + 16),
-          .last_delta = base::LoadBigEndian<uint32_t>(at + 24),
-          .open_span = base::LoadBigEndian<uint32_t>(at + 28),
-          .open_bits = base::LoadBigEndian<uint16_t>(at + 32),
-          .open_count = base::LoadBigEndian<uint16_t>(at + 34),
-          .leading = static_cast<uint8_t>(at[36]),
-          .trailing = static_cast<uint8_t>(at[37]),
-          .flags = static_cast<uint8_t>(at[38]),
-          .form = static_cast<uint8_t>(at[39])};
-}
-
 }  // namespace
 
 // All but the index, known to be well formed. Refers to the bytes of the file.
@@ -96,36 +54,45 @@ struct Head::Image {
   uint64_t chunks = 0;
   std::map<Slot, std::shared_ptr<const Intervals>> deleted;
   std::vector<std::pair<Slot, model::Metadata>> metadata;
-  std::vector<Entry> late;
+  std::vector<std::pair<Slot, chunk::TimedValue>> late;
+  HistogramTable mixed;
 
-  static base::Result<Image> Check(const ImageFile& file);
+  explicit Image(chunk::SeriesEncoder::Limits limits) : mixed(limits) {}
+  base::Status Check(const ImageFile& file);
   base::Status CheckRows();
   base::Status CheckRare(const ImageFile& file);
+  base::Status CheckLate(std::string_view bytes);
+  base::Status CheckMixed(std::string_view bytes);
+  std::optional<Slot> TakeSlot(base::ByteReader& reader) const {
+    const uint64_t slot = reader.ReadUvarint();
+    if (!reader.ok() || slot >= series) return std::nullopt;
+    return static_cast<Slot>(slot);
+  }
+  ImageRow RowOf(Slot slot) const { return TakeImageRow(rows.data() + slot * kImageRowBytes); }
 };
 
-base::Result<Head::Image> Head::Image::Check(const ImageFile& file) {
-  Image image;
+base::Status Head::Image::Check(const ImageFile& file) {
   base::ByteReader state(file.section(ImageSection::kState));
-  image.series = state.ReadBigEndian<uint32_t>();
-  image.min_time = static_cast<Timestamp>(state.ReadBigEndian<uint64_t>());
-  image.max_time = static_cast<Timestamp>(state.ReadBigEndian<uint64_t>());
-  image.valid_time = static_cast<Timestamp>(state.ReadBigEndian<uint64_t>());
-  image.last_ref = state.ReadBigEndian<uint64_t>();
+  series = state.ReadBigEndian<uint32_t>();
+  min_time = static_cast<Timestamp>(state.ReadBigEndian<uint64_t>());
+  max_time = static_cast<Timestamp>(state.ReadBigEndian<uint64_t>());
+  valid_time = static_cast<Timestamp>(state.ReadBigEndian<uint64_t>());
+  last_ref = state.ReadBigEndian<uint64_t>();
   if (!state.ok() || !state.empty()) return Damaged("the state is of another length");
-  image.rows = file.section(ImageSection::kSeries);
-  image.open = file.section(ImageSection::kOpen);
-  image.finished = file.section(ImageSection::kFinished);
-  if (image.rows.size() != uint64_t{image.series} * kRowBytes) return Damaged("rows are missing");
-  RETURN_IF_ERROR(image.CheckRows());
-  RETURN_IF_ERROR(image.CheckRare(file));
-  return image;
+  rows = file.section(ImageSection::kSeries);
+  open = file.section(ImageSection::kOpen);
+  finished = file.section(ImageSection::kFinished);
+  if (rows.size() != uint64_t{series} * kImageRowBytes) return Damaged("rows are missing");
+  RETURN_IF_ERROR(CheckRows());
+  RETURN_IF_ERROR(CheckRare(file));
+  return CheckMixed(file.section(ImageSection::kMixed));
 }
 
 base::Status Head::Image::CheckRows() {
   uint64_t open_bytes = 0;
   base::ByteReader lists(finished);
   for (uint32_t i = 0; i < series; ++i) {
-    const Row row = TakeRow(rows.data() + i * kRowBytes);
+    const ImageRow row = RowOf(i);
     const bool has_open = row.open_count > 0;
     // A first value is 64 bits; the span never reaches before the beginning of time.
     const bool open_fits =
@@ -134,7 +101,7 @@ base::Status Head::Image::CheckRows() {
     const bool zeros_fit = row.leading == 0xff || uint32_t{row.leading} + row.trailing < 64;
     constexpr uint8_t kKnownFlags = HotSeries::kSeenEmpty | HotSeries::kFirstInRange;
     if (!open_fits || !zeros_fit || (row.flags & ~kKnownFlags) != 0 ||
-        row.form != static_cast<uint8_t>(Form::kNumbers) || row.ref > last_ref) {
+        row.form >= static_cast<uint8_t>(Form::kRemoved) || row.ref > last_ref) {
       return Damaged("an impossible series");
     }
     open_bytes += (row.open_bits + 7u) / 8;
@@ -151,14 +118,9 @@ base::Status Head::Image::CheckRows() {
 }
 
 base::Status Head::Image::CheckRare(const ImageFile& file) {
-  const auto slot_from = [this](base::ByteReader& reader) -> std::optional<Slot> {
-    const uint64_t slot = reader.ReadUvarint();
-    if (!reader.ok() || slot >= series) return std::nullopt;
-    return static_cast<Slot>(slot);
-  };
   base::ByteReader deletions(file.section(ImageSection::kDeletions));
   while (!deletions.empty()) {
-    const auto slot = slot_from(deletions);
+    const auto slot = TakeSlot(deletions);
     Intervals intervals;
     for (uint64_t left = deletions.ReadUvarint(); left > 0 && deletions.ok(); --left) {
       const auto min = static_cast<Timestamp>(deletions.ReadBigEndian<uint64_t>());
@@ -171,7 +133,7 @@ base::Status Head::Image::CheckRare(const ImageFile& file) {
   }
   base::ByteReader texts(file.section(ImageSection::kMetadata));
   while (!texts.empty()) {
-    const auto slot = slot_from(texts);
+    const auto slot = TakeSlot(texts);
     const uint8_t type = texts.ReadByte();
     const std::string_view help = texts.ReadUvarintString();
     const std::string_view unit = texts.ReadUvarintString();
@@ -181,16 +143,64 @@ base::Status Head::Image::CheckRare(const ImageFile& file) {
     metadata.push_back(
         {*slot, {static_cast<model::MetricType>(type), std::string(help), std::string(unit)}});
   }
-  base::ByteReader samples(file.section(ImageSection::kLate));
-  while (!samples.empty()) {
-    const auto slot = slot_from(samples);
-    const uint64_t count = samples.ReadUvarint();
-    if (!slot || count > samples.remaining() / 16) return Damaged("late samples end early");
-    for (uint64_t i = 0; i < count; ++i) {
-      const auto t = static_cast<Timestamp>(samples.ReadBigEndian<uint64_t>());
-      late.push_back({*slot, t, std::bit_cast<double>(samples.ReadBigEndian<uint64_t>())});
+  return CheckLate(file.section(ImageSection::kLate));
+}
+
+base::Status Head::Image::CheckLate(std::string_view bytes) {
+  base::ByteReader reader(bytes);
+  std::vector<chunk::TimedValue> samples;
+  while (!reader.empty()) {
+    const auto slot = TakeSlot(reader);
+    for (uint64_t left = reader.ReadUvarint(); left > 0 && reader.ok(); --left) {
+      const auto chunk = TakeImageChunk(reader);
+      if (!slot || !chunk) return Damaged("late samples end early");
+      samples.clear();
+      RETURN_IF_ERROR(chunk::Decode(chunk->encoding, chunk->bytes, model::TimeRange(), samples));
+      for (chunk::TimedValue& sample : samples) late.emplace_back(*slot, std::move(sample));
     }
+    if (!slot || !reader.ok()) return Damaged("late samples in no series");
   }
+  return {};
+}
+
+// Series with histograms are those whose form says so, and have their chunks here.
+base::Status Head::Image::CheckMixed(std::string_view bytes) {
+  base::ByteReader reader(bytes);
+  Slot next = 0;
+  const auto only_numbers_until = [&](Slot end) {
+    for (; next < end; ++next) {
+      if (RowOf(next).form != static_cast<uint8_t>(Form::kNumbers)) return false;
+    }
+    return true;
+  };
+  while (!reader.empty()) {
+    const auto slot = TakeSlot(reader);
+    if (!slot || *slot < next || !only_numbers_until(*slot)) return Damaged("chunks of no series");
+    const ImageRow row = RowOf(*slot);
+    HistogramTable::State state;
+    Timestamp before = model::kTimestampMin;
+    const auto take = [&]() -> HistogramTable::ChunkPtr {
+      auto chunk = TakeImageChunk(reader);
+      if (!chunk || chunk->min <= before || chunk->max > row.last_time) return nullptr;
+      before = chunk->max;
+      return std::make_shared<const chunk::FinishedChunk>(*std::move(chunk));
+    };
+    for (uint64_t left = reader.ReadUvarint(); left > 0 && reader.ok(); --left) {
+      HistogramTable::ChunkPtr chunk = take();
+      if (chunk == nullptr) return Damaged("an impossible histogram chunk");
+      state.finished.push_back(std::move(chunk));
+    }
+    if (reader.ReadByte() != 0) {
+      state.open = take();
+      if (state.open == nullptr) return Damaged("an impossible histogram chunk");
+    }
+    if (!reader.ok() || row.form == static_cast<uint8_t>(Form::kNumbers) || row.open_count > 0) {
+      return Damaged("histograms in a series of numbers");
+    }
+    RETURN_IF_ERROR(mixed.Restore(*slot, state));
+    next = *slot + 1;
+  }
+  if (!only_numbers_until(series)) return Damaged("a series without its histograms");
   return {};
 }
 
@@ -222,17 +232,17 @@ base::Status Head::SaveImage(ImageWriter& writer) const {
   RETURN_IF_ERROR(writer.Begin(ImageSection::kSeries));
   for (const Slot slot : slots) {
     const HotSeries& series = hot_[slot];
-    PutRow(section.bytes(), {.last_time = series.last_time,
-                             .last_bits = series.last_bits,
-                             .ref = series.ref,
-                             .last_delta = series.last_delta,
-                             .open_span = series.open_count > 0 ? series.open_span : 0,
-                             .open_bits = series.open_bits,
-                             .open_count = series.open_count,
-                             .leading = series.leading,
-                             .trailing = series.trailing,
-                             .flags = series.flags,
-                             .form = static_cast<uint8_t>(series.form.load())});
+    PutImageRow(section.bytes(), {.last_time = series.last_time,
+                                  .last_bits = series.last_bits,
+                                  .ref = series.ref,
+                                  .last_delta = series.last_delta,
+                                  .open_span = series.open_count > 0 ? series.open_span : 0,
+                                  .open_bits = series.open_bits,
+                                  .open_count = series.open_count,
+                                  .leading = series.leading,
+                                  .trailing = series.trailing,
+                                  .flags = series.flags,
+                                  .form = static_cast<uint8_t>(series.form.load())});
     RETURN_IF_ERROR(section.Flush(kPieceBytes));
   }
   RETURN_IF_ERROR(section.Flush());
@@ -278,14 +288,23 @@ base::Status Head::SaveImage(ImageWriter& writer) const {
   RETURN_IF_ERROR(writer.Begin(ImageSection::kLate));
   for (const Slot slot : slots) {
     if (!late_.Has(slot)) continue;
-    model::SampleColumns samples;
-    RETURN_IF_ERROR(late_.ViewOf(slot).MergeInto({}, samples));
+    ASSIGN_OR_RETURN(const std::vector<chunk::TimedValue> samples, late_.Read(slot));
+    const std::vector<chunk::FinishedChunk> chunks = chunk::Encode(samples);
     base::PutUvarint(section.bytes(), *number(slot));
-    base::PutUvarint(section.bytes(), samples.size());
-    for (size_t i = 0; i < samples.size(); ++i) {
-      base::PutBigEndian(section.bytes(), static_cast<uint64_t>(samples.t[i]));
-      base::PutBigEndian(section.bytes(), std::bit_cast<uint64_t>(samples.v[i]));
-    }
+    base::PutUvarint(section.bytes(), chunks.size());
+    for (const chunk::FinishedChunk& chunk : chunks) PutImageChunk(section.bytes(), chunk);
+    RETURN_IF_ERROR(section.Flush(kPieceBytes));
+  }
+  RETURN_IF_ERROR(section.Flush());
+  RETURN_IF_ERROR(writer.Begin(ImageSection::kMixed));
+  for (const Slot slot : slots) {
+    if (hot_[slot].form == Form::kNumbers) continue;
+    const HistogramTable::State state = histograms_.StateOf(slot);
+    base::PutUvarint(section.bytes(), *number(slot));
+    base::PutUvarint(section.bytes(), state.finished.size());
+    for (const auto& chunk : state.finished) PutImageChunk(section.bytes(), *chunk);
+    section.bytes() += static_cast<char>(state.open != nullptr ? 1 : 0);
+    if (state.open != nullptr) PutImageChunk(section.bytes(), *state.open);
     RETURN_IF_ERROR(section.Flush(kPieceBytes));
   }
   return section.Flush();
@@ -295,7 +314,7 @@ void Head::FillSeries(const Image& image) {
   const char* open = image.open.data();
   base::ByteReader lists(image.finished);
   for (Slot slot = 0; slot < image.series; ++slot) {
-    const Row row = TakeRow(image.rows.data() + slot * kRowBytes);
+    const ImageRow row = image.RowOf(slot);
     HotSeries& series = hot_[hot_.Grow()];
     series.last_time = row.last_time;
     series.last_bits = row.last_bits;
@@ -307,6 +326,7 @@ void Head::FillSeries(const Image& image) {
     series.leading = row.leading;
     series.trailing = row.trailing;
     series.flags = row.flags;
+    series.form = static_cast<Form>(row.form);
     if (const uint32_t size = series.open_bytes(); size > 0) {
       series.open = pool_.Allocate(size);
       std::memcpy(pool_.At(series.open), open, size);
@@ -318,7 +338,8 @@ void Head::FillSeries(const Image& image) {
 
 base::Status Head::LoadImage(const ImageFile& file) {
   base::MutexLock lock(mutex_);
-  ASSIGN_OR_RETURN(const Image image, Image::Check(file));
+  Image image(histograms_.limits());
+  RETURN_IF_ERROR(image.Check(file));
   ASSIGN_OR_RETURN(const SeriesIndex::Image index_image, SeriesIndex::Check(file, image.series));
   {
     // Two halves that have nothing in common.
@@ -336,7 +357,8 @@ base::Status Head::LoadImage(const ImageFile& file) {
   RaiseValidTime(image.valid_time);
   deleted_ = image.deleted;
   for (const auto& [slot, metadata] : image.metadata) metadata_[slot] = metadata;
-  for (const Entry& entry : image.late) late_.Insert(entry.slot, entry.t, entry.v);
+  for (const auto& [slot, sample] : image.late) late_.Insert(slot, sample.t, sample.value);
+  histograms_.TakeFrom(image.mixed);
   return {};
 }
 

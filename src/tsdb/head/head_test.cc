@@ -44,10 +44,10 @@ class HeadTest : public testing::Test {
     Head::BlockSource source = head_.SourceFor(range);
     std::string text;
     for (size_t i = 0; i < source.size(); ++i) {
-      std::vector<Head::ChunkView> chunks;
-      EXPECT_TRUE(source.Chunks(i, chunks).has_value());
+      Head::BlockSource::Chunks chunks;
+      EXPECT_TRUE(source.Read(i, chunks).has_value());
       text += std::string(source.labels(i).Get("i")) + ":";
-      for (const Head::ChunkView& chunk : chunks) {
+      for (const Head::ChunkView& chunk : chunks.views()) {
         text += fmt::format(" {}-{}/{}", chunk.min, chunk.max, chunk.samples);
         model::SampleColumns samples;
         EXPECT_TRUE(chunk::DecodeXor(chunk.bytes, {}, samples).has_value());
@@ -81,10 +81,10 @@ TEST_F(HeadTest, SpreadsTheEndsOfChunksWithoutMakingMore) {
     Head::BlockSource source = head.SourceFor({kTwoHours, 2 * kTwoHours - 1});
     ASSERT_EQ(source.size(), 20u);
     for (size_t i = 0; i < source.size(); ++i) {
-      std::vector<Head::ChunkView> chunks;
-      ASSERT_TRUE(source.Chunks(i, chunks).has_value());
-      EXPECT_LE(chunks.size(), static_cast<size_t>(samples + 119) / 120) << interval;
-      first_ends.insert(chunks.front().max / interval);
+      Head::BlockSource::Chunks chunks;
+      ASSERT_TRUE(source.Read(i, chunks).has_value());
+      EXPECT_LE(chunks.views().size(), static_cast<size_t>(samples + 119) / 120) << interval;
+      first_ends.insert(chunks.views().front().max / interval);
     }
     EXPECT_GE(first_ends.size(), samples > 120 ? 10u : 1u) << interval;
   }

@@ -33,7 +33,8 @@ bool HistogramTable::EndsWith(Slot slot, const chunk::Value& value) const {
 Timestamp HistogramTable::FirstTime(Slot slot) const {
   const Series* const series = Find(slot);
   if (series == nullptr) return model::kTimestampMax;
-  return series->finished.empty() ? series->encoder.open_min() : series->finished.front()->min;
+  if (!series->finished.empty()) return series->finished.front()->min;
+  return series->encoder.has_open() ? series->encoder.open_min() : model::kTimestampMax;
 }
 
 HistogramTable::ChunkPtr HistogramTable::CopyOfOpen(const Series& series) {
@@ -78,6 +79,35 @@ bool HistogramTable::AnyBeginsIn(Slot slot, TimeRange range) const {
     if (range.Contains(chunk->min)) return true;
   }
   return series->encoder.has_open() && range.Contains(series->encoder.open_min());
+}
+
+HistogramTable::State HistogramTable::StateOf(Slot slot) const {
+  State state;
+  const Series* const series = Find(slot);
+  if (series == nullptr) return state;
+  state.finished.assign(series->finished.begin(), series->finished.end());
+  if (series->encoder.has_open()) state.open = CopyOfOpen(*series);
+  return state;
+}
+
+base::Status HistogramTable::Restore(Slot slot, const State& state) {
+  if (state.finished.empty() && state.open == nullptr) return {};
+  auto series = std::make_unique<Series>(limits_);
+  series->finished.assign(state.finished.begin(), state.finished.end());
+  if (state.open != nullptr) {
+    ASSIGN_OR_RETURN(const bool resumed, series->encoder.Resume(*state.open));
+    if (!resumed) series->finished.push_back(state.open);
+  }
+  for (const ChunkPtr& chunk : series->finished) chunk_bytes_ += chunk->bytes.size();
+  chunks_ += series->finished.size() + (series->encoder.has_open() ? 1 : 0);
+  series_[slot] = std::move(series);
+  return {};
+}
+
+void HistogramTable::TakeFrom(HistogramTable& other) {
+  series_ = std::move(other.series_);
+  chunks_ = other.chunks_.exchange(0);
+  chunk_bytes_ = other.chunk_bytes_.exchange(0);
 }
 
 void HistogramTable::Forget(const ChunkPtr& chunk) {

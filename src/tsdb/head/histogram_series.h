@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/result.h"
 #include "chunk/series_encoder.h"
 #include "model/sample.h"
 #include "tsdb/head/series_index.h"
@@ -20,6 +21,7 @@ class HistogramTable {
  public:
   using ChunkPtr = std::shared_ptr<const chunk::FinishedChunk>;
   explicit HistogramTable(chunk::SeriesEncoder::Limits limits) : limits_(limits) {}
+  chunk::SeriesEncoder::Limits limits() const { return limits_; }
 
   // REQUIRES: t is larger than the last one of the series; histograms are valid.
   void Append(Slot slot, model::Timestamp t, const chunk::Value& value);
@@ -31,6 +33,18 @@ class HistogramTable {
   std::vector<ChunkPtr> ChunksOverlapping(Slot slot, model::TimeRange range) const;
   std::vector<ChunkPtr> ChunksBeginningIn(Slot slot, model::TimeRange range) const;
   bool AnyBeginsIn(Slot slot, model::TimeRange range) const;
+
+  // All that a series has, to be taken up by another table.
+  struct State {
+    std::vector<ChunkPtr> finished;
+    ChunkPtr open;  // May be null.
+  };
+  State StateOf(Slot slot) const;
+  // Error: kDataLoss, and then nothing has changed. REQUIRES: the series has nothing yet; chunks
+  // are in time order.
+  base::Status Restore(Slot slot, const State& state);
+  // Takes over all that another has. REQUIRES: nothing has been appended.
+  void TakeFrom(HistogramTable& other);
 
   // Drops finished chunks that end before `mint`.
   void Truncate(Slot slot, model::Timestamp mint);

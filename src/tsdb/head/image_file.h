@@ -28,8 +28,9 @@ enum class ImageSection : uint8_t {
   kLate,
   kChunkFiles,
   kExemplars,
+  kMixed,
 };
-inline constexpr uint8_t kImageSectionMax = static_cast<uint8_t>(ImageSection::kExemplars);
+inline constexpr uint8_t kImageSectionMax = static_cast<uint8_t>(ImageSection::kMixed);
 
 // Writes an image front to back. One thread at a time.
 class ImageWriter {
@@ -37,7 +38,8 @@ class ImageWriter {
   // Errors: those of the disk, kAlreadyExists.
   static base::Result<ImageWriter> Create(base::FileSystem& files, const std::string& path);
 
-  // What is appended from here on is of this section. REQUIRES: not begun before.
+  // What is appended from here on is of this section, which is compressed where that pays.
+  // REQUIRES: not begun before.
   base::Status Begin(ImageSection section);
   base::Status Append(std::string_view bytes);
   // Writes the directory and hands everything to the disk.
@@ -47,19 +49,23 @@ class ImageWriter {
  private:
   struct Entry {
     ImageSection section;
+    bool blocks;  // Else the bytes as they are.
     uint64_t offset;
-    uint64_t length;
-    uint32_t crc;
+    uint64_t length;  // In the file.
+    uint64_t content;
+    uint32_t crc;  // Of what is in the file.
   };
   explicit ImageWriter(BufferedFile file) : file_(std::move(file)) {}
-  base::Status End();
+  base::Status Write(std::string_view bytes);
+  base::Status WriteBlock();
 
   BufferedFile file_;
   std::vector<Entry> entries_;
+  std::string block_;
 };
 
 // An image that is whole: every checksum fits. Its sections still have to make sense. Refers to the
-// bytes.
+// bytes; what was compressed is in memory for as long as it lives.
 class ImageFile {
  public:
   // Error: kDataLoss.
@@ -71,6 +77,7 @@ class ImageFile {
 
  private:
   std::array<std::string_view, kImageSectionMax + 1> sections_;
+  std::vector<std::string> inflated_;
 };
 
 }  // namespace narthex::tsdb

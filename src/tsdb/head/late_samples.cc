@@ -82,12 +82,16 @@ struct LateSamples::Store {
     }
   }
 
-  void Seal(Entry& entry) {
+  static std::vector<chunk::TimedValue> Buffered(const Entry& entry) {
     std::vector<chunk::TimedValue> samples;
     for (const Item& item : entry.buffer) {
       samples.push_back({item.t, item.histogram ? *item.histogram : chunk::Value(item.v)});
     }
-    Encode(samples, entry.chunks);
+    return samples;
+  }
+
+  void Seal(Entry& entry) {
+    Encode(Buffered(entry), entry.chunks);
     entry.buffer = {};
   }
 
@@ -191,6 +195,15 @@ base::Result<std::vector<chunk::TimedValue>> LateSamples::Series::Read(TimeRange
     RETURN_IF_ERROR(chunk::Decode(chunk->encoding, chunk->bytes, range, more));
     Merge(samples, std::move(more));
   }
+  return samples;
+}
+
+base::Result<std::vector<chunk::TimedValue>> LateSamples::Read(Slot slot) const {
+  const auto found = store_->series.find(slot);
+  if (found == store_->series.end()) return std::vector<chunk::TimedValue>();
+  ASSIGN_OR_RETURN(std::vector<chunk::TimedValue> samples,
+                   (Series{slot, found->second.chunks}.Read(TimeRange())));
+  Merge(samples, Store::Buffered(found->second));
   return samples;
 }
 

@@ -41,6 +41,8 @@ class LateSamples {
   // Of the samples of a series; over min > max: none.
   model::TimeRange RangeOf(Slot slot) const;
   View ViewOf(Slot slot) const;
+  // All samples of a series in time order, counts of histograms exactly.
+  base::Result<std::vector<chunk::TimedValue>> Read(Slot slot) const;
   // Of all series; over min > max: none.
   model::TimeRange range() const;
 

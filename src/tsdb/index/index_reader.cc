@@ -31,7 +31,7 @@ base::Result<std::unique_ptr<IndexReader>> IndexReader::Open(base::FileSystem& f
     RETURN_IF_ERROR(reader->ReadToc());
     RETURN_IF_ERROR(reader->ReadSymbols());
     RETURN_IF_ERROR(reader->ReadPostingsTable());
-    return reader->Whole();
+    return reader->CheckWhole();
   };
   if (base::Status status = read(); !status) {
     return std::unexpected(std::move(status).error().In(path));
@@ -39,7 +39,8 @@ base::Result<std::unique_ptr<IndexReader>> IndexReader::Open(base::FileSystem& f
   return reader;
 }
 
-base::Status IndexReader::Whole() const {
+base::Status IndexReader::CheckWhole() const {
+  // After a read, the end of the file being what it was means that all before it was there.
   // The compiler must not have read ahead.
   std::atomic_signal_fence(std::memory_order_seq_cst);
   if (bytes_.ends_with(end_) && file_->intact()) return {};
@@ -94,14 +95,14 @@ base::Status IndexReader::ReadSymbols() {
   return {};
 }
 
-base::Result<std::vector<std::string>> IndexReader::Symbols() const {
-  std::vector<std::string> symbols;
+base::Result<std::vector<std::string_view>> IndexReader::Symbols() const {
+  std::vector<std::string_view> symbols;
   if (toc_.symbols == 0) return symbols;
   ByteReader reader(bytes_.substr(toc_.symbols + 8));
   symbols.reserve(symbol_count_);
-  for (uint64_t i = 0; i < symbol_count_; ++i) symbols.emplace_back(reader.ReadUvarintString());
+  for (uint64_t i = 0; i < symbol_count_; ++i) symbols.push_back(reader.ReadUvarintString());
   if (!reader.ok()) return Damaged("symbol table", toc_.symbols);
-  RETURN_IF_ERROR(Whole());
+  RETURN_IF_ERROR(CheckWhole());
   return symbols;
 }
 
@@ -224,7 +225,7 @@ base::Result<uint64_t> IndexReader::CountSeries() const {
   if (offset == 0) return 0;
   if (offset > bytes_.size() || bytes_.size() - offset < 8) return Damaged("postings", offset);
   const uint64_t count = base::LoadBigEndian<uint32_t>(bytes_.data() + offset + 4);
-  RETURN_IF_ERROR(Whole());
+  RETURN_IF_ERROR(CheckWhole());
   return count;
 }
 
@@ -268,7 +269,7 @@ base::Result<IndexReader::PostingsList> IndexReader::PostingsOf(const Matcher& m
 
 base::Result<std::vector<SeriesId>> IndexReader::Select(std::span<const Matcher> matchers) const {
   ASSIGN_OR_RETURN(PostingsList list, SelectUnchecked(matchers));
-  RETURN_IF_ERROR(Whole());
+  RETURN_IF_ERROR(CheckWhole());
   return list;
 }
 
@@ -338,7 +339,7 @@ base::Result<IndexReader::Series> IndexReader::ReadSeries(SeriesId id) const {
     series.chunks.push_back(meta);
   }
   if (!reader.ok()) return Damaged("series", at);
-  RETURN_IF_ERROR(Whole());
+  RETURN_IF_ERROR(CheckWhole());
   return series;
 }
 
@@ -358,7 +359,7 @@ base::Result<std::vector<std::string>> IndexReader::LabelValues(std::string_view
     values.emplace_back(value);
     return true;
   }));
-  RETURN_IF_ERROR(Whole());
+  RETURN_IF_ERROR(CheckWhole());
   return values;
 }
 

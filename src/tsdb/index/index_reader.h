@@ -40,7 +40,10 @@ class IndexReader {
   std::vector<std::string> LabelNames() const;
   base::Result<std::vector<std::string>> LabelValues(std::string_view name) const;
 
-  base::Result<std::vector<std::string>> Symbols() const;
+  // The texts lie in the file: where it is cut off later they become zeros, which CheckWhole tells.
+  base::Result<std::vector<std::string_view>> Symbols() const;
+  // Whether everything that was read before was there. Error: kDataLoss.
+  base::Status CheckWhole() const;
 
   uint8_t version() const { return version_; }
   // As the list of all series says, whose checksum is not tested for it.
@@ -70,8 +73,6 @@ class IndexReader {
 
   explicit IndexReader(std::unique_ptr<base::MappedFile> file) : file_(std::move(file)) {}
 
-  // Whether the end of the file is still what it was: after a read, all of that was in the file.
-  base::Status Whole() const;
   base::Status ReadToc();
   base::Status ReadSymbols();
   base::Status ReadPostingsTable();

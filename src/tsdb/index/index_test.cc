@@ -52,7 +52,7 @@ class IndexTest : public testing::Test {
     }
   }
 
-  base::Status Write() {
+  base::Status Write(size_t threads = 1) {
     std::ranges::sort(series_, {}, &SeriesEntry::labels);
     std::set<std::string> symbols;
     for (const SeriesEntry& entry : series_) {
@@ -62,7 +62,7 @@ class IndexTest : public testing::Test {
       }
     }
     ASSIGN_OR_RETURN(const auto writer,
-                     IndexWriter::Create(disk_, kPath, {symbols.begin(), symbols.end()}));
+                     IndexWriter::Create(disk_, kPath, {symbols.begin(), symbols.end()}, threads));
     for (const SeriesEntry& entry : series_) {
       ASSIGN_OR_RETURN(std::ignore, writer->AddSeries(entry.labels, entry.chunks));
     }
@@ -111,6 +111,25 @@ TEST_F(IndexTest, HoldsWhatWasWritten) {
   EXPECT_EQ(*index->LabelValues("__name__"), (std::vector<std::string>{"m0", "m1", "m2"}));
   EXPECT_EQ(index->LabelValues("id")->size(), 300u);
   EXPECT_TRUE(index->LabelValues("nothing")->empty());
+}
+
+// More than waits in memory at once, of a name with few values and of one with as many as series.
+TEST_F(IndexTest, PostingsThatWaitInAFileAreTheSameForAnyNumberOfThreads) {
+  AddMany(60'000);
+  std::string bytes;
+  for (const size_t threads : {1, 3}) {
+    ASSERT_TRUE(Write(threads).has_value());
+    EXPECT_TRUE(*disk_.Exists(kPath) && !*disk_.Exists("/index.table") &&
+                !*disk_.Exists("/index.postings"));
+    if (bytes.empty()) bytes = disk_.Content(kPath);
+    EXPECT_TRUE(disk_.Content(kPath) == bytes);
+    const auto index = *IndexReader::Open(disk_, kPath);
+    for (const Matcher& matcher : {Matcher::Equal("zone", "z7"), Matcher::Equal("id", "4711")}) {
+      EXPECT_EQ(*ReadEverything(*index, {matcher}), Expected({matcher}));
+    }
+    EXPECT_EQ(index->Select({})->size(), 60'000u);
+    ASSERT_TRUE(disk_.Remove(kPath).has_value());
+  }
 }
 
 TEST_F(IndexTest, AnEmptyOneIsAnIndexToo) {
@@ -226,7 +245,9 @@ TEST_F(IndexTest, EveryFailedWriteIsReported) {
     EXPECT_EQ(written.has_value(), !disk_.fired()) << n;
     const bool fired = disk_.fired();
     disk_.SetPlan(nullptr);
-    std::ignore = disk_.Remove(kPath);
+    for (const char* const behind : {"", ".table", ".postings"}) {
+      std::ignore = disk_.Remove(std::string(kPath) + behind);
+    }
     if (!fired) break;
   }
 }

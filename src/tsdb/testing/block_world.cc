@@ -30,7 +30,7 @@ base::Result<BlockMeta> WriteBlock(base::FileSystem& files, const std::string& d
       const std::unique_ptr<BlockWriter> writer,
       BlockWriter::Create(files, data_directory,
                           {.ulid = options.ulid, .segment_bytes = options.segment_bytes},
-                          std::vector<std::string>(symbols.begin(), symbols.end())));
+                          {symbols.begin(), symbols.end()}));
   for (const auto& [labels, samples] : content) {
     std::vector<chunk::XorChunk> chunks;
     std::vector<EncodedChunk> encoded;
