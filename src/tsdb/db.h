@@ -203,7 +203,7 @@ class Db final : public storage::Queryable,
 
     Refused Read() const { return {out_of_order, duplicate, out_of_bound, too_old}; }
   };
-  void Count(storage::Appended verdict, RefusedCounters& refused);
+  void Count(storage::Appended verdict, model::Timestamp t, RefusedCounters& refused);
   base::Status CheckWritable() const;
   using SlotOf = std::function<std::optional<Slot>(wal::Ref)>;
   // The samples of a record of histograms from a time on.

@@ -60,7 +60,7 @@ class DbAppender final : public storage::Appender {
       late_.numbers.push_back({slot, t, v});
       return Appended::kYes;
     }
-    db_.Count(verdict, db_.numbers_refused_);
+    db_.Count(verdict, t, db_.numbers_refused_);
     return verdict;
   }
 
@@ -127,7 +127,7 @@ class DbAppender final : public storage::Appender {
       late_.histograms.push_back({slot, t, std::move(value)});
       return Appended::kYes;
     }
-    db_.Count(verdict, db_.histograms_refused_);
+    db_.Count(verdict, t, db_.histograms_refused_);
     return verdict;
   }
 
@@ -142,16 +142,22 @@ std::unique_ptr<storage::Appender> Db::OpenAppender() {
   return std::make_unique<DbAppender>(*this);
 }
 
-void Db::Count(Appended verdict, RefusedCounters& refused) {
+// As upstream: too old is what is before the late samples that are taken; where none are, whatever
+// is half a chunk range older than the newest of all is out of bounds, before it is out of order.
+void Db::Count(Appended verdict, Timestamp t, RefusedCounters& refused) {
   switch (verdict) {
     case Appended::kOutOfOrder:
-      ++refused.out_of_order;
+      if (!head_.has_late_window() &&
+          t < head_.statistics().max_time - options_.head.chunk_range_ms / 2) {
+        ++refused.out_of_bound;
+      } else {
+        ++refused.out_of_order;
+      }
       break;
     case Appended::kDuplicate:
       ++refused.duplicate;
       break;
     case Appended::kTooOld:
-      // As upstream: before what the head takes, or, where late samples are taken, before those.
       ++(head_.has_late_window() ? refused.too_old : refused.out_of_bound);
       break;
     default:
@@ -171,20 +177,20 @@ base::Status Db::CommitLocked(Batch& batch, Head::LateBatch& late, uint64_t judg
   const std::vector<Slot> created = head_.TakeUnlogged();
   bool series_gone = false;
   if (judged_at != changes_) {
-    const auto refused = [&](Appended verdict, RefusedCounters& counters) {
-      if (verdict != Appended::kYes) Count(verdict, counters);
+    const auto refused = [&](Appended verdict, Timestamp t, RefusedCounters& counters) {
+      if (verdict != Appended::kYes) Count(verdict, t, counters);
       series_gone |= verdict == Appended::kUnknownSeries;
       return verdict != Appended::kYes;
     };
     const auto number_refused = [&](const Head::Entry& entry) {
       Appended verdict = head_.Judge(entry.slot, entry.t, entry.v);
-      if (!TakesLate(verdict, entry.t)) return refused(verdict, numbers_refused_);
+      if (!TakesLate(verdict, entry.t)) return refused(verdict, entry.t, numbers_refused_);
       late.numbers.push_back(entry);
       return true;
     };
     const auto histogram_refused = [&](const Head::HistogramEntry& entry) {
       Appended verdict = head_.JudgeHistogram(entry.slot, entry.t, entry.value);
-      if (!TakesLate(verdict, entry.t)) return refused(verdict, histograms_refused_);
+      if (!TakesLate(verdict, entry.t)) return refused(verdict, entry.t, histograms_refused_);
       late.histograms.push_back(entry);
       return true;
     };
