@@ -63,6 +63,8 @@ class Extension : public Component {
  public:
   // How the service that it belongs to is put together. Called once, before Start.
   virtual void Describe(const Outline& outline) { (void)outline; }
+  // Everything has started; data is taken from now on, until Stop.
+  virtual void Ready() {}
 };
 
 // "otlp" or "otlp/second" in a configuration file. A value.

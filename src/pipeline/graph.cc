@@ -99,8 +99,10 @@ class GraphBuilder {
       const Declared& declared = config_.extensions.at(use.id);
       const auto* factory = FindFactory(factories_.extensions, use.id.type);
       if (factory == nullptr) continue;
-      made_extensions_[use.id] =
+      Extension* extension =
           Keep(factory->create(ContextOf(use.id, declared)), "extension", use.id);
+      made_extensions_[use.id] = extension;
+      graph_->extensions_.push_back(extension);
     }
   }
 
@@ -356,6 +358,7 @@ base::Status Graph::Start() {
       return std::unexpected(std::move(status).error().In(next.name));
     }
   }
+  for (Extension* extension : extensions_) extension->Ready();
   return {};
 }
 

@@ -43,6 +43,7 @@ class Graph {
   std::vector<std::unique_ptr<Component>> components_;
   std::vector<std::unique_ptr<Consumer>> consumers_;
   std::vector<std::unique_ptr<Passage>> passages_;
+  std::vector<Extension*> extensions_;
   std::vector<Named> start_order_;
   size_t started_ = 0;
 };

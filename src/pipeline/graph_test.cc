@@ -82,6 +82,7 @@ class FakeExtension : public Recorder<Extension> {
  public:
   using Recorder::Recorder;
   void Describe(const Outline& outline) override { outlined = outline; }
+  void Ready() override { events.push_back("ready " + name_); }
 };
 
 constexpr ReceiverFactory kReceivers[] = {
@@ -191,7 +192,7 @@ TEST_F(GraphTest, StartsTheReceiversLastAndStopsThemFirst) {
   ASSERT_NE(graph, nullptr) << errors_;
   ASSERT_TRUE(graph->Start().has_value());
   EXPECT_THAT(events, ElementsAre("start x", "start out", "start out/2", "start p/b", "start p/a",
-                                  "start in", "start in/2"));
+                                  "start in", "start in/2", "ready x"));
   events.clear();
   graph->Stop();
   graph->Stop();

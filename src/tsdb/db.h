@@ -213,6 +213,7 @@ class Db final : public storage::Queryable,
   base::Status ReplayExemplars(std::string_view record, const SlotsByRef& slots);
   base::Status ReplayMetadata(std::string_view record, const SlotsByRef& slots);
   base::Status SyncLogs() REQUIRES_LOCK(commit_mutex_);
+  base::Status TakePassedOver(Head::LateBatch& samples) REQUIRES_LOCK(commit_mutex_);
   // Takes the last batch out of a log again.
   void TakeBack(wal::Writer& log) REQUIRES_LOCK(commit_mutex_);
   void SyncEverySecond(std::stop_token stop);

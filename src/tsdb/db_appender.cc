@@ -269,10 +269,37 @@ base::Status Db::CommitLocked(Batch& batch, Head::LateBatch& late, uint64_t judg
   unsynced_ = true;
   NARTHEX_FAULT_POINT("head.after_log");
   ++changes_;
-  head_.Publish(batch.numbers(), batch.more(), late);
+  Head::LateBatch passed_over;
+  head_.Publish(batch.numbers(), batch.more(), late, &passed_over);
+  if (!passed_over.empty()) [[unlikely]] {
+    RETURN_IF_ERROR(TakePassedOver(passed_over));
+  }
   for (const auto& [slot, metadata] : batch.metadata) head_.SetMetadata(slot, metadata);
   for (const auto& [slot, series, exemplar] : batch.exemplars) exemplars_.Add(series, exemplar);
   NARTHEX_FAULT_POINT("head.after_publish");
+  return {};
+}
+
+// Samples that were good when they were appended, and stand behind newer ones of their series in
+// the same batch. In the log they say nothing: whoever reads it passes them over as well.
+base::Status Db::TakePassedOver(Head::LateBatch& samples) {
+  const auto is_late = [&](Appended verdict, Timestamp t, RefusedCounters& counters) {
+    if (TakesLate(verdict, t)) return true;
+    Count(verdict, t, counters);
+    return false;
+  };
+  std::erase_if(samples.numbers, [&](const Head::Entry& entry) {
+    return !is_late(head_.Judge(entry.slot, entry.t, entry.v), entry.t, numbers_refused_);
+  });
+  std::erase_if(samples.histograms, [&](const Head::HistogramEntry& entry) {
+    return !is_late(head_.JudgeHistogram(entry.slot, entry.t, entry.value), entry.t,
+                    histograms_refused_);
+  });
+  if (samples.empty()) return {};
+  SortByForm(samples.histograms);
+  RETURN_IF_ERROR(LogLate(samples));
+  if (options_.fsync == FsyncPolicy::kCommit) RETURN_IF_ERROR(wbl_->Sync());
+  head_.Publish({}, {}, samples);
   return {};
 }
 

@@ -145,6 +145,40 @@ TEST_F(LateTest, ABatchIsInOrderOrLateSampleBySample) {
   EXPECT_EQ(Read(*db), (Content{{R"(m{i="1"})", {{5000, 1}, {6000, 2}, {6100, 4}, {6200, 5}}}}));
 }
 
+// Nobody looks at a sample again once its series has come twice in a batch, others between.
+TEST_F(LateTest, OlderSamplesOfASeriesFurtherDownTheBatchAreLateToo) {
+  const Content expected = {{R"(m{i="1"})", {{4900, 49}, {5000, 50}}},
+                            {R"(m{i="2"})", {{5000, 1}}}};
+  {
+    const auto db = Open();
+    const auto appender = db->OpenAppender();
+    const storage::SeriesRef first = *appender->Resolve(Series(1));
+    EXPECT_EQ(appender->Append(first, 5000, 50), Appended::kYes);
+    EXPECT_EQ(appender->Append(*appender->Resolve(Series(2)), 5000, 1), Appended::kYes);
+    EXPECT_EQ(appender->Append(first, 4900, 49), Appended::kYes);
+    EXPECT_EQ(appender->Append(first, 3000, 30), Appended::kYes);  // Before the window.
+    ASSERT_TRUE(appender->Commit().has_value());
+    EXPECT_EQ(Read(*db), expected);
+    EXPECT_EQ(db->statistics().numbers_refused.too_old, 1u);
+  }
+  EXPECT_EQ(Read(*Open()), expected);
+}
+
+TEST_F(DbTest, OlderSamplesOfASeriesFurtherDownTheBatchAreCounted) {
+  const auto db = Open();
+  const auto appender = db->OpenAppender();
+  const storage::SeriesRef first = *appender->Resolve(Series(1));
+  appender->Append(first, 5000, 50);
+  appender->Append(*appender->Resolve(Series(2)), 5000, 1);
+  appender->Append(first, 4900, 49);
+  appender->Append(*appender->Resolve(Series(2)), 5000, 2);
+  appender->Append(first, 5000, 50);
+  ASSERT_TRUE(appender->Commit().has_value());
+  EXPECT_EQ(Read(*db), (Content{{R"(m{i="1"})", {{5000, 50}}}, {R"(m{i="2"})", {{5000, 1}}}}));
+  EXPECT_EQ(db->statistics().numbers_refused.out_of_order, 1u);
+  EXPECT_EQ(db->statistics().numbers_refused.duplicate, 1u);
+}
+
 TEST_F(LateTest, DeletionsHideLateSamplesForGood) {
   {
     const auto db = Open();

@@ -13,9 +13,8 @@ std::unique_ptr<pipeline::Extension> HealthCheck::Create(const pipeline::CreateC
   reader.Read("path", config.path, "Where it answers");
   if (const config::Node* body = reader.Take("response_body", "Instead of the usual answer")) {
     config::MapReader body_reader(*body, context.diagnostics);
-    std::string unhealthy;
     body_reader.Read("healthy", config.healthy_body, "While the collector runs");
-    body_reader.Read("unhealthy", unhealthy, "Otherwise: then nothing answers");
+    body_reader.Read("unhealthy", config.unhealthy_body, "Until all components have started");
     body_reader.Finish();
   }
   context.WarnWithoutEffect(reader.TakeWithoutEffect({"check_collector_pipeline"}));
@@ -37,10 +36,16 @@ base::Status HealthCheck::Start() {
 }
 
 void HealthCheck::Stop() {
+  is_ready_ = false;
   if (server_ != nullptr) server_->Stop(std::chrono::milliseconds(1000));
 }
 
 net::HttpResponse HealthCheck::Answer() const {
+  if (!is_ready_) {
+    return config_.unhealthy_body.empty()
+               ? net::HttpResponse::Json(503, R"({"status":"Server not available"})")
+               : net::HttpResponse::Text(503, config_.unhealthy_body);
+  }
   if (!config_.healthy_body.empty()) return net::HttpResponse::Text(200, config_.healthy_body);
   json::Writer writer;
   writer.BeginObject();

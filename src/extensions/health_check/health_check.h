@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 
@@ -14,7 +15,8 @@ class HealthCheck final : public pipeline::Extension {
   struct Config {
     std::string endpoint = "localhost:13133";
     std::string path = "/";
-    std::string healthy_body;  // Empty: JSON with the time of the start.
+    std::string healthy_body;    // Empty: JSON with the time of the start.
+    std::string unhealthy_body;  // Empty: JSON, too.
   };
   static std::unique_ptr<pipeline::Extension> Create(const pipeline::CreateContext& context);
 
@@ -23,6 +25,7 @@ class HealthCheck final : public pipeline::Extension {
 
   base::Status Start() override;
   void Stop() override;
+  void Ready() override { is_ready_ = true; }
   uint16_t port() const { return server_->port(); }
 
  private:
@@ -31,6 +34,7 @@ class HealthCheck final : public pipeline::Extension {
   const Config config_;
   pipeline::Host& host_;
   int64_t started_wall_ms_ = 0;
+  std::atomic<bool> is_ready_ = false;  // Before and after, the answer is 503.
   std::unique_ptr<net::HttpServer> server_;
 };
 

@@ -18,6 +18,9 @@ TEST(HealthCheck, SaysSinceWhenItIsUp) {
   pipeline::TestHost host;
   HealthCheck check({.endpoint = "127.0.0.1:0"}, host.host());
   ASSERT_TRUE(check.Start().has_value());
+  // Receivers start after extensions: until then nobody could be served.
+  EXPECT_EQ(Get(check, "/").status, 503);
+  check.Ready();
   host.clock().AdvanceMs(90'000);
   const net::HttpClientResponse response = Get(check, "/");
   EXPECT_EQ(response.status, 200);
@@ -31,9 +34,12 @@ TEST(HealthCheck, SaysSinceWhenItIsUp) {
 
 TEST(HealthCheck, AnswersWhatItIsTold) {
   pipeline::TestHost host;
-  HealthCheck check({.endpoint = "127.0.0.1:0", .path = "/up", .healthy_body = "fine"},
-                    host.host());
+  HealthCheck check(
+      {.endpoint = "127.0.0.1:0", .path = "/up", .healthy_body = "fine", .unhealthy_body = "wait"},
+      host.host());
   ASSERT_TRUE(check.Start().has_value());
+  EXPECT_EQ(Get(check, "/up").body, "wait");
+  check.Ready();
   EXPECT_EQ(Get(check, "/up").body, "fine");
 }
 

@@ -215,7 +215,14 @@ struct Head::Tally {
   uint64_t histograms = 0;
   Timestamp min = model::kTimestampMax;
   Timestamp max = model::kTimestampMin;
+  LateBatch* passed_over = nullptr;  // Null: nobody asks.
 
+  void PassOver(const Entry& entry) {
+    if (passed_over != nullptr) passed_over->numbers.push_back(entry);
+  }
+  void PassOver(const HistogramEntry& entry) {
+    if (passed_over != nullptr) passed_over->histograms.push_back(entry);
+  }
   void Count(Timestamp t, uint64_t& kind) {
     min = std::min(min, t);
     max = std::max(max, t);
@@ -224,8 +231,8 @@ struct Head::Tally {
 };
 
 void Head::Publish(const std::vector<Entry>& batch, std::span<const BatchPart> more,
-                   const LateBatch& late) {
-  Tally tally;
+                   const LateBatch& late, LateBatch* passed_over) {
+  Tally tally{.passed_over = passed_over};
   {
     base::MutexLock lock(mutex_);
     PublishNumbers(batch, tally, scratch_);
@@ -233,7 +240,10 @@ void Head::Publish(const std::vector<Entry>& batch, std::span<const BatchPart> m
       for (const HistogramEntry& entry : part.histograms) {
         const HotSeries& series = hot_[entry.slot];
         if ((series.flags & HotSeries::kWaiting) != 0) AttachWaiting(entry.slot, entry.t, scratch_);
-        if (entry.t <= series.last_time.load(std::memory_order_relaxed)) continue;
+        if (entry.t <= series.last_time.load(std::memory_order_relaxed)) {
+          tally.PassOver(entry);
+          continue;
+        }
         AppendMixed(entry.slot, entry.t, entry.value, scratch_);
         tally.Count(entry.t, tally.histograms);
       }
@@ -292,10 +302,12 @@ void Head::PublishNumbers(std::span<const Entry> batch, Tally& tally, Scratch& s
     }
     const Entry& entry = batch[i];
     const HotSeries& series = hot_[entry.slot];
-    if (entry.t <= series.last_time.load(std::memory_order_relaxed)) continue;
     if ((series.flags & HotSeries::kWaiting) != 0) [[unlikely]] {
       AttachWaiting(entry.slot, entry.t, scratch);
-      if (entry.t <= series.last_time.load(std::memory_order_relaxed)) continue;
+    }
+    if (entry.t <= series.last_time.load(std::memory_order_relaxed)) [[unlikely]] {
+      tally.PassOver(entry);
+      continue;
     }
     if (series.form.load(std::memory_order_relaxed) == Form::kNumbers) [[likely]] {
       Append(entry.slot, entry.t, entry.v, scratch);

@@ -144,10 +144,10 @@ class Head {
     }
   };
 
-  // Makes a batch visible at once, with its `late` samples. Entries that Judge refuses are passed
-  // over. One thread at a time.
+  // Makes a batch visible at once, with its `late` samples. Entries that Judge refuses by now, also
+  // for what came before them in the batch, go to `passed_over`. One thread at a time.
   void Publish(const std::vector<Entry>& batch, std::span<const BatchPart> more = {},
-               const LateBatch& late = {}) EXCLUDES_LOCK(mutex_);
+               const LateBatch& late = {}, LateBatch* passed_over = nullptr) EXCLUDES_LOCK(mutex_);
 
   // Samples that Judge refuses as out of order or too old are taken as late ones where they are
   // less than `ms` older than the newest of all; 0: none is.
