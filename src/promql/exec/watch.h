@@ -27,16 +27,21 @@ class Watch {
     return ended_;
   }
 
+  // Where the stretch of [begin, end) that begins there ends; `begin` when the query has ended. For
+  // loops that keep what they have in registers:
+  //   for (size_t i = 0, to; (to = watch.Stretch(i, count)) > i;) {
+  //     for (; i < to; ++i) sum += values[i];
+  //   }
+  size_t Stretch(size_t begin, size_t end) {
+    const size_t to = std::min(begin + kStretch, end);
+    return begin < end && Spend(to - begin) ? begin : to;
+  }
+
   // Calls visit(from, to) for stretches of [begin, end) in order. False when the query has ended.
   template <class Visit>
-  [[gnu::always_inline]] bool InStretches(size_t begin, size_t end, Visit&& visit) {
-    while (begin < end) {
-      const size_t to = std::min(begin + kStretch, end);
-      if (Spend(to - begin)) return false;
-      visit(begin, to);
-      begin = to;
-    }
-    return true;
+  bool InStretches(size_t begin, size_t end, Visit&& visit) {
+    for (size_t to; (to = Stretch(begin, end)) > begin; begin = to) visit(begin, to);
+    return begin >= end;
   }
 
  private:

@@ -71,15 +71,6 @@ NARTHEX_INLINE void ForEachBlock(const WindowBounds& bounds, Visit&& visit) {
   }
 }
 
-// Calls visit(k) for the samples that all windows of a block have, until the query ends.
-template <class Visit>
-NARTHEX_INLINE void ForEachCommon(const WindowBounds& bounds, const Block& block, Visit&& visit) {
-  bounds.watch().InStretches(0, block.common,
-                             [&](size_t from, size_t to) __attribute__((always_inline)) {
-                               for (size_t k = from; k < to; ++k) visit(k);
-                             });
-}
-
 // The rest of a window's sum, whose first `k` terms are in `sum`. `term(i)` is that of sample i.
 template <class Term>
 NARTHEX_INLINE CompensatedSum Finish(CompensatedSum sum, const Block& block, size_t lane, size_t k,
@@ -158,11 +149,13 @@ NARTHEX_WIDE void SumWindows(std::span<const double> values, const WindowBounds&
   const double* const v = values.data();
   ForEachBlock(bounds, [&](const Block& block) __attribute__((always_inline)) {
     LaneSums lanes;
-    ForEachCommon(bounds, block, [&](size_t k) __attribute__((always_inline)) {
-      Lanes x;
-      block.Load(v, k, x);
-      lanes.Add(x);
-    });
+    for (size_t k = 0, to; (to = bounds.watch().Stretch(k, block.common)) > k;) {
+      for (; k < to; ++k) {
+        Lanes x;
+        block.Load(v, k, x);
+        lanes.Add(x);
+      }
+    }
     for (size_t lane = 0; lane < kLanes; ++lane) {
       sums[block.step[lane]] =
           Finish(lanes.At(lane), block, lane, block.common, [v](size_t i) { return v[i]; });
@@ -176,13 +169,15 @@ NARTHEX_WIDE void WindowVariances(std::span<const double> values, const WindowBo
   ForEachBlock(bounds, [&](const Block& block) __attribute__((always_inline)) {
     LaneSums mean;
     LaneSums squares;
-    ForEachCommon(bounds, block, [&](size_t k) __attribute__((always_inline)) {
-      Lanes x;
-      block.Load(v, k, x);
-      const Lanes delta = x - (mean.sum + mean.lost);
-      mean.Add(delta / static_cast<double>(k + 1));
-      squares.Add(delta * (x - (mean.sum + mean.lost)));
-    });
+    for (size_t k = 0, to; (to = bounds.watch().Stretch(k, block.common)) > k;) {
+      for (; k < to; ++k) {
+        Lanes x;
+        block.Load(v, k, x);
+        const Lanes delta = x - (mean.sum + mean.lost);
+        mean.Add(delta / static_cast<double>(k + 1));
+        squares.Add(delta * (x - (mean.sum + mean.lost)));
+      }
+    }
     for (size_t lane = 0; lane < kLanes; ++lane) {
       const size_t size = block.end[lane] - block.begin[lane];
       Variance variance{mean.At(lane), squares.At(lane)};
@@ -206,11 +201,13 @@ NARTHEX_INLINE void SumOfTimes(const RelativeTimes& x, const WindowBounds& bound
   ForEachBlock(bounds, [&](const Block& block) __attribute__((always_inline)) {
     const LaneTimes times(x, bounds, ms.data(), block);
     LaneSums lanes;
-    ForEachCommon(bounds, block, [&](size_t k) __attribute__((always_inline)) {
-      Lanes seconds;
-      times.Load(k, seconds);
-      lanes.Add(squared ? seconds * seconds : seconds);
-    });
+    for (size_t k = 0, to; (to = bounds.watch().Stretch(k, block.common)) > k;) {
+      for (; k < to; ++k) {
+        Lanes seconds;
+        times.Load(k, seconds);
+        lanes.Add(squared ? seconds * seconds : seconds);
+      }
+    }
     for (size_t lane = 0; lane < kLanes; ++lane) {
       sums[block.step[lane]] = Finish(lanes.At(lane), block, lane, block.common, [&](size_t i) {
                                  const double seconds = times.At(lane, i);
@@ -239,14 +236,16 @@ NARTHEX_WIDE void SumProducts(const RelativeTimes& x, std::span<const double> va
     const LaneTimes times(x, bounds, ms.data(), block);
     LaneSums plain;
     LaneSums weighted;
-    ForEachCommon(bounds, block, [&](size_t k) __attribute__((always_inline)) {
-      Lanes value;
-      Lanes seconds;
-      block.Load(v, k, value);
-      times.Load(k, seconds);
-      plain.Add(value);
-      weighted.Add(seconds * value);
-    });
+    for (size_t k = 0, to; (to = bounds.watch().Stretch(k, block.common)) > k;) {
+      for (; k < to; ++k) {
+        Lanes value;
+        Lanes seconds;
+        block.Load(v, k, value);
+        times.Load(k, seconds);
+        plain.Add(value);
+        weighted.Add(seconds * value);
+      }
+    }
     for (size_t lane = 0; lane < kLanes; ++lane) {
       const size_t step = block.step[lane];
       sums[step] =
