@@ -8,11 +8,13 @@ bool Duty::Await(size_t slot) {
   if ((state_ & kSlot) == slot) return !stopped_;
   watched_ = true;
   uint64_t seen = state_;
+  int quiet = 0;
   while (!stopped_) {
     wake_.WaitFor(mutex_, kPatience);
     uint64_t now = state_;
     if (now != seen) {
       seen = now;
+      quiet = 0;
       continue;
     }
     if ((now & kRunning) != 0) {
@@ -21,6 +23,8 @@ bool Duty::Await(size_t slot) {
       watched_ = true;
       continue;
     }
+    if (++quiet < kQuietLooks) continue;
+    quiet = 0;
     // Run writes the state before it looks whether to wake somebody.
     asleep_ = true;
     if (state_ == seen) {

@@ -17,8 +17,10 @@ namespace narthex::net::internal {
 // cost no change of threads, and long ones hold nobody up. Thread-safe.
 class Duty {
  public:
-  // A function is left behind after one to two of these.
-  static constexpr std::chrono::milliseconds kPatience{2};
+  // A function is left behind after one to two of these. The watcher looks as often; it sleeps when
+  // there was nothing to watch for some of them.
+  static constexpr std::chrono::milliseconds kPatience{4};
+  static constexpr int kQuietLooks = 4;
 
   // Waits until thread `slot`, 0 or 1, is on duty; 0 is at first. False after Stop.
   bool Await(size_t slot);
