@@ -148,7 +148,7 @@ TEST_F(LateTest, ABatchIsInOrderOrLateSampleBySample) {
 // Nobody looks at a sample again once its series has come twice in a batch, others between.
 TEST_F(LateTest, OlderSamplesOfASeriesFurtherDownTheBatchAreLateToo) {
   const Content expected = {{R"(m{i="1"})", {{4900, 49}, {5000, 50}}},
-                            {R"(m{i="2"})", {{5000, 1}}}};
+                            {R"(m{i="2"})", {{5000, 1}, {5001, 2}}}};
   {
     const auto db = Open();
     const auto appender = db->OpenAppender();
@@ -156,6 +156,7 @@ TEST_F(LateTest, OlderSamplesOfASeriesFurtherDownTheBatchAreLateToo) {
     EXPECT_EQ(appender->Append(first, 5000, 50), Appended::kYes);
     EXPECT_EQ(appender->Append(*appender->Resolve(Series(2)), 5000, 1), Appended::kYes);
     EXPECT_EQ(appender->Append(first, 4900, 49), Appended::kYes);
+    EXPECT_EQ(appender->Append(*appender->Resolve(Series(2)), 5001, 2), Appended::kYes);
     EXPECT_EQ(appender->Append(first, 3000, 30), Appended::kYes);  // Before the window.
     ASSERT_TRUE(appender->Commit().has_value());
     EXPECT_EQ(Read(*db), expected);
