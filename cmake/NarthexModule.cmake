@@ -59,7 +59,7 @@ function(narthex_module)
     target_compile_definitions(${target}_test PRIVATE
         NARTHEX_SOURCE_DIR="${CMAKE_SOURCE_DIR}" NARTHEX_CONFORMANCE_DIR="${NARTHEX_CONFORMANCE}")
     gtest_discover_tests(${target}_test TEST_PREFIX "${M_NAME}." DISCOVERY_MODE PRE_TEST
-                         PROPERTIES TIMEOUT 120)
+                         PROPERTIES TIMEOUT 300)
   endif()
 endfunction()
 
