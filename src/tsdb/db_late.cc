@@ -182,7 +182,9 @@ base::Status Db::CutLate(Timestamp limit) {
   // Each is in service before the next is written, so that none is on the disk that a deletion does
   // not see.
   RETURN_IF_ERROR(WriteLateBlocks(options_.directory, cut,
-                                  [this](const BlockMeta& meta) { return ServeLateBlock(meta); }));
+                                  [this](const BlockMeta& meta) REQUIRES_LOCK(maintenance_mutex_) {
+                                    return ServeLateBlock(meta);
+                                  }));
   {
     base::MutexLock commit(commit_mutex_);
     head_.EndLateCut(cut);

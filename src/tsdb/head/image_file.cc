@@ -12,7 +12,6 @@ constexpr uint32_t kMagic = 0x4E484932;  // "NHI2"
 constexpr size_t kHeaderBytes = 4;
 constexpr size_t kEntryBytes = 1 + 1 + 8 + 8 + 8 + 4;
 constexpr size_t kFooterBytes = 4 + 4 + 4;
-constexpr size_t kBlockHeaderBytes = 4 + 4;
 constexpr size_t kBlockBytes = 256 << 10;
 // More would be damage that wants memory; the writer leaves such a block as it is.
 constexpr uint64_t kRatioMax = 64;
