@@ -9,6 +9,7 @@
 namespace narthex::base {
 namespace {
 
+constexpr size_t kPage = 4 << 10;
 constexpr size_t kLargePage = 2 << 20;
 
 char* Map(size_t bytes) {
@@ -27,11 +28,12 @@ Pages::Pages(size_t bytes) : bytes_(bytes) {
     return;
   }
   // Large pages begin at multiples of their size: what is too much at both ends goes back.
-  char* const mapped = Map(bytes + kLargePage);
+  const size_t rounded = (bytes + kPage - 1) / kPage * kPage;
+  char* const mapped = Map(rounded + kLargePage);
   const size_t over = reinterpret_cast<uintptr_t>(mapped) % kLargePage;
   const size_t before = over == 0 ? 0 : kLargePage - over;
   if (before > 0) ::munmap(mapped, before);
-  ::munmap(mapped + before + bytes, kLargePage - before);
+  ::munmap(mapped + before + rounded, kLargePage - before);
   data_ = mapped + before;
   ::madvise(data_, bytes, MADV_HUGEPAGE);  // Without it, pages are small.
 }
