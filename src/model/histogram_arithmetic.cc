@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "model/compensated.h"
 #include "model/histogram.h"
 #include "model/internal/histogram_layout.h"
 
@@ -68,20 +69,8 @@ CombineRemarks Combine(FloatHistogram& a, const FloatHistogram& b, double sign) 
   return remarks;
 }
 
-void AddCompensated(double x, double& sum, double& lost) {
-  const double total = sum + x;
-  if (std::isinf(total)) {
-    lost = 0;
-  } else if (std::fabs(sum) >= std::fabs(x)) {
-    lost += (sum - total) + x;
-  } else {
-    lost += (x - total) + sum;
-  }
-  sum = total;
-}
-
 // sum += b with what rounding loses in `lost`.
-CombineRemarks AddCompensated(FloatHistogram& sum, FloatHistogram& lost, const FloatHistogram& b) {
+CombineRemarks Accumulate(FloatHistogram& sum, FloatHistogram& lost, const FloatHistogram& b) {
   CombineRemarks remarks;
   remarks.reset_conflict = MergeHints(sum, b);
   FloatHistogram other = b;
@@ -180,7 +169,7 @@ CombineRemarks HistogramSum::Add(const FloatHistogram& h) {
     lost_ = EmptyLike(h);
     return {};
   }
-  return AddCompensated(sum_, lost_, h);
+  return Accumulate(sum_, lost_, h);
 }
 
 FloatHistogram HistogramSum::Total() const {
@@ -198,7 +187,7 @@ CombineRemarks HistogramMean::Add(const FloatHistogram& h) {
   if (!incremental_) {
     FloatHistogram sum = mean_;
     FloatHistogram lost = lost_;
-    const CombineRemarks remarks = AddCompensated(sum, lost, h);
+    const CombineRemarks remarks = Accumulate(sum, lost, h);
     if (!sum.Overflows()) {
       mean_ = std::move(sum);
       lost_ = std::move(lost);
@@ -213,7 +202,7 @@ CombineRemarks HistogramMean::Add(const FloatHistogram& h) {
   lost_.Multiply(weight);
   FloatHistogram share = h;
   share.Divide(count_);
-  return AddCompensated(mean_, lost_, share);
+  return Accumulate(mean_, lost_, share);
 }
 
 FloatHistogram HistogramMean::Mean() const {

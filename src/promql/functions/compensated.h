@@ -2,24 +2,15 @@
 
 #include <cmath>
 
+#include "model/compensated.h"
+
 namespace narthex::promql {
 
-// Compensated summation. Source: Neumaier 1974; infinities reset the compensation as upstream does.
 struct CompensatedSum {
   double sum = 0;
   double lost = 0;
 
-  void Add(double x) {
-    const double total = sum + x;
-    if (std::isinf(total)) {
-      lost = 0;
-    } else if (std::fabs(sum) >= std::fabs(x)) {
-      lost += (sum - total) + x;
-    } else {
-      lost += (x - total) + sum;
-    }
-    sum = total;
-  }
+  void Add(double x) { model::AddCompensated(x, sum, lost); }
   double Both() const { return sum + lost; }
   double Total() const { return std::isinf(sum) ? sum : sum + lost; }
 };
