@@ -271,13 +271,10 @@ base::Status Db::CommitLocked(Batch& batch, Head::LateBatch& late, uint64_t judg
   ++changes_;
   Head::LateBatch passed_over;
   head_.Publish(batch.numbers(), batch.more(), late, &passed_over);
-  if (!passed_over.empty()) [[unlikely]] {
-    RETURN_IF_ERROR(TakePassedOver(passed_over));
-  }
   for (const auto& [slot, metadata] : batch.metadata) head_.SetMetadata(slot, metadata);
   for (const auto& [slot, series, exemplar] : batch.exemplars) exemplars_.Add(series, exemplar);
   NARTHEX_FAULT_POINT("head.after_publish");
-  return {};
+  return passed_over.empty() ? base::Status() : TakePassedOver(passed_over);
 }
 
 // Samples that were good when they were appended, and stand behind newer ones of their series in
