@@ -10,9 +10,6 @@ namespace {
 
 using Shape = HostMetric::Shape;
 
-// The unit of the times in /proc, the same on every Linux.
-constexpr double kTicksPerSecond = 100;
-
 constexpr HostMetric kTime{"system.cpu.time", "s", Shape::kCounter, true,
                            "Total seconds each logical CPU spent on each mode."};
 constexpr HostMetric kUtilization{

@@ -11,6 +11,9 @@ namespace narthex::receivers {
 // Reading what the kernel writes under /proc: lines of words. Nothing is taken for granted; what
 // does not look right is passed over. Source: proc(5).
 
+// The unit of times there, the same on every Linux.
+inline constexpr double kTicksPerSecond = 100;
+
 std::vector<std::string_view> Lines(std::string_view text);
 // Separated by blanks and tabs.
 std::vector<std::string_view> Words(std::string_view line);

@@ -8,8 +8,7 @@ namespace {
 
 using Shape = HostMetric::Shape;
 
-// The units of /proc/PID/stat, the same on every Linux of ours.
-constexpr double kTicksPerSecond = 100;
+// The other units of /proc/PID/stat, the same on every Linux of ours.
 constexpr uint64_t kNsPerTick = 10'000'000;
 constexpr uint64_t kPageBytes = 4096;
 
