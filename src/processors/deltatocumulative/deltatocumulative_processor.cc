@@ -82,7 +82,7 @@ base::Status DeltaToCumulativeProcessor::Consume(otlp::Batch batch) {
         for (otlp::TreeMetric& metric : scope.metrics) {
           if (!IsDelta(metric)) continue;
           const std::string metric_key = scope_key + otlp::MetricKey(metric);
-          std::erase_if(metric.points, [&](otlp::TreePoint& point) {
+          std::erase_if(metric.points, [&](otlp::TreePoint& point) REQUIRES_LOCK(mutex_) {
             const std::string key = metric_key + otlp::KeyOf(point.attributes);
             const Fate fate = Add(key, metric.kind, point, now_ns);
             if (fate == Fate::kAdded) {
