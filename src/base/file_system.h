@@ -10,7 +10,7 @@
 
 namespace narthex::base {
 
-// An open file. One thread at a time, but for ReadAt, which is thread-safe.
+// An open file. One thread at a time, but for ReadAt and Sync, which are thread-safe.
 class File {
  public:
   virtual ~File() = default;
@@ -21,7 +21,8 @@ class File {
   // caller truncates back to the last good size.
   virtual Status Append(std::string_view bytes) = 0;
   virtual Status Truncate(uint64_t size) = 0;
-  // Makes the content durable (fdatasync). An error is final: a second try proves nothing.
+  // Makes durable what was appended before the call (fdatasync). An error is final: a second try
+  // proves nothing.
   virtual Status Sync() = 0;
   virtual Result<uint64_t> Size() const = 0;
 };

@@ -207,17 +207,33 @@ void Db::SyncEverySecond(std::stop_token stop) {
   std::unique_lock lock(mutex);
   while (!wake.wait_for(lock, stop, std::chrono::seconds(1), [] { return false; }) &&
          !stop.stop_requested()) {
-    base::MutexLock commit(commit_mutex_);
-    if (!unsynced_) continue;
-    unsynced_ = false;
-    for (wal::Writer* const log : {wal_.get(), wbl_.get()}) {
-      if (log == nullptr) continue;
-      if (const base::Status synced = log->Sync(); !synced) {
-        log_.Error("tsdb", "syncing the log failed; writing goes on in a new segment",
-                   {{"err", synced.error().message}});
-      }
-    }
+    SyncTails();
   }
+}
+
+// A slow disk must not stop who appends meanwhile: so the files are synced outside the lock.
+void Db::SyncTails() {
+  std::shared_ptr<base::File> samples, late;
+  {
+    base::MutexLock commit(commit_mutex_);
+    if (!unsynced_) return;
+    unsynced_ = false;
+    samples = wal_->tail();
+    if (wbl_ != nullptr) late = wbl_->tail();
+  }
+  const auto sync = [this](const std::shared_ptr<base::File>& tail) {
+    const base::Status synced = tail != nullptr ? tail->Sync() : base::Status();
+    if (!synced) {
+      log_.Error("tsdb", "syncing the log failed; writing goes on in a new segment",
+                 {{"err", synced.error().message}});
+    }
+    return synced.has_value();
+  };
+  const bool samples_synced = sync(samples), late_synced = sync(late);
+  if (samples_synced && late_synced) return;
+  base::MutexLock commit(commit_mutex_);
+  if (!samples_synced) wal_->Distrust(samples);
+  if (!late_synced) wbl_->Distrust(late);
 }
 
 Db::Statistics Db::statistics() const {

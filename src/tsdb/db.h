@@ -217,6 +217,7 @@ class Db final : public storage::Queryable,
   // Takes the last batch out of a log again.
   void TakeBack(wal::Writer& log) REQUIRES_LOCK(commit_mutex_);
   void SyncEverySecond(std::stop_token stop);
+  void SyncTails() EXCLUDES_LOCK(commit_mutex_);
 
   // db_late.cc
   // Whether a sample that was refused is taken as a late one; else `verdict` says why not.

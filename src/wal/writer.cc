@@ -154,10 +154,14 @@ base::Status Writer::Undo() {
 base::Status Writer::Sync() {
   if (file_ == nullptr) return {};
   if (base::Status synced = file_->Sync(); !synced) {
-    unsynced_ = std::move(file_);
+    Distrust(file_);
     return std::unexpected(std::move(synced).error().In("wal"));
   }
   return {};
+}
+
+void Writer::Distrust(const std::shared_ptr<base::File>& tail) {
+  if (tail == file_) unsynced_ = std::move(file_);
 }
 
 }  // namespace narthex::wal

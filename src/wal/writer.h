@@ -39,6 +39,11 @@ class Writer {
   // Makes all that was logged durable. After a failed sync writing goes on in a new segment: what
   // the kernel still holds of the old one can no longer be trusted.
   base::Status Sync();
+  // The file that Log appends to, for a thread that syncs it while others log: what was logged
+  // before that sync began is then durable. Null where the next batch starts a segment.
+  std::shared_ptr<base::File> tail() const { return file_; }
+  // That sync of `tail` failed: writing goes on in a new segment, as after a failed Sync.
+  void Distrust(const std::shared_ptr<base::File>& tail);
 
   // Goes on in a new segment, so that the ones before it can be replaced by a checkpoint.
   base::Status NextSegment() { return StartSegment(); }
@@ -62,8 +67,8 @@ class Writer {
   base::FileSystem& files_;
   const std::string directory_;
   const Options options_;
-  std::unique_ptr<base::File> file_;      // Null when the next batch has to start a segment.
-  std::unique_ptr<base::File> unsynced_;  // The one whose sync failed, until there is another.
+  std::shared_ptr<base::File> file_;      // Null when the next batch has to start a segment.
+  std::shared_ptr<base::File> unsynced_;  // The one whose sync failed, until there is another.
   uint32_t segment_ = 0;
   uint32_t next_segment_ = 0;
   uint64_t good_bytes_ = 0;  // Up to here the segment holds whole batches.

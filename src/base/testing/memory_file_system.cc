@@ -46,6 +46,7 @@ class MemoryFile final : public File {
   }
 
   Status Sync() override {
+    disk_.BeforeSync(path_);
     MutexLock lock(disk_.mutex_);
     if (disk_.Decide("sync", path_) != MemoryFileSystem::Fate::kSucceed) {
       return disk_.Refuse("sync", path_);
@@ -107,6 +108,20 @@ void MemoryFileSystem::FailMap(int n) {
   MutexLock lock(mutex_);
   maps_until_failure_ = n;
   fired_ = false;
+}
+
+void MemoryFileSystem::SetBeforeSync(std::function<void(const std::string&)> before_sync) {
+  MutexLock lock(mutex_);
+  before_sync_ = std::move(before_sync);
+}
+
+void MemoryFileSystem::BeforeSync(const std::string& path) {
+  std::function<void(const std::string&)> before_sync;
+  {
+    MutexLock lock(mutex_);
+    before_sync = before_sync_;
+  }
+  if (before_sync) before_sync(path);
 }
 
 void MemoryFileSystem::SetCapacity(uint64_t bytes) {

@@ -42,6 +42,9 @@ class MemoryFileSystem final : public FileSystem {
   // change the disk, and not counted as such.
   void FailMap(int n);
 
+  // Called before each file is synced, with no lock held: what it takes, the disk takes.
+  void SetBeforeSync(std::function<void(const std::string& path)> before_sync);
+
   // The size of the disk, 1 TiB unless told. Appends that do not fit fail with kResourceExhausted,
   // after writing what fits.
   void SetCapacity(uint64_t bytes);
@@ -74,6 +77,7 @@ class MemoryFileSystem final : public FileSystem {
     std::string synced;
   };
 
+  void BeforeSync(const std::string& path) EXCLUDES_LOCK(mutex_);
   Fate Decide(std::string_view operation, std::string_view path) REQUIRES_LOCK(mutex_);
   std::unexpected<Error> Refuse(std::string_view operation, std::string_view path) const
       REQUIRES_LOCK(mutex_);
@@ -83,6 +87,7 @@ class MemoryFileSystem final : public FileSystem {
   std::map<std::string, bool> locks_ GUARDED_BY(mutex_);
   Plan plan_ GUARDED_BY(mutex_);
   Code error_ GUARDED_BY(mutex_) = Code::kResourceExhausted;
+  std::function<void(const std::string&)> before_sync_ GUARDED_BY(mutex_);
   uint64_t UsedBytes() const REQUIRES_SHARED_LOCK(mutex_);
 
   uint64_t capacity_ GUARDED_BY(mutex_) = uint64_t{1} << 40;
