@@ -11,8 +11,7 @@ using model::MetricType;
 
 namespace {
 
-// Field numbers and types. Source: prometheus/prometheus, prompb/{remote,types}.proto.
-enum class RequestField : protozero::pbf_tag_type { kMetadata = 3 };
+// Field numbers. Source: prometheus/prometheus, prompb/types.proto.
 enum class MetadataField : protozero::pbf_tag_type { kType = 1, kFamily = 2, kHelp = 4, kUnit = 5 };
 
 constexpr int64_t kHourNs = int64_t{3600} * 1'000'000'000;
@@ -23,40 +22,31 @@ size_t SizeOf(std::string_view family, const Metadata& metadata) {
 
 }  // namespace
 
-base::Result<std::vector<ReceivedMetadata::Entry>> ReceivedMetadata::Decode(std::string_view body) {
-  std::vector<Entry> entries;
-  try {
-    protozero::pbf_message<RequestField> request(body.data(), body.size());
-    while (request.next(RequestField::kMetadata)) {
-      Entry entry;
-      protozero::pbf_message<MetadataField> reader(request.get_view());
-      while (reader.next()) {
-        switch (reader.tag()) {
-          case MetadataField::kType: {
-            const int32_t type = reader.get_enum();
-            const bool known = type >= 0 && type <= static_cast<int32_t>(MetricType::kStateSet);
-            entry.metadata.type = known ? static_cast<MetricType>(type) : MetricType::kUnknown;
-            break;
-          }
-          case MetadataField::kFamily:
-            entry.family = reader.get_string();
-            break;
-          case MetadataField::kHelp:
-            entry.metadata.help = reader.get_string();
-            break;
-          case MetadataField::kUnit:
-            entry.metadata.unit = reader.get_string();
-            break;
-          default:
-            reader.skip();
-        }
+ReceivedMetadata::Entry ReceivedMetadata::Decode(std::string_view message) {
+  Entry entry;
+  protozero::pbf_message<MetadataField> reader(message.data(), message.size());
+  while (reader.next()) {
+    switch (reader.tag()) {
+      case MetadataField::kType: {
+        const int32_t type = reader.get_enum();
+        const bool known = type >= 0 && type <= static_cast<int32_t>(MetricType::kStateSet);
+        entry.metadata.type = known ? static_cast<MetricType>(type) : MetricType::kUnknown;
+        break;
       }
-      entries.push_back(std::move(entry));
+      case MetadataField::kFamily:
+        entry.family = reader.get_string();
+        break;
+      case MetadataField::kHelp:
+        entry.metadata.help = reader.get_string();
+        break;
+      case MetadataField::kUnit:
+        entry.metadata.unit = reader.get_string();
+        break;
+      default:
+        reader.skip();
     }
-  } catch (const protozero::exception& error) {
-    return base::Fail(base::Code::kInvalidArgument, "malformed protobuf: {}", error.what());
   }
-  return entries;
+  return entry;
 }
 
 ReceivedMetadata::ReceivedMetadata(const base::Clock& clock, size_t bytes_max)

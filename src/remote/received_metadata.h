@@ -22,8 +22,8 @@ class ReceivedMetadata {
     std::string family;
     model::Metadata metadata;
   };
-  // Of one decompressed request. Error: kInvalidArgument for what is no protobuf.
-  static base::Result<std::vector<Entry>> Decode(std::string_view body);
+  // Of a MetricMetadata message. Throws protozero::exception for malformed bytes.
+  static Entry Decode(std::string_view message);
 
   // Names and texts kept, in bytes; entries over it are passed over and counted.
   static constexpr size_t kBytesMax = 32 << 20;

@@ -21,7 +21,7 @@ using storage::SeriesRef;
 namespace {
 
 // Field numbers. Source: prometheus/prometheus, prompb/{remote,types}.proto.
-enum class WriteRequestField : protozero::pbf_tag_type { kTimeSeries = 1 };
+enum class WriteRequestField : protozero::pbf_tag_type { kTimeSeries = 1, kMetadata = 3 };
 enum class TimeSeriesField : protozero::pbf_tag_type {
   kLabels = 1,
   kSamples = 2,
@@ -110,6 +110,7 @@ struct WriteRequest {
   std::vector<model::Sample> samples;
   std::vector<WrittenHistogram> histograms;
   std::vector<model::Exemplar> exemplars;
+  std::vector<ReceivedMetadata::Entry> metadata;
 
   WriteRequest(std::string_view body, const SeriesIdentities& known) {
     constexpr size_t kSeriesBytes = 128;  // Or so.
@@ -117,7 +118,18 @@ struct WriteRequest {
     identities.reserve(series.capacity());
     samples.reserve(series.capacity());
     protozero::pbf_message<WriteRequestField> reader(body.data(), body.size());
-    while (reader.next(WriteRequestField::kTimeSeries)) AddSeries(View(reader.get_view()), known);
+    while (reader.next()) {
+      switch (reader.tag()) {
+        case WriteRequestField::kTimeSeries:
+          AddSeries(View(reader.get_view()), known);
+          break;
+        case WriteRequestField::kMetadata:
+          metadata.push_back(ReceivedMetadata::Decode(View(reader.get_view())));
+          break;
+        default:
+          reader.skip();
+      }
+    }
   }
 
  private:
@@ -253,11 +265,10 @@ base::Status WriteReceiver::Write(std::string_view body) {
   } catch (const protozero::exception& error) {
     return Fail(Code::kInvalidArgument, "malformed protobuf: {}", error.what());
   }
-  ASSIGN_OR_RETURN(const auto metadata, ReceivedMetadata::Decode(body));
   identities_->Find(request->identities);
   ASSIGN_OR_RETURN(const Taken taken, Append(*request, *appender));
   RETURN_IF_ERROR(appender->Commit());
-  metadata_.Take(metadata);
+  metadata_.Take(request->metadata);
   samples_ += taken.samples;
   histograms_ += taken.histograms;
   exemplars_ += taken.exemplars;
