@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/ascii.h"
 #include "config/yaml.h"
 
 namespace narthex::config {
@@ -28,19 +29,6 @@ constexpr std::array<std::string_view, 17> kReservedHeaders = {
     "x-prometheus-refresh-interval-seconds",
     "x-amz-date"};
 
-std::string LowerCase(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return lower;
-}
-
-// Nothing that could end a header field, or begin another.
-bool IsHeaderText(std::string_view text) {
-  return std::ranges::none_of(
-      text, [](char c) { return (c >= 0 && c < 0x20 && c != '\t') || c == 0x7f; });
-}
 bool IsHeaderName(std::string_view name) {
   constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
   return !name.empty() && std::ranges::all_of(name, [&](char c) {
@@ -57,7 +45,7 @@ void ReadSecret(MapReader& reader, std::string_view key, std::string_view file_k
     reader.Report(file_key,
                   fmt::format("at most one of {} & {} must be configured", key, file_key));
   }
-  if (!IsHeaderText(secret.text)) reader.Report(key, "has control characters");
+  if (base::HasControlCharacters(secret.text)) reader.Report(key, "has control characters");
 }
 
 // A map of names to texts.
@@ -92,7 +80,8 @@ void ReadProxy(MapReader& reader, Diagnostics& diagnostics, ProxyConfig& proxy) 
     for (const auto& [name, values] : node->members) {
       if (!IsHeaderName(name.scalar)) diagnostics.Add(name.at, "is not the name of a header");
       for (const Node& value : values.items) {
-        if (!IsHeaderText(value.scalar)) diagnostics.Add(value.at, "has control characters");
+        if (base::HasControlCharacters(value.scalar))
+          diagnostics.Add(value.at, "has control characters");
         proxy.connect_headers.emplace_back(name.scalar, value.scalar);
       }
       if (!values.is_list()) diagnostics.Add(values.at, "expected a list");
@@ -122,7 +111,7 @@ void ReadHeaders(MapReader& reader, Diagnostics& diagnostics, HttpClientConfig& 
   if (node == nullptr) return;
   if (!node->is_map()) return reader.Report("http_headers", "expected a map");
   for (const auto& [name, value] : node->members) {
-    const std::string lower = LowerCase(name.scalar);
+    const std::string lower = base::LowerCase(name.scalar);
     if (!IsHeaderName(lower)) {
       diagnostics.Add(name.at, fmt::format("\"{}\" is not the name of a header", name.scalar));
     } else if (std::ranges::find(kReservedHeaders, lower) != kReservedHeaders.end()) {
@@ -137,7 +126,7 @@ void ReadHeaders(MapReader& reader, Diagnostics& diagnostics, HttpClientConfig& 
     lists.Finish();
     for (const auto* texts : {&values, &secrets}) {
       for (const std::string& text : *texts) {
-        if (!IsHeaderText(text)) diagnostics.Add(value.at, "has control characters");
+        if (base::HasControlCharacters(text)) diagnostics.Add(value.at, "has control characters");
         header.values.push_back({.text = text, .file = ""});
       }
     }
@@ -199,12 +188,12 @@ void ReadCredentials(MapReader& reader, Diagnostics& diagnostics, HttpClientConf
     ReadSecret(authorization, "credentials", "credentials_file", config.authorization->credentials,
                "A token");
     authorization.Finish();
-    if (LowerCase(type) == "basic") {
+    if (base::LowerCase(type) == "basic") {
       authorization.Report("type",
                            "authorization type cannot be set to \"basic\", use \"basic_auth\" "
                            "instead");
     }
-    if (!IsHeaderText(type)) authorization.Report("type", "has control characters");
+    if (base::HasControlCharacters(type)) authorization.Report("type", "has control characters");
   }
   Secret bearer;
   ReadSecret(reader, "bearer_token", "bearer_token_file", bearer,

@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "base/ascii.h"
 #include "json/reader.h"
 #include "net/http_session.h"
 #include "net/internal/url_parts.h"
@@ -37,10 +38,8 @@ base::Result<Token> ParseToken(const HttpClientResponse& response) {
   if (token.text.empty()) {
     return Fail(Code::kUnauthenticated, "oauth2: server response missing access_token");
   }
-  for (const char c : token.type + token.text) {
-    if ((c >= 0 && c < 0x20) || c == 0x7f) {
-      return Fail(Code::kUnauthenticated, "oauth2: the token has control characters");
-    }
+  if (base::HasControlCharacters(token.type + token.text)) {
+    return Fail(Code::kUnauthenticated, "oauth2: the token has control characters");
   }
   double seconds = root.Get("expires_in").Double().value_or(0);
   if (seconds > 0 && seconds < 1e9) {
@@ -58,10 +57,8 @@ base::Result<std::string> ReadSecret(base::FileSystem& files, const config::Secr
   const size_t begin = text.find_first_not_of(" \t\r\n");
   if (begin == text.npos) return std::string();
   text = text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
-  for (const char c : text) {
-    if ((c >= 0 && c < 0x20) || c == 0x7f) {
-      return Fail(Code::kInvalidArgument, "{}: has control characters", secret.file);
-    }
+  if (base::HasControlCharacters(text)) {
+    return Fail(Code::kInvalidArgument, "{}: has control characters", secret.file);
   }
   return text;
 }

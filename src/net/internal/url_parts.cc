@@ -9,16 +9,10 @@
 #include <optional>
 #include <vector>
 
+#include "base/ascii.h"
+
 namespace narthex::net::internal {
 namespace {
-
-std::string LowerCase(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return lower;
-}
 
 // "host:port", "[::1]:port" or a host alone.
 void SplitAuthority(std::string_view authority, std::string& host, std::string& port) {
@@ -30,7 +24,7 @@ void SplitAuthority(std::string_view authority, std::string& host, std::string& 
   if (has_port) port = authority.substr(colon + 1);
   std::string_view name = has_port ? authority.substr(0, colon) : authority;
   if (name.starts_with('[') && name.ends_with(']')) name = name.substr(1, name.size() - 2);
-  host = LowerCase(name);
+  host = base::LowerCase(name);
 }
 
 // The bytes of an address: 4 or 16; none for a name.
@@ -75,7 +69,7 @@ UrlParts UrlParts::Of(std::string_view url) {
   UrlParts parts;
   const size_t scheme = url.find("://");
   if (scheme == url.npos) return parts;
-  parts.scheme = LowerCase(url.substr(0, scheme));
+  parts.scheme = base::LowerCase(url.substr(0, scheme));
   url.remove_prefix(scheme + 3);
   std::string_view authority = url.substr(0, url.find_first_of("/?#"));
   const size_t at = authority.rfind('@');
@@ -88,7 +82,7 @@ UrlParts UrlParts::Of(std::string_view url) {
 bool IsExcepted(std::string_view list, const UrlParts& url) {
   while (!list.empty()) {
     const size_t comma = std::min(list.find(','), list.size());
-    std::string entry = LowerCase(list.substr(0, comma));
+    std::string entry = base::LowerCase(list.substr(0, comma));
     list.remove_prefix(std::min(comma + 1, list.size()));
     std::erase(entry, ' ');
     if (!entry.empty() && Matches(entry, url)) return true;
