@@ -225,11 +225,11 @@ void AddDiscovery(Page& page, const scrape::Manager& manager) {
                D(found.file_read_errors));
   page.Counter("prometheus_sd_file_watcher_errors_total",
                "Directories that could not be watched for changes.", D(found.file_watcher_errors));
-  writer.Family("prometheus_sd_file_timestamp", MetricType::kGauge,
+  writer.Family("prometheus_sd_file_mtime_seconds", MetricType::kGauge,
                 "Time of change of a file with targets, in seconds since the Unix epoch.");
   for (const auto& [path, time_ms] : found.file_times) {
-    writer.Sample("prometheus_sd_file_timestamp", Labels({{"filename", path}}),
-                  static_cast<double>(time_ms) / 1000);
+    writer.Sample("prometheus_sd_file_mtime_seconds", Labels({{"filename", path}}),
+                  static_cast<double>(time_ms / 1000));
   }
   page.Counter("prometheus_sd_http_failures_total", "HTTP answers with targets that failed.",
                D(found.http_failures));

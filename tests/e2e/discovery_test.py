@@ -6,6 +6,7 @@ The tests run in namespaces of their own, where this program is the machine's na
 
 import base64
 import fcntl
+import functools
 import http.server
 import json
 import os
@@ -68,6 +69,12 @@ class NameServer(threading.Thread):
         for data in answers:
             out += struct.pack(">HHHIH", 0xC00C, kind, 1, 1, len(data)) + data
         return out
+
+
+@functools.cache
+def name_server():
+    """The only one of this program: its port is taken for good."""
+    return NameServer()
 
 
 class Site(threading.Thread):
@@ -174,7 +181,7 @@ def replace(path, text):
 
 def targets_are_those_of_prometheus(world):
     """Files, HTTP answers and name servers change while both run; both show the same."""
-    names, site = NameServer(), Site()
+    names, site = name_server(), Site()
     folder = world.folder / "targets"
     folder.mkdir()
     a = folder / "a.json"
@@ -208,7 +215,8 @@ def targets_are_those_of_prometheus(world):
         check(metric(port, "prometheus_sd_dns_lookups_total") > 0, "lookups are counted")
         count = metric(port, "prometheus_sd_discovered_targets", '{config="http",name="scrape"}')
         check(count == 3, f"port {port}: {count} targets of the job http")
-        check(metric(port, "prometheus_sd_file_timestamp", f'{{filename="{a}"}}') > 1e9, f"port {port}: {a}")
+        good = folder / "c.yml"
+        check(metric(port, "prometheus_sd_file_mtime_seconds", f'{{filename="{good}"}}') > 1e9, f"port {port}: {good}")
     agree(theirs, ours, "the targets as they were", lambda api: len(addresses(api, "files")) == 3)
 
 
@@ -239,9 +247,9 @@ def credentials_arrive_as_those_of_prometheus(world):
     site = Site()
     basic = "Basic " + base64.b64encode(b"u:one").decode()
 
-    def page(expected, name="Authorization"):
+    def page(*expected, name="Authorization"):
         return lambda headers, _: ((200, {"Content-Type": "text/plain"}, "page 1\n")
-                                   if headers.get(name) == expected else (401, {}, "no"))
+                                   if headers.get(name) in expected else (401, {}, "no"))
 
     def token(headers, body):
         form = urllib.parse.parse_qs(body)
@@ -251,7 +259,7 @@ def credentials_arrive_as_those_of_prometheus(world):
         return (200, {"Content-Type": "application/json"}, answer) if good else (401, {}, "no")
 
     site.pages = {"/oauth": page("Bearer granted"), "/token": token, "/bearer": page("Bearer tok"),
-                  "/password": page(basic), "/proxied": page("target.test", "Host")}
+                  "/password": page(basic), "/proxied": page("target.test", "target.test:80", name="Host")}
     (world.folder / "secret").write_text("one\n")
     config = world.write("p.yml", CLIENTS.format(site=site.port))
     theirs, ours, _, our_port = both(world, config)
@@ -288,7 +296,7 @@ service:
 
 def the_collector_finds_targets(world):
     """The Prometheus receiver follows a file and a name server."""
-    names, site = NameServer(), Site()
+    names, site = name_server(), Site()
     site.pages["/metrics"] = lambda *_: (200, {"Content-Type": "text/plain"}, "found 1\n")
     names.records = {("a.test", "A"): ["127.0.0.1"]}
     port, = free_ports(1)
