@@ -34,6 +34,7 @@ narthex_dependency(protozero protozero/pbf_reader.hpp)
 narthex_dependency(boost boost/version.hpp)
 narthex_dependency(crypt crypt.h crypt)
 narthex_dependency(nghttp2 nghttp2/nghttp2.h nghttp2)
+narthex_dependency(cares ares.h cares)
 narthex_dependency(mimalloc mimalloc.h mimalloc)
 # Debian's static libcurl needs Kerberos, LDAP and more: the shared one is the smaller burden.
 add_library(dep_curl INTERFACE)

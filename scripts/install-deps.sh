@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 
 build_packages=(
   g++ cmake ninja-build ccache mold pkg-config git ca-certificates
-  libboost1.81-dev libssl-dev libcurl4-openssl-dev libnghttp2-dev
+  libboost1.81-dev libssl-dev libcurl4-openssl-dev libnghttp2-dev libc-ares-dev
   libfmt-dev libyaml-cpp-dev libre2-dev libsimdjson-dev libprotozero-dev
   libsnappy-dev libzstd-dev zlib1g-dev libdeflate-dev libxxhash-dev libmimalloc-dev
 )

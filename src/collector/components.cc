@@ -4,6 +4,7 @@
 #include "connectors/routing/routing_connector.h"
 #include "exporters/debug/debug_exporter.h"
 #include "exporters/file/file_exporter.h"
+#include "exporters/loadbalancing/load_balancing_exporter.h"
 #include "exporters/nop/nop_exporter.h"
 #include "exporters/otlp_grpc/otlp_grpc_exporter.h"
 #include "exporters/otlp_http/otlp_http_exporter.h"
@@ -53,10 +54,15 @@ constexpr pipeline::ProcessorFactory kProcessors[] = {
     processors::kResourceProcessor,
     processors::kTransformProcessor,
 };
+// Components know nothing of one another: what one is made of, it is given here.
+constexpr pipeline::ExporterFactory kLoadBalancingExporter = {
+    "loadbalancing", "load_balancing", [](const pipeline::CreateContext& context) {
+      return exporters::LoadBalancingExporter::Create(context, exporters::kOtlpGrpcExporter);
+    }};
 constexpr pipeline::ExporterFactory kExporters[] = {
-    exporters::kDebugExporter,       exporters::kFileExporter,     exporters::kNopExporter,
-    exporters::kOtlpGrpcExporter,    exporters::kOtlpHttpExporter, exporters::kPrometheusExporter,
-    exporters::kRemoteWriteExporter,
+    exporters::kDebugExporter,      exporters::kFileExporter,        kLoadBalancingExporter,
+    exporters::kNopExporter,        exporters::kOtlpGrpcExporter,    exporters::kOtlpHttpExporter,
+    exporters::kPrometheusExporter, exporters::kRemoteWriteExporter,
 };
 constexpr pipeline::ConnectorFactory kConnectors[] = {
     connectors::kForwardConnector,

@@ -33,6 +33,9 @@ const std::map<std::string_view, std::string_view> kConfigurations = {
     // Exporters.
     {"debug", "verbosity: normal"},
     {"file", "path: DIR/narthex_contract_file"},
+    {"loadbalancing",
+     "{resolver: {static: {hostnames: ['127.0.0.1:1', '127.0.0.1:2']}}, "
+     "protocol: {otlp: {tls: {insecure: true}, retry_on_failure: {enabled: false}}}}"},
     {"nop", ""},
     {"otlp_grpc", "{endpoint: 'http://127.0.0.1:1', retry_on_failure: {enabled: false}}"},
     {"otlp_http", "{endpoint: 'http://127.0.0.1:1', retry_on_failure: {enabled: false}}"},

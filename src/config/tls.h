@@ -17,6 +17,7 @@ struct Pem {
   std::string file;
   std::string text;
   bool empty() const { return file.empty() && text.empty(); }
+  bool operator==(const Pem&) const = default;
 };
 
 enum class TlsVersion : uint8_t { kAny, k10, k11, k12, k13 };
@@ -29,6 +30,7 @@ struct TlsConfig {
   std::vector<std::string> cipher_suites;       // IANA's names; those of TLS 1.2 and before.
   std::vector<std::string> curve_preferences;   // "X25519", "P256"; empty: the library's.
   std::chrono::nanoseconds reload_interval{0};  // Files are read again after so long; 0: never.
+  bool operator==(const TlsConfig&) const = default;
 };
 
 struct TlsServerConfig : TlsConfig {
@@ -48,6 +50,7 @@ struct TlsClientConfig : TlsConfig {
   bool insecure_skip_verify = false;  // TLS with whoever answers.
   bool include_system_cas = false;    // Next to `ca`.
   std::string server_name;            // Expected in the certificate, instead of the address' host.
+  bool operator==(const TlsClientConfig&) const = default;
 };
 
 // A collector's blocks. What is wrong is reported at its place.

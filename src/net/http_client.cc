@@ -33,6 +33,9 @@ struct Transfer {
   CURL* easy = nullptr;
   curl_slist* header_list = nullptr;
   curl_slist* connect_to = nullptr;
+  curl_slist* proxy_header_list = nullptr;
+  // Where the URL names the certificate's host instead of the address: both as "host:port".
+  std::string authority, named_authority;
   HttpClientResponse response;
   bool over_limit = false;
   char error_text[CURL_ERROR_SIZE] = {};
@@ -40,6 +43,7 @@ struct Transfer {
   ~Transfer() {
     curl_slist_free_all(header_list);
     curl_slist_free_all(connect_to);
+    curl_slist_free_all(proxy_header_list);
   }
 };
 
@@ -162,7 +166,9 @@ void SetServerName(Transfer& transfer, const std::string& name) {
   const std::string port = has_port ? authority.substr(colon) : "";
   Append(transfer.connect_to, fmt::format("::{}:", host));
   curl_easy_setopt(transfer.easy, CURLOPT_CONNECT_TO, transfer.connect_to);
-  request.url.replace(begin, end - begin, name + port);
+  transfer.authority = authority;
+  transfer.named_authority = name + port;
+  request.url.replace(begin, end - begin, transfer.named_authority);
   curl_easy_setopt(transfer.easy, CURLOPT_URL, request.url.c_str());
   if (!request.headers.Has("Host")) request.headers.Set("Host", authority);
 }
@@ -194,13 +200,29 @@ void SetTls(Transfer& transfer) {
   if (!config.server_name.empty()) SetServerName(transfer, config.server_name);
 }
 
+void SetProxy(Transfer& transfer) {
+  const HttpClientRequest& request = transfer.request;
+  CURL* const easy = transfer.easy;
+  // Empty text is no proxy, whatever the environment says.
+  curl_easy_setopt(easy, CURLOPT_PROXY, request.proxy_url.c_str());
+  curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
+  // curl would send the proxy's headers with plain requests as well.
+  if (request.proxy_url.empty() || !request.url.starts_with("https:")) return;
+  curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+  curl_easy_setopt(easy, CURLOPT_HEADEROPT, static_cast<long>(CURLHEADER_SEPARATE));
+  for (const auto& [name, value] : request.proxy_headers.fields()) {
+    Append(transfer.proxy_header_list, value.empty() ? name + ";" : name + ": " + value);
+  }
+  curl_easy_setopt(easy, CURLOPT_PROXYHEADER, transfer.proxy_header_list);
+}
+
 void Configure(Transfer& transfer) {
   const HttpClientRequest& request = transfer.request;
   CURL* const easy = transfer.easy;
   curl_easy_setopt(easy, CURLOPT_PRIVATE, &transfer);
   curl_easy_setopt(easy, CURLOPT_URL, request.url.c_str());
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(easy, CURLOPT_PROXY, "");
+  SetProxy(transfer);
   curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(request.timeout.count()));
@@ -232,6 +254,17 @@ void Configure(Transfer& transfer) {
   SetHeaders(transfer);
 }
 
+// A redirect within the host goes to the address again, not to the certificate's name.
+std::string RedirectOf(const Transfer& transfer, std::string url) {
+  if (transfer.named_authority.empty()) return url;
+  const size_t begin = url.find("://") + 3;
+  const size_t end = std::min(url.find_first_of("/?#", begin), url.size());
+  if (url.substr(begin, end - begin) == transfer.named_authority) {
+    url.replace(begin, end - begin, transfer.authority);
+  }
+  return url;
+}
+
 base::Result<HttpClientResponse> Outcome(Transfer& transfer, CURLcode result) {
   const HttpClientRequest& request = transfer.request;
   if (transfer.over_limit) {
@@ -246,6 +279,9 @@ base::Result<HttpClientResponse> Outcome(Transfer& transfer, CURLcode result) {
   long status = 0;
   curl_easy_getinfo(transfer.easy, CURLINFO_RESPONSE_CODE, &status);
   transfer.response.status = static_cast<int>(status);
+  char* redirect = nullptr;
+  curl_easy_getinfo(transfer.easy, CURLINFO_REDIRECT_URL, &redirect);
+  if (redirect != nullptr) transfer.response.redirect_url = RedirectOf(transfer, redirect);
   return std::move(transfer.response);
 }
 

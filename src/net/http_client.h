@@ -25,12 +25,15 @@ struct HttpClientRequest {
   bool http2 = false;
   std::shared_ptr<TlsClient> tls;  // For https; null: trusts the system's authorities.
   bool connect_only = false;       // Sends nothing: the response is empty, with status 0.
+  std::string proxy_url;           // http, https or socks5; empty: none.
+  Headers proxy_headers;           // Sent to the proxy alone, where it is asked to CONNECT.
 };
 
 struct HttpClientResponse {
   int status = 0;
   Headers headers;  // Trailers too, after the headers.
   std::string body;
+  std::string redirect_url;  // Whole, of a redirect that was not followed; else empty.
 };
 
 using HttpClientCallback = std::function<void(base::Result<HttpClientResponse>)>;

@@ -102,27 +102,6 @@ std::vector<model::Label> ReadLabels(MapReader& reader, std::string_view key,
   return labels;
 }
 
-void ReadAuthentication(MapReader& reader, JobConfig& job, Diagnostics& diagnostics) {
-  if (const Node* const node = reader.Take("basic_auth", "Not together with `authorization`")) {
-    MapReader basic(*node, diagnostics);
-    basic.Read("username", job.username, "Who we are");
-    basic.Read("password", job.password, "The password");
-    basic.Finish();
-  }
-  if (const Node* const node = reader.Take("authorization", "A header of that name")) {
-    MapReader authorization(*node, diagnostics);
-    std::string type = "Bearer";
-    std::string credentials;
-    authorization.Read("type", type, "What stands in front of the credentials");
-    authorization.Read("credentials", credentials, "A token");
-    authorization.Finish();
-    job.authorization = type + " " + credentials;
-    if (!job.username.empty()) {
-      reader.Report("authorization", "at most one of basic_auth and authorization may be set");
-    }
-  }
-}
-
 void ReadStaticTargets(MapReader& reader, JobConfig& job, Diagnostics& diagnostics) {
   const Node* const list = reader.Take("static_configs", "Targets by name", "list");
   if (list == nullptr) return;
@@ -273,12 +252,8 @@ JobConfig ReadJobConfig(const Node& node, const GlobalConfig& global, Diagnostic
   reader.Read("track_timestamps_staleness", job.track_timestamps_staleness,
               "Series with timestamps of their own end, too");
   reader.Read("enable_compression", job.enable_compression, "Asks for gzip");
-  reader.Read("follow_redirects", job.follow_redirects, "Up to ten");
   ReadLimits(reader, job.limits);
-  ReadAuthentication(reader, job, diagnostics);
-  if (const Node* const tls = reader.Take("tls_config", "How targets are spoken to")) {
-    job.tls = config::ReadScrapeTls(*tls, diagnostics);
-  }
+  config::ReadHttpClient(reader, diagnostics, job.client);
   if (const Node* const rules = reader.Take("relabel_configs", "Rules for targets", "list")) {
     job.target_rules = ReadRelabelRules(*rules, diagnostics);
   }
@@ -286,16 +261,8 @@ JobConfig ReadJobConfig(const Node& node, const GlobalConfig& global, Diagnostic
     job.metric_rules = ReadRelabelRules(*rules, diagnostics);
   }
   ReadStaticTargets(reader, job, diagnostics);
+  job.discovery = discovery::ReadDiscovery(reader, diagnostics);
   PassOver(reader, warnings);
-  // Known to upstream, and too important to pass over in silence.
-  reader.Refuse({"oauth2", "proxy_url", "no_proxy", "proxy_from_environment",
-                 "proxy_connect_header", "http_headers", "bearer_token", "bearer_token_file"},
-                "not supported in this version");
-  for (const auto& [key, value] : node.members) {
-    if (key.scalar.ends_with("_sd_configs") && reader.Take(key.scalar) != nullptr) {
-      reader.Report(key.scalar, "not supported in this version");
-    }
-  }
   reader.Finish();
   if (job.name.empty()) diagnostics.Add(node.at, "job_name is empty");
   if (job.interval_ms <= 0) reader.Report("scrape_interval", "has to be above 0");
@@ -313,11 +280,8 @@ JobConfig ReadJobConfig(const Node& node, const GlobalConfig& global, Diagnostic
 }
 
 void ResolvePaths(std::string_view directory, JobConfig& job) {
-  if (!job.tls.has_value()) return;
-  for (config::Pem* const pem : {&job.tls->ca, &job.tls->cert, &job.tls->key}) {
-    if (pem->file.empty() || pem->file.starts_with('/')) continue;
-    pem->file = fmt::format("{}/{}", directory, pem->file);
-  }
+  config::ResolvePaths(directory, job.client);
+  for (discovery::Config& config : job.discovery) discovery::ResolvePaths(directory, config);
 }
 
 }  // namespace narthex::scrape

@@ -6,9 +6,10 @@
 #include <utility>
 #include <vector>
 
+#include "config/http_client.h"
 #include "config/reader.h"
-#include "config/tls.h"
 #include "config/yaml.h"
+#include "discovery/config.h"
 #include "model/labels.h"
 #include "relabel/relabel.h"
 
@@ -68,15 +69,12 @@ struct JobConfig {
   bool honor_timestamps = true;
   bool track_timestamps_staleness = false;
   bool enable_compression = true;
-  bool follow_redirects = true;
-  std::string username;  // Basic authentication, when not empty.
-  std::string password;
-  std::string authorization;                   // The whole header value, when not empty.
-  std::optional<config::TlsClientConfig> tls;  // For https; absent: trusts the system's.
+  config::HttpClientConfig client;
   Limits limits;
   std::vector<relabel::Rule> target_rules;
   std::vector<relabel::Rule> metric_rules;
   std::vector<TargetGroup> static_targets;
+  std::vector<discovery::Config> discovery;
 };
 
 // Read a section; findings go to `diagnostics`. Keys that upstream knows and that change nothing

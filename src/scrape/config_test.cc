@@ -42,7 +42,7 @@ relabel_configs:
     replacement: second
 )");
   ASSERT_TRUE(read.findings.empty()) << read.findings[0];
-  const Targets targets = *TargetsOf(read.job);
+  const Targets targets = TargetsOf(read.job, {});
   ASSERT_EQ(targets.active.size(), 2u);
   EXPECT_EQ(targets.active[0].labels.ToString(), R"({env="test", instance="host1:80", job="web"})");
   EXPECT_EQ(targets.active[0].url, "http://host1:80/m?module=a%20b&module=c");
@@ -58,9 +58,9 @@ TEST(JobConfig, PathsAreRelativeToTheFile) {
   Read read = ReadJob("{job_name: a, tls_config: {ca_file: ca.pem, cert_file: /c.pem, key: K}}");
   ASSERT_TRUE(read.findings.empty()) << read.findings[0];
   ResolvePaths("/etc/p", read.job);
-  EXPECT_EQ(read.job.tls->ca.file, "/etc/p/ca.pem");
-  EXPECT_EQ(read.job.tls->cert.file, "/c.pem");
-  EXPECT_EQ(read.job.tls->key.file, "");
+  EXPECT_EQ(read.job.client.tls->ca.file, "/etc/p/ca.pem");
+  EXPECT_EQ(read.job.client.tls->cert.file, "/c.pem");
+  EXPECT_EQ(read.job.client.tls->key.file, "");
 }
 
 TEST(JobConfig, ReportsWhatItCannotDo) {

@@ -91,15 +91,10 @@ net::HttpClientRequest Loop::Request() const {
   request.timeout = std::chrono::milliseconds(target_.timeout_ms);
   request.response_bytes_max = job_.limits.body_bytes != 0 ? job_.limits.body_bytes : 1u << 30;
   request.accept_gzip = job_.enable_compression;
-  request.follow_redirects = job_.follow_redirects;
   request.headers.Set("Accept", AcceptHeader(job_.protocols));
   request.headers.Set("User-Agent", "Prometheus/3.14.0 (narthex)");
   request.headers.Set("X-Prometheus-Scrape-Timeout-Seconds",
                       fmt::format("{}", static_cast<double>(target_.timeout_ms) / 1000));
-  if (!job_.authorization.empty()) request.headers.Set("Authorization", job_.authorization);
-  if (!job_.username.empty()) {
-    request.headers.Set("Authorization", net::BasicAuthorization(job_.username, job_.password));
-  }
   return request;
 }
 

@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <deque>
+#include <map>
+#include <optional>
 #include <queue>
 #include <thread>
 
 #include "base/mutex.h"
+#include "net/http_session.h"
 
 namespace narthex::scrape {
 namespace {
@@ -15,8 +18,14 @@ constexpr int64_t kNsPerMs = 1'000'000;
 // timestamps regular and the chunks small. Source: Prometheus, scrape.timestamp-tolerance.
 constexpr int64_t kToleranceMs = 2;
 
+// Changes of discovery that come this close together are one.
+constexpr int64_t kSettleMs = 50;
+
+// Job and number of a target, in the order in which they are shown.
+using TargetKey = std::pair<size_t, uint64_t>;
+
 struct Completion {
-  size_t index;
+  TargetKey key;
   base::Result<net::HttpClientResponse> response;
 };
 
@@ -28,28 +37,28 @@ class Manager::Engine {
       : env_(env), log_(log), storage_(storage), options_(std::move(options)) {}
 
   base::Status Start() {
+    std::vector<discovery::Discovery::Pool> pools;
+    bool discovers = false;
     for (const JobConfig& job : options_.jobs) {
-      ASSIGN_OR_RETURN(Targets targets, TargetsOf(job));
-      jobs_.push_back({job.name, std::move(targets.dropped)});
-      std::shared_ptr<net::TlsClient> tls;
-      if (job.tls.has_value()) {
-        base::Result<std::shared_ptr<net::TlsClient>> made =
-            net::TlsClient::Create(*job.tls, env_, log_);
-        if (!made) return std::unexpected(std::move(made).error().In("job " + job.name));
-        tls = *std::move(made);
+      RETURN_IF_ERROR(CheckTargets(job));
+      base::Result<std::shared_ptr<net::HttpSession>> session =
+          net::HttpSession::Create(job.client, env_, log_, client_);
+      if (!session) return std::unexpected(std::move(session).error().In("job " + job.name));
+      sessions_.push_back(*std::move(session));
+      {
+        base::MutexLock lock(mutex_);
+        jobs_.push_back({.name = job.name});
       }
-      for (Target& target : targets.active) {
-        states_.push_back(std::make_unique<State>(job, target, tls, storage_));
-      }
+      pools.push_back({job.name, job.discovery});
+      discovers |= !job.discovery.empty();
     }
-    const int64_t now_ms = env_.clock.WallMs();
-    for (size_t i = 0; i < states_.size(); ++i) {
-      const Target& target = states_[i]->loop.target();
-      const int64_t offset = OffsetOf(target, options_.offset_seed);
-      const int64_t past = (now_ms - offset) % target.interval_ms;
-      states_[i]->schedule_ms = now_ms - past + target.interval_ms;
-      if (options_.first_scrape_at_once) states_[i]->schedule_ms -= target.interval_ms;
-      due_.push({states_[i]->schedule_ms, i});
+    for (size_t job = 0; job < options_.jobs.size(); ++job) Sync(job, {});
+    if (discovers) {
+      discovery_ = std::make_unique<discovery::Discovery>(
+          env_, log_,
+          discovery::Discovery::Options{.pools = std::move(pools),
+                                        .on_change = [this] { NoteDiscovered(); },
+                                        .dns = options_.dns});
     }
     thread_ = std::jthread([this](std::stop_token stop) { Run(stop); });
     return {};
@@ -61,21 +70,27 @@ class Manager::Engine {
       Wake();
       thread_.join();
     }
+    discovery_.reset();
   }
 
   std::vector<TargetStatus> targets() const {
     base::MutexLock lock(mutex_);
     std::vector<TargetStatus> all;
-    for (const auto& state : states_) all.push_back(state->status);
+    for (const auto& [key, state] : states_) {
+      if (!state->is_gone) all.push_back(state->status);
+    }
     return all;
   }
 
-  std::vector<JobStatus> jobs() const { return jobs_; }
+  std::vector<JobStatus> jobs() const {
+    base::MutexLock lock(mutex_);
+    return jobs_;
+  }
 
   std::vector<MetadataEntry> metadata() const {
     base::MutexLock lock(mutex_);
     std::vector<MetadataEntry> all;
-    for (const auto& state : states_) {
+    for (const auto& [key, state] : states_) {
       for (const auto& [family, entry] : state->metadata) {
         all.push_back({family, entry.metadata, state->loop.target().labels});
       }
@@ -88,34 +103,125 @@ class Manager::Engine {
     return statistics_;
   }
 
+  discovery::Discovery::Statistics discovery() const {
+    return discovery_ == nullptr ? discovery::Discovery::Statistics() : discovery_->statistics();
+  }
+
  private:
   using MetadataMap = std::map<std::string, Loop::FamilyMetadata, std::less<>>;
 
   struct State {
-    State(const JobConfig& job, const Target& target, std::shared_ptr<net::TlsClient> client_tls,
-          storage::Appendable& storage)
-        : loop(job, target, storage),
-          tls(std::move(client_tls)),
-          status{.job = job.name, .target = target} {}
+    State(const JobConfig& job, const Target& target, storage::Appendable& storage)
+        : loop(job, target, storage), status{.job = job.name, .target = target} {}
     Loop loop;
-    const std::shared_ptr<net::TlsClient> tls;
+    bool is_under_way = false;
     int64_t schedule_ms = 0;  // Of the scrape under way or next.
     int64_t began_wall_ms = 0;
     int64_t began_ns = 0;
-    // Copies for others, under the engine's lock.
+    // Under the engine's lock: whether discovery has lost it, and copies for others.
+    bool is_gone = false;
     TargetStatus status;
     MetadataMap metadata;
     uint64_t metadata_version = 0;
   };
   struct Due {
     int64_t wall_ms;
-    size_t index;
+    TargetKey key;
     bool operator>(const Due& other) const { return wall_ms > other.wall_ms; }
   };
 
   void Wake() {
     base::MutexLock lock(mutex_);
     wake_.NotifyAll();
+  }
+
+  void NoteDiscovered() {
+    base::MutexLock lock(mutex_);
+    if (!is_discovered_) discovered_ns_ = env_.clock.MonotonicNs();
+    is_discovered_ = true;
+    wake_.NotifyAll();
+  }
+
+  // Milliseconds until what was discovered is taken over; none when there is nothing.
+  std::optional<int64_t> DiscoveryDue() REQUIRES_LOCK(mutex_) {
+    if (!is_discovered_) return std::nullopt;
+    int64_t due_ns = discovered_ns_ + kSettleMs * kNsPerMs;
+    if (taken_over_ns_) {
+      due_ns = std::max(due_ns, *taken_over_ns_ + options_.discovery_interval_ms * kNsPerMs);
+    }
+    return std::max<int64_t>((due_ns - env_.clock.MonotonicNs() + kNsPerMs - 1) / kNsPerMs, 0);
+  }
+
+  void TakeOverDiscovered() {
+    {
+      base::MutexLock lock(mutex_);
+      if (DiscoveryDue() != 0) return;
+      is_discovered_ = false;
+      taken_over_ns_ = env_.clock.MonotonicNs();
+    }
+    for (const size_t job : discovery_->TakeChanged()) Sync(job, discovery_->groups(job));
+  }
+
+  // Makes the targets of a job those that it has now. What is there already goes on as it was.
+  void Sync(size_t job, const std::vector<discovery::TargetGroup>& groups) {
+    Targets targets = TargetsOf(options_.jobs[job], groups);
+    for (const std::string& failure : targets.failed) {
+      log_.Error("scrape", "a discovered target cannot be scraped", {{"err", failure}});
+    }
+    std::map<std::string, TargetKey> present;
+    for (const auto& [key, state] : states_) {
+      if (key.first == job && !state->is_gone)
+        present.emplace(IdentityOf(state->loop.target()), key);
+    }
+    for (Target& target : targets.active) {
+      const auto known = present.find(IdentityOf(target));
+      if (known == present.end()) {
+        AddTarget(job, target);
+        continue;
+      }
+      base::MutexLock lock(mutex_);
+      states_.at(known->second)->status.target.discovered = std::move(target.discovered);
+      present.erase(known);
+    }
+    for (const auto& [identity, key] : present) RemoveTarget(key);
+    base::MutexLock lock(mutex_);
+    JobStatus& status = jobs_[job];
+    status.dropped = std::move(targets.dropped);
+    status.found = targets.found;
+    status.failed += targets.failed.size();
+    ++status.syncs;
+  }
+
+  static std::string IdentityOf(const Target& target) {
+    return fmt::format("{}\n{}\n{}\n{}", target.url, target.interval_ms, target.timeout_ms,
+                       target.labels.bytes());
+  }
+
+  void AddTarget(size_t job, const Target& target) {
+    auto state = std::make_unique<State>(options_.jobs[job], target, storage_);
+    const int64_t now_ms = env_.clock.WallMs();
+    const int64_t past = (now_ms - OffsetOf(target, options_.offset_seed)) % target.interval_ms;
+    state->schedule_ms = now_ms - past + target.interval_ms;
+    if (options_.first_scrape_at_once) state->schedule_ms -= target.interval_ms;
+    const TargetKey key{job, ++last_number_};
+    due_.push({state->schedule_ms, key});
+    base::MutexLock lock(mutex_);
+    states_.emplace(key, std::move(state));
+  }
+
+  // Its series end now, or when the scrape under way has come back.
+  void RemoveTarget(const TargetKey& key) {
+    std::unique_ptr<State> state;
+    {
+      base::MutexLock lock(mutex_);
+      const auto found = states_.find(key);
+      found->second->is_gone = true;
+      if (found->second->is_under_way) return;
+      state = std::move(found->second);
+      states_.erase(found);
+    }
+    const model::Timestamp last = state->status.last_scrape;
+    state->loop.MarkStale(std::max(env_.clock.WallMs(), last + 1));
   }
 
   void Run(std::stop_token stop) {
@@ -129,36 +235,39 @@ class Manager::Engine {
           if (!due_.empty()) {
             wait_ms = std::clamp<int64_t>(due_.top().wall_ms - env_.clock.WallMs(), 0, wait_ms);
           }
+          if (const auto due_ms = DiscoveryDue()) wait_ms = std::min(wait_ms, *due_ms);
           if (wait_ms > 0) wake_.WaitFor(mutex_, std::chrono::milliseconds(wait_ms));
         }
         done.swap(completions_);
       }
       for (Completion& completion : done) Finish(completion);
+      TakeOverDiscovered();
       const int64_t now_ms = env_.clock.WallMs();
       while (!due_.empty() && due_.top().wall_ms <= now_ms) {
-        const size_t index = due_.top().index;
+        const TargetKey key = due_.top().key;
         due_.pop();
-        Begin(index);
+        if (const auto found = states_.find(key); found != states_.end())
+          Begin(key, *found->second);
       }
     }
   }
 
-  void Begin(size_t index) {
-    State& state = *states_[index];
+  void Begin(const TargetKey& key, State& state) {
+    state.is_under_way = true;
     state.began_wall_ms = env_.clock.WallMs();
     state.began_ns = env_.clock.MonotonicNs();
-    net::HttpClientRequest request = state.loop.Request();
-    request.tls = state.tls;
-    client_.Fetch(std::move(request),
-                  [this, index](base::Result<net::HttpClientResponse> response) {
-                    base::MutexLock lock(mutex_);
-                    completions_.push_back({index, std::move(response)});
-                    wake_.NotifyAll();
-                  });
+    sessions_[key.first]->Fetch(state.loop.Request(),
+                                [this, key](base::Result<net::HttpClientResponse> response) {
+                                  base::MutexLock lock(mutex_);
+                                  completions_.push_back({key, std::move(response)});
+                                  wake_.NotifyAll();
+                                });
   }
 
   void Finish(Completion& completion) {
-    State& state = *states_[completion.index];
+    State& state = *states_.at(completion.key);
+    state.is_under_way = false;
+    if (state.is_gone) return RemoveTarget(completion.key);
     const int64_t interval = state.loop.target().interval_ms;
     const int64_t tolerance = std::min(kToleranceMs, interval / 100);
     const int64_t late = state.began_wall_ms - state.schedule_ms;
@@ -176,7 +285,7 @@ class Manager::Engine {
       state.schedule_ms = now_ms - now_ms % interval + phase;
       if (state.schedule_ms <= now_ms) state.schedule_ms += interval;
     }
-    due_.push({state.schedule_ms, completion.index});
+    due_.push({state.schedule_ms, completion.key});
   }
 
   void Note(State& state, const Outcome& outcome) {
@@ -214,15 +323,22 @@ class Manager::Engine {
   base::Logger& log_;
   storage::Appendable& storage_;
   const Options options_;
-  std::vector<JobStatus> jobs_;
-  std::vector<std::unique_ptr<State>> states_;
+  std::vector<std::shared_ptr<net::HttpSession>> sessions_;  // Of the jobs.
+  std::unique_ptr<discovery::Discovery> discovery_;          // Null without any.
+  // Changed by the engine's thread alone, under the lock.
+  std::map<TargetKey, std::unique_ptr<State>> states_;
 
   // Of the engine's thread.
+  uint64_t last_number_ = 0;
   std::priority_queue<Due, std::vector<Due>, std::greater<>> due_;
 
   mutable base::Mutex mutex_;
   base::CondVar wake_;
   std::deque<Completion> completions_ GUARDED_BY(mutex_);
+  std::vector<JobStatus> jobs_ GUARDED_BY(mutex_);
+  bool is_discovered_ GUARDED_BY(mutex_) = false;  // Something that was not taken over yet.
+  int64_t discovered_ns_ GUARDED_BY(mutex_) = 0;
+  std::optional<int64_t> taken_over_ns_ GUARDED_BY(mutex_);
   Statistics statistics_ GUARDED_BY(mutex_);
 
   std::jthread thread_;
@@ -243,5 +359,6 @@ std::vector<TargetStatus> Manager::targets() const { return engine_->targets(); 
 std::vector<JobStatus> Manager::jobs() const { return engine_->jobs(); }
 std::vector<MetadataEntry> Manager::metadata() const { return engine_->metadata(); }
 Manager::Statistics Manager::statistics() const { return engine_->statistics(); }
+discovery::Discovery::Statistics Manager::discovery() const { return engine_->discovery(); }
 
 }  // namespace narthex::scrape

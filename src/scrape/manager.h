@@ -8,8 +8,8 @@
 
 #include "base/env.h"
 #include "base/log.h"
+#include "discovery/discovery.h"
 #include "model/metadata.h"
-#include "net/http_client.h"
 #include "scrape/config.h"
 #include "scrape/loop.h"
 #include "storage/storage.h"
@@ -30,6 +30,9 @@ struct TargetStatus {
 struct JobStatus {
   std::string name;
   std::vector<model::Labels> dropped;
+  size_t found = 0;     // Targets before relabelling.
+  uint64_t syncs = 0;   // Times the targets were made out.
+  uint64_t failed = 0;  // Targets that could not be, over all times.
 };
 struct MetadataEntry {
   std::string family;
@@ -38,7 +41,8 @@ struct MetadataEntry {
 };
 
 // Scrapes every target of every job in its rhythm until it is stopped: requests run side by side,
-// one thread parses and appends. Thread-safe.
+// one thread parses and appends. Targets that discovery finds come and go meanwhile; the others do
+// not notice. Thread-safe.
 class Manager {
  public:
   struct Options {
@@ -47,6 +51,9 @@ class Manager {
     // Scrape at once after the start instead of at the target's offset, so that there is something
     // to see early.
     bool first_scrape_at_once = true;
+    // What discovery finds is taken over at most so often. Source: Prometheus, scrape manager.
+    int64_t discovery_interval_ms = 5'000;
+    net::DnsResolver::Options dns;  // Of discovery.
   };
   struct Statistics {
     uint64_t scrapes = 0;
@@ -59,7 +66,7 @@ class Manager {
     uint64_t out_of_bounds = 0;
   };
 
-  // Error: a job whose targets cannot be made out, or whose certificates cannot be used.
+  // Error: a job whose static targets cannot be made out, or whose certificates cannot be used.
   static base::Result<std::unique_ptr<Manager>> Start(base::Env env, base::Logger& log,
                                                       storage::Appendable& storage,
                                                       Options options);
@@ -71,6 +78,7 @@ class Manager {
   std::vector<JobStatus> jobs() const;
   std::vector<MetadataEntry> metadata() const;
   Statistics statistics() const;
+  discovery::Discovery::Statistics discovery() const;
 
  private:
   class Engine;

@@ -9,6 +9,7 @@
 #include "base/testing/memory_file_system.h"
 #include "net/http_server.h"
 #include "net/testing/certificates.h"
+#include "net/testing/dns_server.h"
 #include "storage/testing/memory_storage.h"
 
 namespace narthex::scrape {
@@ -91,6 +92,99 @@ TEST(Manager, GivesUpAScrapeUnderWayWhenStopped) {
   server->Stop(std::chrono::milliseconds(0));
 }
 
+// A job whose targets come from a name server.
+class DiscoveredTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    server_ = *net::HttpServer::Start({.listen_address = "127.0.0.1:0"},
+                                      [this](net::HttpRequest request, net::Responder responder) {
+                                        ++requests_;
+                                        EXPECT_EQ(request.headers.Get("Authorization"), "Bearer t");
+                                        responder.Send(net::HttpResponse::Text(200, "a 1\n"));
+                                      });
+    JobConfig job = Job("found", "", 50);
+    job.static_targets.clear();
+    job.client.authorization = {.type = "Bearer", .credentials = {.text = "t", .file = ""}};
+    job.discovery = {discovery::DnsConfig{.names = {"s.test"},
+                                          .type = net::DnsType::kA,
+                                          .port = server_->port(),
+                                          .refresh_interval_ms = 20}};
+    options_.jobs = {std::move(job)};
+    options_.dns = {.servers = dns_.address()};
+    options_.discovery_interval_ms = 0;
+  }
+  void TearDown() override {
+    manager_.reset();
+    server_->Stop(std::chrono::milliseconds(100));
+  }
+  void Start() {
+    manager_ = *Manager::Start(base::RealEnv(), base::NullLogger(), storage_, options_);
+  }
+  std::vector<std::string> Addresses() {
+    std::vector<std::string> all;
+    for (const TargetStatus& status : manager_->targets()) {
+      all.emplace_back(status.target.discovered.Get("__address__"));
+    }
+    return all;
+  }
+  std::string At(const std::string& host) { return host + ":" + std::to_string(server_->port()); }
+
+  net::DnsServer dns_;
+  std::atomic<int> requests_ = 0;
+  std::unique_ptr<net::HttpServer> server_;
+  storage::MemoryStorage storage_;
+  Manager::Options options_;
+  std::unique_ptr<Manager> manager_;
+};
+
+TEST_F(DiscoveredTest, TargetsComeAndGoAndTheOthersDoNotNotice) {
+  dns_.Set("s.test", net::DnsType::kA, {{"127.0.0.1"}});
+  Start();
+  ASSERT_TRUE(Eventually([&] { return manager_->statistics().samples_kept > 0; }));
+  const TargetStatus first = manager_->targets().at(0);
+  EXPECT_EQ(first.target.labels.Get("instance"), At("127.0.0.1"));
+  EXPECT_EQ(first.target.discovered.Get("__meta_dns_name"), "s.test");
+  dns_.Set("s.test", net::DnsType::kA, {{"127.0.0.2"}, {"127.0.0.1"}, {"127.0.0.1"}});
+  ASSERT_TRUE(Eventually([&] { return manager_->targets().size() == 2; }));
+  EXPECT_EQ(manager_->jobs()[0].found, 3u) << "the same one twice is one";
+  // The first is where it was and has not begun anew.
+  EXPECT_EQ(Addresses(), (std::vector<std::string>{At("127.0.0.1"), At("127.0.0.2")}));
+  EXPECT_EQ(manager_->targets()[0].health, Health::kUp);
+  dns_.Set("s.test", net::DnsType::kA, {{"127.0.0.2"}});
+  ASSERT_TRUE(Eventually([&] { return manager_->targets().size() == 1; }));
+  EXPECT_EQ(Addresses(), std::vector<std::string>{At("127.0.0.2")});
+  // Series of a target that is gone end.
+  const auto is_ended = [&] {
+    for (const auto& [labels, samples] : storage_.content()) {
+      if (labels.Get("__name__") == "a" && labels.Get("instance") == At("127.0.0.1")) {
+        return model::IsStaleNan(samples.rbegin()->second);
+      }
+    }
+    return false;
+  };
+  EXPECT_TRUE(Eventually(is_ended));
+}
+
+TEST_F(DiscoveredTest, WhatCannotBeScrapedIsCountedAndTheOthersAreScraped) {
+  dns_.Set("s.test", net::DnsType::kA, {{"127.0.0.1"}, {"127.0.0.2"}, {"127.0.0.3"}});
+  options_.jobs[0].target_rules.push_back(
+      *relabel::Rule::From({.source_labels = {"__address__"},
+                            .regex = "127.0.0.2:.*",
+                            .target_label = "__scrape_interval__",
+                            .replacement = "often"}));
+  options_.jobs[0].target_rules.push_back(*relabel::Rule::From({.action = relabel::Action::kDrop,
+                                                                .source_labels = {"__address__"},
+                                                                .regex = "127.0.0.3:.*"}));
+  Start();
+  ASSERT_TRUE(Eventually([&] { return !manager_->targets().empty(); }));
+  EXPECT_EQ(Addresses(), std::vector<std::string>{At("127.0.0.1")});
+  const JobStatus job = manager_->jobs()[0];
+  EXPECT_EQ(job.failed, 1u);
+  ASSERT_EQ(job.dropped.size(), 1u);
+  EXPECT_EQ(job.dropped[0].Get("__meta_dns_name"), "s.test");
+  EXPECT_GE(manager_->discovery().updates, 1u);
+}
+
 // A target over TLS, and what a job with this `tls_config` makes of it.
 class ManagerTlsTest : public testing::Test {
  protected:
@@ -106,7 +200,7 @@ class ManagerTlsTest : public testing::Test {
     config::Diagnostics diagnostics("p.yml");
     JobConfig job = Job("secure", "127.0.0.1:" + std::to_string(server_->port()), interval_ms);
     job.scheme = "https";
-    job.tls = config::ReadScrapeTls(node, diagnostics);
+    job.client.tls = config::ReadScrapeTls(node, diagnostics);
     EXPECT_TRUE(diagnostics.ok());
     Manager::Options options;
     options.jobs = {std::move(job)};

@@ -1,5 +1,8 @@
 #include "scrape/target.h"
 
+#include <set>
+#include <utility>
+
 #include "model/duration.h"
 #include "net/http.h"
 
@@ -76,40 +79,71 @@ base::Result<Target> Finish(model::LabelsBuilder labels, model::Labels discovere
   return target;
 }
 
+// Adds one target, made of the labels it was found with.
+void Add(const JobConfig& job, model::LabelsBuilder labels, Targets& targets) {
+  ++targets.found;
+  const auto set_default = [&](std::string_view name, std::string_view value) {
+    if (labels.Get(name).empty()) labels.Set(name, value);
+  };
+  set_default(model::kJobLabel, job.name);
+  set_default(kScheme, job.scheme);
+  set_default(kMetricsPath, job.metrics_path);
+  set_default(kInterval, model::FormatDuration(job.interval_ms));
+  set_default(kTimeout, model::FormatDuration(job.timeout_ms));
+  for (const auto& [name, value] : job.params) {
+    set_default(std::string(kParamPrefix) + name, value);
+  }
+  model::Labels discovered = labels.Build();
+  const std::string address(labels.Get(kAddress));
+  if (!relabel::Apply(job.target_rules, labels)) {
+    targets.dropped.push_back(std::move(discovered));
+    return;
+  }
+  base::Result<Target> target = Finish(std::move(labels), std::move(discovered), job);
+  if (target) {
+    targets.active.push_back(*std::move(target));
+  } else {
+    targets.failed.push_back(
+        fmt::format("job {}, target {}: {}", job.name, address, target.error().message));
+  }
+}
+
 }  // namespace
 
-base::Result<Targets> TargetsOf(const JobConfig& job) {
+Targets TargetsOf(const JobConfig& job, std::span<const discovery::TargetGroup> groups) {
   Targets targets;
   for (const TargetGroup& group : job.static_targets) {
     for (const std::string& address : group.addresses) {
       model::LabelsBuilder labels;
       for (const model::Label& label : group.labels) labels.Set(label.name, label.value);
       labels.Set(kAddress, address);
-      const auto set_default = [&](std::string_view name, std::string_view value) {
-        if (labels.Get(name).empty()) labels.Set(name, value);
-      };
-      set_default(model::kJobLabel, job.name);
-      set_default(kScheme, job.scheme);
-      set_default(kMetricsPath, job.metrics_path);
-      set_default(kInterval, model::FormatDuration(job.interval_ms));
-      set_default(kTimeout, model::FormatDuration(job.timeout_ms));
-      for (const auto& [name, value] : job.params) {
-        set_default(std::string(kParamPrefix) + name, value);
-      }
-      model::Labels discovered = labels.Build();
-      if (!relabel::Apply(job.target_rules, labels)) {
-        targets.dropped.push_back(std::move(discovered));
-        continue;
-      }
-      base::Result<Target> target = Finish(std::move(labels), std::move(discovered), job);
-      if (!target) {
-        return std::unexpected(
-            std::move(target).error().In(fmt::format("job {}, target {}", job.name, address)));
-      }
-      targets.active.push_back(*std::move(target));
+      Add(job, std::move(labels), targets);
     }
   }
+  for (const discovery::TargetGroup& group : groups) {
+    for (const std::vector<model::Label>& own : group.targets) {
+      model::LabelsBuilder labels;
+      // What a target says of itself comes before what its group says.
+      for (const model::Label& label : group.labels) labels.Set(label.name, label.value);
+      for (const model::Label& label : own) labels.Set(label.name, label.value);
+      Add(job, std::move(labels), targets);
+    }
+  }
+  std::set<std::pair<std::string_view, std::string_view>> seen;
+  std::vector<Target> unique;
+  unique.reserve(targets.active.size());
+  for (Target& target : targets.active) {
+    if (!seen.insert({target.labels.bytes(), target.url}).second) continue;
+    unique.push_back(target);
+  }
+  targets.active = std::move(unique);
   return targets;
+}
+
+base::Status CheckTargets(const JobConfig& job) {
+  const Targets targets = TargetsOf(job, {});
+  if (targets.failed.empty()) return {};
+  return Fail(Code::kInvalidArgument, "{}", targets.failed.front());
 }
 
 int64_t OffsetOf(const Target& target, uint64_t seed) {

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
+#include "discovery/target_group.h"
 #include "model/labels.h"
 #include "scrape/config.h"
 
@@ -20,13 +22,17 @@ struct Target {
 };
 
 struct Targets {
-  std::vector<Target> active;
+  std::vector<Target> active;          // No two with the same labels and URL.
   std::vector<model::Labels> dropped;  // By relabelling: their discovered labels.
+  std::vector<std::string> failed;     // Why a target cannot be scraped, and which.
+  size_t found = 0;                    // Before relabelling.
 };
 
-// The targets of a job after relabelling. Errors: kInvalidArgument for a target without a usable
-// address, interval or timeout.
-base::Result<Targets> TargetsOf(const JobConfig& job);
+// The targets of a job after relabelling: those of its configuration and those of `groups`.
+Targets TargetsOf(const JobConfig& job, std::span<const discovery::TargetGroup> groups);
+// Whether the targets of the configuration can be scraped. Errors: kInvalidArgument for a target
+// without a usable address, interval or timeout.
+base::Status CheckTargets(const JobConfig& job);
 
 // When within its interval a target is due: stable over restarts, spread over targets, and
 // different on another machine. Milliseconds in [0, interval).

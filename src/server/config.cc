@@ -5,7 +5,9 @@
 #include <set>
 
 #include "config/reader.h"
+#include "config/secrets.h"
 #include "config/yaml.h"
+#include "config/yaml_writer.h"
 #include "scrape/target.h"
 
 namespace narthex::server {
@@ -84,7 +86,9 @@ base::Result<Config> ParseConfig(std::string_view text, std::string_view file) {
   ASSIGN_OR_RETURN(const Node root, config::ParseYaml(text, file));
   Diagnostics diagnostics{std::string(file)};
   Config config;
-  config.text = text;
+  Node shown = root;
+  config::MaskSecrets(shown);
+  config.text = config::FormatYaml(shown);
   MapReader reader(root, diagnostics);
   const Node nothing;
   const Node* const global = reader.Take("global");
@@ -102,7 +106,7 @@ base::Result<Config> ParseConfig(std::string_view text, std::string_view file) {
   RETURN_IF_ERROR(diagnostics.ToStatus());
   // Targets are made out here as well, so that a bad one is found before anything starts.
   for (const scrape::JobConfig& job : config.jobs) {
-    if (const auto targets = scrape::TargetsOf(job); !targets) {
+    if (const base::Status targets = scrape::CheckTargets(job); !targets) {
       return base::Fail(base::Code::kInvalidArgument, "{}: {}", file, targets.error().message);
     }
   }

@@ -182,6 +182,72 @@ void AddScrape(Page& page, const scrape::Manager& manager) {
   }
 }
 
+// Source: Prometheus, discovery manager, refresh, file, http and dns.
+void AddDiscovery(Page& page, const scrape::Manager& manager) {
+  const discovery::Discovery::Statistics found = manager.discovery();
+  const std::string name = Labels({{"name", "scrape"}});
+  Writer& writer = page.writer();
+  const auto named = [&](std::string_view metric, MetricType type, std::string_view help,
+                         uint64_t value) {
+    writer.Family(metric, type, help);
+    writer.Sample(metric, name, D(value));
+  };
+  const std::vector<scrape::JobStatus> jobs = manager.jobs();
+  writer.Family("prometheus_sd_discovered_targets", MetricType::kGauge,
+                "Targets of a job before relabelling.");
+  for (const scrape::JobStatus& job : jobs) {
+    writer.Sample("prometheus_sd_discovered_targets",
+                  Labels({{"config", job.name}, {"name", "scrape"}}), D(job.found));
+  }
+  named("prometheus_sd_failed_configs", MetricType::kGauge,
+        "Settings of discovery that cannot be used.", found.failed_configs);
+  named("prometheus_sd_received_updates_total", MetricType::kCounter,
+        "Answers of places where targets are looked for.", found.received_updates);
+  named("prometheus_sd_updates_total", MetricType::kCounter,
+        "Changes of targets that the scraper took over.", found.updates);
+  const auto by_mechanism = [&](std::string_view metric, auto value) {
+    for (const auto& [mechanism, looks] : found.mechanisms) {
+      writer.Sample(metric, Labels({{"mechanism", mechanism}}), value(looks));
+    }
+  };
+  writer.Family("prometheus_sd_refresh_failures_total", MetricType::kCounter,
+                "Looks for targets that failed.");
+  by_mechanism("prometheus_sd_refresh_failures_total",
+               [](const auto& looks) { return D(looks.failures); });
+  writer.Family("prometheus_sd_refresh_duration_seconds", MetricType::kSummary,
+                "Duration of looks for targets.");
+  by_mechanism("prometheus_sd_refresh_duration_seconds_sum",
+               [](const auto& looks) { return looks.seconds; });
+  by_mechanism("prometheus_sd_refresh_duration_seconds_count",
+               [](const auto& looks) { return D(looks.looks); });
+  page.Counter("prometheus_sd_file_read_errors_total",
+               "Files with targets that could not be read or understood.",
+               D(found.file_read_errors));
+  page.Counter("prometheus_sd_file_watcher_errors_total",
+               "Directories that could not be watched for changes.", D(found.file_watcher_errors));
+  writer.Family("prometheus_sd_file_mtime_seconds", MetricType::kGauge,
+                "Time of change of a file with targets, in seconds since the Unix epoch.");
+  for (const auto& [path, time_ms] : found.file_times) {
+    writer.Sample("prometheus_sd_file_mtime_seconds", Labels({{"filename", path}}),
+                  static_cast<double>(time_ms / 1000));
+  }
+  page.Counter("prometheus_sd_http_failures_total", "HTTP answers with targets that failed.",
+               D(found.http_failures));
+  page.Counter("prometheus_sd_dns_lookups_total", "Lookups of names.", D(found.dns_lookups));
+  page.Counter("prometheus_sd_dns_lookup_failures_total", "Lookups of names that failed.",
+               D(found.dns_lookup_failures));
+  const auto by_job = [&](std::string_view metric, std::string_view help, auto value) {
+    writer.Family(metric, MetricType::kCounter, help);
+    for (const scrape::JobStatus& job : jobs) {
+      writer.Sample(metric, Labels({{"scrape_job", job.name}}), D(value(job)));
+    }
+  };
+  by_job("prometheus_target_scrape_pool_sync_total", "Times the targets of a job were made out.",
+         [](const scrape::JobStatus& job) { return job.syncs; });
+  by_job("prometheus_target_sync_failed_total", "Targets that could not be made out.",
+         [](const scrape::JobStatus& job) { return job.failed; });
+}
+
 void AddWrite(Page& page, const remote::WriteReceiver& receiver) {
   const remote::WriteReceiver::Statistics write = receiver.statistics();
   page.Counter("narthex_remote_write_requests_total", "Remote-write requests.", D(write.requests));
@@ -279,6 +345,7 @@ std::string RenderSelfMetrics(const SelfMetrics& metrics, exposition::Format for
   if (metrics.db != nullptr) AddStorage(page, *metrics.db);
   if (metrics.db != nullptr) AddExemplars(page, metrics.db->exemplars());
   if (metrics.scrape != nullptr) AddScrape(page, *metrics.scrape);
+  if (metrics.scrape != nullptr) AddDiscovery(page, *metrics.scrape);
   if (metrics.write != nullptr) AddWrite(page, *metrics.write);
   AddProcess(page, metrics);
   return page.writer().Finish();

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/env.h"
+#include "base/log.h"
+#include "discovery/config.h"
+#include "discovery/target_group.h"
+#include "net/dns_resolver.h"
+
+namespace narthex::discovery {
+
+// Looks for targets, again and again, and says whose have changed. Places with equal settings are
+// looked at once for all who want them. Thread-safe.
+class Discovery {
+ public:
+  struct Pool {
+    std::string name;
+    std::vector<Config> configs;
+  };
+  struct Options {
+    std::vector<Pool> pools;
+    std::function<void()> on_change;  // TakeChanged has something; must not call back.
+    net::DnsResolver::Options dns;
+  };
+  struct Mechanism {
+    uint64_t looks = 0;
+    uint64_t failures = 0;
+    double seconds = 0;  // Of all looks.
+  };
+  struct Statistics {
+    uint64_t received_updates = 0;  // Answers of places.
+    uint64_t updates = 0;           // Taken by TakeChanged.
+    uint64_t failed_configs = 0;    // Places that cannot be looked at with these settings.
+    uint64_t file_read_errors = 0;
+    uint64_t file_watcher_errors = 0;
+    uint64_t http_failures = 0;
+    uint64_t dns_lookups = 0;
+    uint64_t dns_lookup_failures = 0;
+    std::map<std::string, Mechanism> mechanisms;
+    std::map<std::string, int64_t> file_times;  // Milliseconds since the Unix epoch, by path.
+  };
+
+  Discovery(base::Env env, base::Logger& log, Options options);
+  // Gives up what is under way.
+  ~Discovery();
+
+  // The places of `options.pools` whose groups are others than at the last call.
+  std::set<size_t> TakeChanged();
+  // Of the pool at that place, in the order of its configuration; empty until they are found.
+  std::vector<TargetGroup> groups(size_t pool) const;
+  Statistics statistics() const;
+
+ private:
+  class Engine;
+  std::unique_ptr<Engine> engine_;
+};
+
+}  // namespace narthex::discovery
