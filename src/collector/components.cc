@@ -12,6 +12,7 @@
 #include "extensions/basicauth/basicauth.h"
 #include "extensions/bearertokenauth/bearertokenauth.h"
 #include "extensions/file_storage/file_storage.h"
+#include "extensions/headers_setter/headers_setter.h"
 #include "extensions/health_check/health_check.h"
 #include "extensions/pprof/pprof.h"
 #include "extensions/zpages/zpages.h"
@@ -63,8 +64,9 @@ constexpr pipeline::ConnectorFactory kConnectors[] = {
     connectors::kRoutingConnector,
 };
 constexpr pipeline::ExtensionFactory kExtensions[] = {
-    extensions::kBasicAuth,   extensions::kBearerTokenAuth, extensions::kFileStorage,
-    extensions::kHealthCheck, extensions::kPprof,           extensions::kZPages,
+    extensions::kBasicAuth,     extensions::kBearerTokenAuth, extensions::kFileStorage,
+    extensions::kHeadersSetter, extensions::kHealthCheck,     extensions::kPprof,
+    extensions::kZPages,
 };
 
 }  // namespace

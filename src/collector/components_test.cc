@@ -47,6 +47,7 @@ const std::map<std::string_view, std::string_view> kConfigurations = {
     {"basicauth", "htpasswd: {inline: 'a:b'}"},
     {"bearertokenauth", "token: a"},
     {"file_storage", "{create_directory: true, directory: DIR/narthex_contract_storage}"},
+    {"headers_setter", "headers: [{key: a, value: b}]"},
     {"health_check", "endpoint: 127.0.0.1:0"},
     {"pprof", "endpoint: 127.0.0.1:0"},
     {"zpages", "endpoint: 127.0.0.1:0"},
