@@ -24,8 +24,10 @@
 #include "processors/groupbyattrs/groupbyattrs_processor.h"
 #include "processors/interval/interval_processor.h"
 #include "processors/memory_limiter/memory_limiter.h"
+#include "processors/metricstarttime/metricstarttime_processor.h"
 #include "processors/metricstransform/metricstransform_processor.h"
 #include "processors/resource/resource_processor.h"
+#include "processors/resourcedetection/resourcedetection_processor.h"
 #include "processors/transform/transform_processor.h"
 #include "receivers/hostmetrics/hostmetrics_receiver.h"
 #include "receivers/otlp/otlp_receiver.h"
@@ -50,8 +52,10 @@ constexpr pipeline::ProcessorFactory kProcessors[] = {
     processors::kGroupByAttrsProcessor,
     processors::kIntervalProcessor,
     processors::kMemoryLimiter,
+    processors::kMetricStartTimeProcessor,
     processors::kMetricsTransformProcessor,
     processors::kResourceProcessor,
+    processors::kResourceDetectionProcessor,
     processors::kTransformProcessor,
 };
 constexpr pipeline::ExporterFactory kExporters[] = {
