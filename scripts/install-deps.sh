@@ -10,7 +10,7 @@ build_packages=(
   g++ cmake ninja-build ccache mold pkg-config git ca-certificates
   libboost1.81-dev libssl-dev libcurl4-openssl-dev libnghttp2-dev libc-ares-dev
   libfmt-dev libyaml-cpp-dev libre2-dev libsimdjson-dev libprotozero-dev
-  libsnappy-dev libzstd-dev zlib1g-dev libdeflate-dev libxxhash-dev libmimalloc-dev
+  libsnappy-dev libzstd-dev liblz4-dev zlib1g-dev libdeflate-dev libxxhash-dev libmimalloc-dev
 )
 test_packages=(
   libgtest-dev libgmock-dev libbenchmark-dev libprotobuf-dev protobuf-compiler

@@ -1,6 +1,7 @@
 #include "attributes/actions.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <openssl/evp.h>
 #include <re2/re2.h>
 
@@ -109,6 +110,22 @@ std::string ValueOf(const config::Node& node) {
   return EncodeValue(node.scalar);
 }
 
+// What came with a request under a name of `from_context`; nullopt where there is nothing.
+std::optional<std::string> FromContext(const otlp::ClientInfo* client, std::string_view name) {
+  constexpr std::string_view kMetadata = "metadata.", kAuth = "auth.";
+  if (name == "client.address") return client != nullptr ? client->address : "";
+  if (client == nullptr) return std::nullopt;
+  if (name.starts_with(kAuth)) {
+    const std::string* value = client->Auth(name.substr(kAuth.size()));
+    return value != nullptr ? std::optional(*value) : std::nullopt;
+  }
+  // Without a prefix it is metadata, too, as it once was.
+  if (name.starts_with(kMetadata)) name.remove_prefix(kMetadata.size());
+  const auto values = client->Metadata(name);
+  if (values.empty()) return std::nullopt;
+  return fmt::format("{}", fmt::join(values, ";"));
+}
+
 std::vector<std::string> KeysMatching(const AttributeEditor& attributes, const re2::RE2& pattern) {
   std::vector<std::string> keys;
   for (const AttributeEditor::Item& item : attributes.items()) {
@@ -200,33 +217,36 @@ void Actions::ReadSource(config::MapReader& reader, Action& action) {
       reader.Take("value", "What `insert`, `update` and `upsert` set", "any");
   const bool has_from = reader.Read("from_attribute", action.from_attribute,
                                     "Another attribute whose value they set");
-  reader.Refuse({"from_context"}, "is not supported by this processor");
+  const bool has_context = reader.Read(
+      "from_context", action.from_context,
+      "What came with the request: `metadata.<key>`, `auth.<attribute>` or `client.address`");
   const bool wants_source =
       action.kind == Kind::kInsert || action.kind == Kind::kUpdate || action.kind == Kind::kUpsert;
   if (!wants_source) {
-    if (value != nullptr || has_from) {
-      reader.Report("action", "takes no value and no from_attribute");
+    if (value != nullptr || has_from || has_context) {
+      reader.Report("action", "takes no value, no from_attribute and no from_context");
     }
     return;
   }
-  if ((value != nullptr) == has_from) {
-    return reader.Report("action", "needs either value or from_attribute");
+  if ((value != nullptr) + has_from + has_context != 1) {
+    return reader.Report("action", "needs one of value, from_attribute and from_context");
   }
   if (value == nullptr) return;
   if (!value->is_scalar()) return reader.Report("value", "must be text, a number or a boolean");
   action.value = ValueOf(*value);
 }
 
-void Actions::Apply(AttributeEditor& attributes) const {
-  for (const Action& action : actions_) ApplyOne(action, attributes);
+void Actions::Apply(AttributeEditor& attributes, const otlp::ClientInfo* client) const {
+  for (const Action& action : actions_) ApplyOne(action, attributes, client);
 }
 
-void Actions::ApplyOne(const Action& action, AttributeEditor& attributes) {
+void Actions::ApplyOne(const Action& action, AttributeEditor& attributes,
+                       const otlp::ClientInfo* client) {
   switch (action.kind) {
     case Kind::kInsert:
     case Kind::kUpdate:
     case Kind::kUpsert:
-      return Put(action, attributes);
+      return Put(action, attributes, client);
     case Kind::kDelete:
       if (!action.key.empty()) attributes.Erase(action.key);
       if (action.pattern == nullptr) return;
@@ -248,9 +268,16 @@ void Actions::ApplyOne(const Action& action, AttributeEditor& attributes) {
   }
 }
 
-void Actions::Put(const Action& action, AttributeEditor& attributes) {
+void Actions::Put(const Action& action, AttributeEditor& attributes,
+                  const otlp::ClientInfo* client) {
   const bool is_present = attributes.Get(action.key).has_value();
   if (action.kind == Kind::kInsert ? is_present : action.kind == Kind::kUpdate && !is_present) {
+    return;
+  }
+  if (!action.from_context.empty()) {
+    if (const auto value = FromContext(client, action.from_context)) {
+      attributes.Set(action.key, EncodeValue(std::string_view(*value)));
+    }
     return;
   }
   if (action.from_attribute.empty()) return attributes.Set(action.key, action.value);

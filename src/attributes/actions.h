@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "config/reader.h"
+#include "otlp/client_info.h"
 #include "otlp/edit.h"
 
 namespace re2 {
@@ -23,7 +24,8 @@ class Actions {
   static Actions Read(config::MapReader& reader, std::string_view key,
                       config::Diagnostics& diagnostics);
 
-  void Apply(otlp::AttributeEditor& attributes) const;
+  // `client`: whose request it is, for `from_context`; may be null.
+  void Apply(otlp::AttributeEditor& attributes, const otlp::ClientInfo* client) const;
 
  private:
   enum class Kind { kInsert, kUpdate, kUpsert, kDelete, kHash, kExtract, kConvert };
@@ -31,16 +33,20 @@ class Actions {
   struct Action {
     Kind kind = Kind::kInsert;
     std::string key;
-    std::string value;           // The bytes of an AnyValue.
-    std::string from_attribute;  // Instead of `value`, where not empty.
+    std::string value;  // The bytes of an AnyValue.
+    // Instead of `value`, where not empty.
+    std::string from_attribute;
+    std::string from_context;
     std::shared_ptr<const re2::RE2> pattern;
     Type type = Type::kString;
   };
 
   static Action ReadAction(const config::Node& node, config::Diagnostics& diagnostics);
   static void ReadSource(config::MapReader& reader, Action& action);
-  static void ApplyOne(const Action& action, otlp::AttributeEditor& attributes);
-  static void Put(const Action& action, otlp::AttributeEditor& attributes);
+  static void ApplyOne(const Action& action, otlp::AttributeEditor& attributes,
+                       const otlp::ClientInfo* client);
+  static void Put(const Action& action, otlp::AttributeEditor& attributes,
+                  const otlp::ClientInfo* client);
   static void Extract(const Action& action, otlp::AttributeEditor& attributes);
   static void Convert(const Action& action, otlp::AttributeEditor& attributes);
 

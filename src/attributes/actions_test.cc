@@ -10,7 +10,8 @@ using testing::HasSubstr;
 
 // What the actions make of {a: "x-1", n: 7, d: 2.5, t: true}, as "key=value …" with s, i, d, b for
 // the types.
-std::string After(std::string_view actions, std::string* errors = nullptr) {
+std::string After(std::string_view actions, std::string* errors = nullptr,
+                  const otlp::ClientInfo* client = nullptr) {
   const config::Node node =
       *config::ParseYaml("actions: [" + std::string(actions) + "]", "test.yaml");
   config::Diagnostics diagnostics("test.yaml");
@@ -26,7 +27,7 @@ std::string After(std::string_view actions, std::string* errors = nullptr) {
   editor.Set("n", otlp::EncodeValue(int64_t{7}));
   editor.Set("d", otlp::EncodeValue(2.5));
   editor.Set("t", otlp::EncodeValue(true));
-  parsed.Apply(editor);
+  parsed.Apply(editor, client);
   std::string out;
   const std::string fields = editor.Encode(7);
   otlp::KeyValues reading(fields);
@@ -52,6 +53,27 @@ TEST(Actions, Put) {
             "a=sx-1 n=i7 d=d2.5 t=btrue b=i7 ");
   EXPECT_EQ(After("{key: b, action: upsert, from_attribute: none}"), "a=sx-1 n=i7 d=d2.5 t=btrue ");
   EXPECT_EQ(After("{key: n, action: upsert, value: false}"), "a=sx-1 n=bfalse d=d2.5 t=btrue ");
+}
+
+TEST(Actions, TakeWhatCameWithTheRequest) {
+  otlp::ClientInfo client{.address = "10.0.0.1", .auth = {{"username", "bob"}}};
+  client.AddMetadata("X-Tenant", "shop");
+  client.AddMetadata("X-Tenant", "bank");
+  const auto put = [&](std::string_view name) {
+    return After(fmt::format("{{key: a, action: upsert, from_context: {}}}", name), nullptr,
+                 &client);
+  };
+  EXPECT_THAT(put("metadata.x-tenant"), HasSubstr("a=sshop;bank "));
+  EXPECT_THAT(put("X-TENANT"), HasSubstr("a=sshop;bank "));
+  EXPECT_THAT(put("auth.username"), HasSubstr("a=sbob "));
+  EXPECT_THAT(put("client.address"), HasSubstr("a=s10.0.0.1 "));
+  EXPECT_THAT(put("metadata.other"), HasSubstr("a=sx-1 "));
+  EXPECT_THAT(put("auth.other"), HasSubstr("a=sx-1 "));
+}
+
+TEST(Actions, WithoutAClientThereIsNothingToTake) {
+  EXPECT_THAT(After("{key: a, action: upsert, from_context: metadata.x}"), HasSubstr("a=sx-1 "));
+  EXPECT_THAT(After("{key: a, action: upsert, from_context: client.address}"), HasSubstr("a=s "));
 }
 
 TEST(Actions, Delete) {
@@ -85,12 +107,13 @@ TEST(Actions, Mistakes) {
   EXPECT_THAT(Errors("{key: a, action: explode}"),
               HasSubstr("test.yaml:1:28: action: unsupported"));
   EXPECT_THAT(Errors("{action: insert, value: 1}"), HasSubstr("key: must be given"));
-  EXPECT_THAT(Errors("{key: a, action: insert}"), HasSubstr("value or from_attribute"));
+  EXPECT_THAT(Errors("{key: a, action: insert}"), HasSubstr("needs one of value, from_attribute"));
   EXPECT_THAT(Errors("{key: a, action: delete, value: 1}"), HasSubstr("takes no value"));
   EXPECT_THAT(Errors("{key: a, action: extract, pattern: '(.)'}"), HasSubstr("unnamed"));
   EXPECT_THAT(Errors("{key: a, action: extract, pattern: '('}"), HasSubstr("pattern: missing"));
   EXPECT_THAT(Errors("{key: a, action: convert}"), HasSubstr("int, double or string"));
-  EXPECT_THAT(Errors("{key: a, action: insert, from_context: x}"), HasSubstr("not supported"));
+  EXPECT_THAT(Errors("{key: a, action: insert, from_context: x, value: 1}"),
+              HasSubstr("needs one of"));
   EXPECT_THAT(Errors("{kei: a, action: insert, value: 1}"), HasSubstr("did you mean"));
 }
 

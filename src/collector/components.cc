@@ -13,6 +13,7 @@
 #include "extensions/basicauth/basicauth.h"
 #include "extensions/bearertokenauth/bearertokenauth.h"
 #include "extensions/file_storage/file_storage.h"
+#include "extensions/headers_setter/headers_setter.h"
 #include "extensions/health_check/health_check.h"
 #include "extensions/pprof/pprof.h"
 #include "extensions/zpages/zpages.h"
@@ -24,8 +25,10 @@
 #include "processors/groupbyattrs/groupbyattrs_processor.h"
 #include "processors/interval/interval_processor.h"
 #include "processors/memory_limiter/memory_limiter.h"
+#include "processors/metricstarttime/metricstarttime_processor.h"
 #include "processors/metricstransform/metricstransform_processor.h"
 #include "processors/resource/resource_processor.h"
+#include "processors/resourcedetection/resourcedetection_processor.h"
 #include "processors/transform/transform_processor.h"
 #include "receivers/hostmetrics/hostmetrics_receiver.h"
 #include "receivers/otlp/otlp_receiver.h"
@@ -50,8 +53,10 @@ constexpr pipeline::ProcessorFactory kProcessors[] = {
     processors::kGroupByAttrsProcessor,
     processors::kIntervalProcessor,
     processors::kMemoryLimiter,
+    processors::kMetricStartTimeProcessor,
     processors::kMetricsTransformProcessor,
     processors::kResourceProcessor,
+    processors::kResourceDetectionProcessor,
     processors::kTransformProcessor,
 };
 // Components know nothing of one another: what one is made of, it is given here.
@@ -69,8 +74,9 @@ constexpr pipeline::ConnectorFactory kConnectors[] = {
     connectors::kRoutingConnector,
 };
 constexpr pipeline::ExtensionFactory kExtensions[] = {
-    extensions::kBasicAuth,   extensions::kBearerTokenAuth, extensions::kFileStorage,
-    extensions::kHealthCheck, extensions::kPprof,           extensions::kZPages,
+    extensions::kBasicAuth,     extensions::kBearerTokenAuth, extensions::kFileStorage,
+    extensions::kHeadersSetter, extensions::kHealthCheck,     extensions::kPprof,
+    extensions::kZPages,
 };
 
 }  // namespace

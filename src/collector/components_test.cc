@@ -27,8 +27,10 @@ const std::map<std::string_view, std::string_view> kConfigurations = {
     {"groupbyattrs", "keys: [series]"},
     {"interval", "interval: 10s"},
     {"memory_limiter", "{check_interval: 1s, limit_mib: 4000}"},
+    {"metricstarttime", "strategy: subtract_initial_point"},
     {"metricstransform", "transforms: [{include: metric.7, action: insert, new_name: x}]"},
     {"resource", "attributes: [{key: service.name, action: upsert, value: b}]"},
+    {"resourcedetection", "{detectors: [env, system], system: {hostname_sources: [os]}}"},
     {"transform", "metric_statements: ['set(datapoint.attributes[\"a\"], metric.name)']"},
     // Exporters.
     {"debug", "verbosity: normal"},
@@ -50,6 +52,7 @@ const std::map<std::string_view, std::string_view> kConfigurations = {
     {"basicauth", "htpasswd: {inline: 'a:b'}"},
     {"bearertokenauth", "token: a"},
     {"file_storage", "{create_directory: true, directory: DIR/narthex_contract_storage}"},
+    {"headers_setter", "headers: [{key: a, value: b}]"},
     {"health_check", "endpoint: 127.0.0.1:0"},
     {"pprof", "endpoint: 127.0.0.1:0"},
     {"zpages", "endpoint: 127.0.0.1:0"},

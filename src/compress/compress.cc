@@ -9,17 +9,14 @@
 #include <memory>
 
 #include "base/check.h"
+#include "compress/internal/refusal.h"
 
 namespace narthex::compress {
 namespace {
 
 using base::Code;
 using base::Fail;
-
-auto TooLarge(std::string_view format, size_t bytes_max) {
-  return Fail(Code::kResourceExhausted, "{}: content is larger than the limit of {} bytes", format,
-              bytes_max);
-}
+using internal::TooLarge;
 
 // zlib's stream with its end. `window_bits` chooses the framing: 15 zlib, 31 gzip.
 class Inflater {
@@ -66,6 +63,17 @@ base::Result<std::string> Inflate(std::string_view encoded, size_t bytes_max, in
   return out;
 }
 
+// `bound` and `compress`: libdeflate's, of one framing.
+template <class Bound, class Compress>
+std::string Deflate(std::string_view raw, int level, Bound bound, Compress compress) {
+  const std::unique_ptr<libdeflate_compressor, decltype(&libdeflate_free_compressor)> compressor(
+      libdeflate_alloc_compressor(level), &libdeflate_free_compressor);
+  CHECK(compressor != nullptr);
+  std::string out(bound(compressor.get(), raw.size()), '\0');
+  out.resize(compress(compressor.get(), raw.data(), raw.size(), out.data(), out.size()));
+  return out;
+}
+
 }  // namespace
 
 std::string SnappyEncode(std::string_view raw) {
@@ -93,13 +101,11 @@ base::Result<std::string> SnappyDecode(std::string_view encoded, size_t bytes_ma
 }
 
 std::string GzipEncode(std::string_view raw, int level) {
-  const std::unique_ptr<libdeflate_compressor, decltype(&libdeflate_free_compressor)> compressor(
-      libdeflate_alloc_compressor(level), &libdeflate_free_compressor);
-  CHECK(compressor != nullptr);
-  std::string out(libdeflate_gzip_compress_bound(compressor.get(), raw.size()), '\0');
-  out.resize(
-      libdeflate_gzip_compress(compressor.get(), raw.data(), raw.size(), out.data(), out.size()));
-  return out;
+  return Deflate(raw, level, &libdeflate_gzip_compress_bound, &libdeflate_gzip_compress);
+}
+
+std::string ZlibEncode(std::string_view raw, int level) {
+  return Deflate(raw, level, &libdeflate_zlib_compress_bound, &libdeflate_zlib_compress);
 }
 
 base::Result<std::string> GzipDecode(std::string_view encoded, size_t bytes_max) {
@@ -154,8 +160,25 @@ base::Result<std::string> Decode(std::string_view content_encoding, std::string 
     return ZlibDecode(encoded, bytes_max);
   }
   if (content_encoding == "zstd") return ZstdDecode(encoded, bytes_max);
-  if (content_encoding == "snappy") return SnappyDecode(encoded, bytes_max);
+  if (content_encoding == "x-snappy-framed") return SnappyFramedDecode(encoded, bytes_max);
+  if (content_encoding == "snappy") {
+    return IsSnappyFramed(encoded) ? SnappyFramedDecode(encoded, bytes_max)
+                                   : SnappyDecode(encoded, bytes_max);
+  }
+  if (content_encoding == "lz4") return Lz4Decode(encoded, bytes_max);
   return Fail(Code::kUnimplemented, "unsupported Content-Encoding \"{}\"", content_encoding);
+}
+
+std::string Encode(std::string_view content_encoding, std::string raw, int level) {
+  const int chosen = level == 0 ? 1 : level;
+  if (content_encoding.empty() || content_encoding == "identity") return raw;
+  if (content_encoding == "gzip") return GzipEncode(raw, chosen);
+  if (content_encoding == "deflate" || content_encoding == "zlib") return ZlibEncode(raw, chosen);
+  if (content_encoding == "zstd") return ZstdEncode(raw, chosen);
+  if (content_encoding == "snappy") return SnappyEncode(raw);
+  if (content_encoding == "x-snappy-framed") return SnappyFramedEncode(raw);
+  CHECK(content_encoding == "lz4");
+  return Lz4Encode(raw);
 }
 
 }  // namespace narthex::compress

@@ -14,7 +14,10 @@ struct Codec {
 const Codec kCodecs[] = {
     {"snappy", &SnappyEncode, &SnappyDecode},
     {"gzip", [](std::string_view raw) { return GzipEncode(raw); }, &GzipDecode},
+    {"zlib", [](std::string_view raw) { return ZlibEncode(raw); }, &ZlibDecode},
     {"zstd", [](std::string_view raw) { return ZstdEncode(raw); }, &ZstdDecode},
+    {"x-snappy-framed", &SnappyFramedEncode, &SnappyFramedDecode},
+    {"lz4", &Lz4Encode, &Lz4Decode},
 };
 
 TEST(Compress, RoundTripsUpToTheLimitAndNotBeyond) {
@@ -36,8 +39,10 @@ TEST(Compress, ReportsTruncatedInput) {
   for (const Codec& codec : kCodecs) {
     const std::string encoded = codec.encode("some text, some text, some other text");
     for (size_t n = 0; n < encoded.size(); ++n) {
-      // Zero bytes of zstd are an empty stream; everything else is damage.
+      // Zero bytes of zstd are an empty stream, and an identifier alone is one of Snappy's frames;
+      // everything else is damage.
       if (n == 0 && codec.decode("", 100).has_value()) continue;
+      if (n == 10 && IsSnappyFramed(encoded)) continue;
       EXPECT_FALSE(codec.decode(encoded.substr(0, n), 100).has_value()) << codec.name << ' ' << n;
     }
   }
@@ -52,6 +57,32 @@ TEST(Compress, DecodesByContentEncoding) {
   EXPECT_EQ(Decode("", "abc", 3), "abc");
   EXPECT_EQ(Decode("gzip", GzipEncode("abc") + GzipEncode("def"), 6), "abcdef");
   EXPECT_EQ(Decode("br", "abc", 3).error().code, base::Code::kUnimplemented);
+  EXPECT_EQ(Decode("snappy", SnappyFramedEncode("abc"), 3), "abc") << "told by its beginning";
+}
+
+TEST(Compress, EncodesByContentEncoding) {
+  const std::string raw(10'000, 'x');
+  for (const char* name :
+       {"", "identity", "gzip", "deflate", "zlib", "zstd", "snappy", "x-snappy-framed", "lz4"}) {
+    for (const int level : {0, 1, 6}) {
+      EXPECT_EQ(Decode(name, Encode(name, raw, level), raw.size()), raw) << name << ' ' << level;
+    }
+  }
+  std::string words;
+  for (int i = 0; i < 5'000; ++i) words += std::to_string(i * i % 977) + ' ';
+  EXPECT_LT(Encode("gzip", words, 9).size(), Encode("gzip", words, 1).size());
+}
+
+TEST(Compress, StreamsThatAreJoinedAreOne) {
+  const std::string joined = SnappyFramedEncode("abc") + SnappyFramedEncode("def");
+  EXPECT_EQ(SnappyFramedDecode(joined, 6), "abcdef");
+  EXPECT_EQ(Lz4Decode(Lz4Encode("abc") + Lz4Encode("def"), 6), "abcdef");
+}
+
+TEST(Compress, FramesWithAWrongChecksumAreDamage) {
+  std::string encoded = SnappyFramedEncode(std::string(1000, 'x'));
+  encoded[14] = static_cast<char>(encoded[14] ^ 1);
+  EXPECT_EQ(SnappyFramedDecode(encoded, 1000).error().code, base::Code::kInvalidArgument);
 }
 
 }  // namespace

@@ -72,13 +72,14 @@ void ReadCors(MapReader& outer, Diagnostics& diagnostics, CorsConfig& config) {
 }
 
 void ReadCompressions(MapReader& reader, HttpServerConfig& config) {
-  static constexpr std::string_view kKnown[] = {"",        "none", "identity", "gzip",
-                                                "deflate", "zlib", "zstd",     "snappy"};
+  static constexpr std::string_view kKnown[] = {
+      "",     "none",   "identity",        "gzip", "deflate", "zlib",
+      "zstd", "snappy", "x-snappy-framed", "lz4"};
   std::vector<std::string> names;
-  if (!reader.Read(
-          "compression_algorithms", names,
-          "Of requests: `\"\"`, `gzip`, `zstd`, `zlib`, `deflate`, `snappy`; others get 400; "
-          "without it, all"))
+  if (!reader.Read("compression_algorithms", names,
+                   "Of requests: `\"\"`, `gzip`, `zstd`, `zlib`, `deflate`, `snappy`, "
+                   "`x-snappy-framed`, `lz4`; others get 400; "
+                   "without it, all"))
     return;
   for (const std::string& name : names) {
     if (std::ranges::find(kKnown, name) == std::end(kKnown)) {
@@ -139,8 +140,10 @@ std::vector<std::string_view> ReadHttpServer(MapReader& reader, Diagnostics& dia
            "Of a whole answer; `0s`: as long as 1 KiB/s go through");
   ReadTime(reader, "idle_timeout", config.idle_timeout, "`0s`: five minutes");
   reader.Read("keep_alives_enabled", config.keep_alives, "More than one request on a connection");
+  reader.Read("include_metadata", config.include_metadata,
+              "A request's headers go with its data, for those who ask for them");
   ReadTransport(reader);
-  return reader.TakeWithoutEffect({"include_metadata"});
+  return {};
 }
 
 std::vector<std::string_view> ReadGrpcServer(MapReader& reader, Diagnostics& diagnostics,
@@ -155,7 +158,9 @@ std::vector<std::string_view> ReadGrpcServer(MapReader& reader, Diagnostics& dia
   if (streams > 0) config.max_concurrent_streams = std::min<uint64_t>(streams, 1 << 20);
   ReadKeepalive(reader, diagnostics, config);
   ReadTransport(reader);
-  return reader.TakeWithoutEffect({"read_buffer_size", "write_buffer_size", "include_metadata"});
+  reader.Read("include_metadata", config.include_metadata,
+              "A call's metadata goes with its data, for those who ask for it");
+  return reader.TakeWithoutEffect({"read_buffer_size", "write_buffer_size"});
 }
 
 }  // namespace narthex::config

@@ -33,6 +33,7 @@ struct HttpServerConfig {
   std::chrono::nanoseconds read_timeout{0}, read_header_timeout{0}, write_timeout{0},
       idle_timeout{0};
   bool keep_alives = true;
+  bool include_metadata = false;  // A request's headers go with its data.
 };
 
 struct GrpcServerConfig {
@@ -48,6 +49,7 @@ struct GrpcServerConfig {
   // Pings more often than this end a connection; 0: they do not.
   std::chrono::nanoseconds min_ping_interval{0};
   bool pings_without_streams = false;
+  bool include_metadata = false;
 };
 
 // Reads the keys of a server but for `auth`; `config` holds the defaults. Returns the keys that

@@ -71,9 +71,11 @@ void CallGrpc(HttpClient& client, GrpcCall call, std::function<void(GrpcAnswer)>
   request.headers.Set("Content-Type", "application/grpc");
   request.headers.Set("TE", "trailers");
   request.headers.Set("grpc-timeout", fmt::format("{}m", call.timeout.count()));
-  if (call.gzip) request.headers.Set("grpc-encoding", "gzip");
+  const bool is_compressed = !call.compression.empty();
+  if (is_compressed) request.headers.Set("grpc-encoding", call.compression);
   request.body =
-      GrpcFrame(call.gzip ? compress::GzipEncode(call.message) : call.message, call.gzip);
+      GrpcFrame(compress::Encode(call.compression, std::move(call.message), call.compression_level),
+                is_compressed);
   request.timeout = call.timeout;
   request.response_bytes_max = call.answer_bytes_max + kGrpcPrefixBytes;
   request.accept_gzip = false;

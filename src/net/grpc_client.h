@@ -15,7 +15,8 @@ struct GrpcCall {
   std::string message;
   Headers metadata;
   std::chrono::milliseconds timeout{10'000};
-  bool gzip = false;
+  std::string compression;         // "gzip", "snappy" or "zstd"; empty: none.
+  int compression_level = 0;       // As compress::Encode's.
   std::shared_ptr<TlsClient> tls;  // As HttpClientRequest's.
   size_t answer_bytes_max = 4 << 20;
 };

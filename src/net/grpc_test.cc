@@ -46,7 +46,8 @@ TEST(Grpc, CallsCarryMessagesBothWays) {
   EXPECT_EQ(Call(client, *server, "").message.value(), "");
   const std::string large(3 << 20, 'x');
   EXPECT_EQ(Call(client, *server, large).message.value(), large);
-  EXPECT_EQ(Call(client, *server, large, [](GrpcCall& call) { call.gzip = true; }).message.value(),
+  EXPECT_EQ(Call(client, *server, large, [](GrpcCall& call) { call.compression = "gzip"; })
+                .message.value(),
             large);
   EXPECT_EQ(Call(client, *server, "a", [](GrpcCall& call) { call.metadata.Add("x-suffix", "-b"); })
                 .message.value(),
@@ -84,8 +85,8 @@ TEST(Grpc, MessagesOverTheLimitAreResourceExhausted) {
   const auto server = GrpcServer::Start(config, Echo).value();
   HttpClient client;
   for (const bool gzip : {false, true}) {
-    const GrpcAnswer answer =
-        Call(client, *server, std::string(100'000, 'x'), [&](GrpcCall& call) { call.gzip = gzip; });
+    const GrpcAnswer answer = Call(client, *server, std::string(100'000, 'x'),
+                                   [&](GrpcCall& call) { call.compression = gzip ? "gzip" : ""; });
     ASSERT_FALSE(answer.message.has_value());
     EXPECT_EQ(answer.message.error().code, base::Code::kResourceExhausted) << gzip;
   }

@@ -139,7 +139,8 @@ base::Status Passwords::AddList(std::string_view text) {
   return {};
 }
 
-std::optional<Passwords::Claim> Passwords::ClaimOf(std::string_view authorization) const {
+std::optional<std::pair<std::string, std::string>> ParseBasicAuthorization(
+    std::string_view authorization) {
   const size_t blank = authorization.find(' ');
   if (blank == std::string_view::npos || authorization.size() > kHeaderBytesMax) return {};
   std::string scheme(authorization.substr(0, blank));
@@ -148,12 +149,18 @@ std::optional<Passwords::Claim> Passwords::ClaimOf(std::string_view authorizatio
   const std::string pair = DecodeBase64(authorization.substr(blank + 1));
   const size_t colon = pair.find(':');
   if (colon == std::string::npos) return {};
+  return std::pair(pair.substr(0, colon), pair.substr(colon + 1));
+}
+
+std::optional<Passwords::Claim> Passwords::ClaimOf(std::string_view authorization) const {
+  const auto pair = ParseBasicAuthorization(authorization);
+  if (!pair.has_value()) return {};
   Claim claim;
-  const std::string user = pair.substr(0, colon);
+  const auto& [user, password] = *pair;
   const auto found = entries_.find(user);
   claim.is_known = found != entries_.end();
   claim.entry = claim.is_known ? found->second : kNobody;
-  claim.password = pair.substr(colon + 1);
+  claim.password = password;
   claim.digest = DigestOf(user, claim.entry, claim.password);
   return claim;
 }

@@ -6,6 +6,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/mutex.h"
 #include "base/result.h"
@@ -19,6 +20,11 @@ base::Status CheckPasswordEntry(std::string_view entry);
 // Slow on purpose for most kinds, up to a second for bcrypt.
 // Source: Apache HTTP Server, "Password Formats"; libxcrypt, crypt(5).
 bool PasswordMatches(const std::string& entry, const std::string& password);
+
+// The name and the password of a basic Authorization header; nullopt for any other header.
+// Source: RFC 7617.
+std::optional<std::pair<std::string, std::string>> ParseBasicAuthorization(
+    std::string_view authorization);
 
 // Who may come in, by name and password. A pair that was right is remembered by a keyed digest, so
 // that only its first use is slow. Thread-safe.

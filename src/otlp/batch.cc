@@ -33,6 +33,7 @@ class Slicer {
 
   void Run() {
     to_.buffers = from_.buffers;
+    to_.client = from_.client;
     for (const ResourceMetrics& resource : from_.resources) CopyResource(resource);
   }
 
@@ -151,6 +152,7 @@ void Batch::Append(Batch other) {
   AppendAll(exponentials, other.exponentials);
   AppendAll(summaries, other.summaries);
   AppendAll(buffers, other.buffers);
+  if (client != other.client) client = nullptr;
 }
 
 Batch Batch::TakeFirst(size_t points) {
@@ -173,6 +175,7 @@ size_t Batch::byte_size() const {
                  BytesOf(buffers);
   // A text that grew holds more than it says. Leases, which are empty, hold nothing.
   for (const auto& buffer : buffers) bytes += buffer->empty() ? 0 : buffer->capacity();
+  if (client != nullptr) bytes += client->byte_size();
   return bytes;
 }
 

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "otlp/client_info.h"
 #include "otlp/value.h"
 
 namespace narthex::otlp {
@@ -160,7 +161,7 @@ class Batch {
 
   // For fan-out: another index over the same bytes.
   Batch Clone() const;
-  // Takes over everything `other` holds.
+  // Takes over everything `other` holds. The client stays where both have the same.
   void Append(Batch other);
   // Takes the first `points` data points out into a batch of their own, or all when there are
   // fewer.
@@ -198,6 +199,7 @@ class Batch {
   std::vector<SummaryPoint> summaries;
   // What the views lead into.
   std::vector<std::shared_ptr<const std::string>> buffers;
+  ClientPointer client;
 
  private:
   Batch(const Batch&) = default;

@@ -214,6 +214,7 @@ Batch FilterBatch(const Batch& batch, BatchFilter& filter) {
   Filterer filterer(batch, filter, kept);
   for (const ResourceMetrics& resource : batch.resources) filterer.CopyResource(resource);
   kept.buffers = batch.buffers;
+  kept.client = batch.client;
   return kept;
 }
 

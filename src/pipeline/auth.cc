@@ -7,17 +7,23 @@ const AuthExtension* ReadAuth(config::MapReader& reader, const CreateContext& co
   if (node == nullptr) return nullptr;
   std::string text;
   config::MapReader inner(*node, context.diagnostics);
-  inner.Read("authenticator", text, "The id of an extension: `basicauth` or `bearertokenauth`");
+  inner.Read("authenticator", text,
+             "The id of an extension: `basicauth`, `bearertokenauth` or, for exporters, "
+             "`headers_setter`");
   inner.Finish();
+  return FindAuth(inner, context, "authenticator", text);
+}
+
+const AuthExtension* FindAuth(config::MapReader& reader, const CreateContext& context,
+                              std::string_view key, const std::string& text) {
   const auto id = ComponentId::Parse(text);
   Extension* extension = id.has_value() ? context.FindExtension(*id) : nullptr;
   const auto* auth = dynamic_cast<const AuthExtension*>(extension);
   if (extension == nullptr) {
-    inner.Report(
-        "authenticator",
-        fmt::format("references extension \"{}\" which is not in service::extensions", text));
+    reader.Report(
+        key, fmt::format("references extension \"{}\" which is not in service::extensions", text));
   } else if (auth == nullptr) {
-    inner.Report("authenticator", fmt::format("extension \"{}\" is no authenticator", text));
+    reader.Report(key, fmt::format("extension \"{}\" is no authenticator", text));
   }
   return auth;
 }

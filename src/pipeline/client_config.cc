@@ -53,6 +53,33 @@ void ReadCompression(config::MapReader& reader, const std::vector<std::string_vi
   }
 }
 
+// A level that the codec has; upstream names the same.
+void ReadCompressionLevel(config::MapReader& outer, const CreateContext& context,
+                          ClientConfig& config) {
+  const config::Node* node = outer.Take("compression_params", "Of `compression`");
+  if (node == nullptr) return;
+  int64_t level = 0;
+  config::MapReader reader(*node, context.diagnostics);
+  reader.Read("level", level,
+              "`gzip`, `zlib`, `deflate`: 1 to 9, or -1 for their default; `zstd`: 1 to 11; `0`: "
+              "the fastest");
+  reader.Finish();
+  if (level == 0) return;
+  const std::string& codec = config.compression;
+  const bool is_deflate = codec == "gzip" || codec == "zlib" || codec == "deflate";
+  const bool is_good = is_deflate        ? level >= -1 && level <= 9
+                       : codec == "zstd" ? level >= 1 && level <= 11
+                                         : false;
+  if (!is_good) {
+    reader.Report("level", fmt::format("unsupported parameters {{Level:{}}} for compression type "
+                                       "\"{}\"",
+                                       level, codec));
+    return;
+  }
+  constexpr int kDeflateDefault = 6;
+  config.compression_level = level == -1 ? kDeflateDefault : static_cast<int>(level);
+}
+
 }  // namespace
 
 void ReadClientConfig(config::MapReader& reader, const CreateContext& context,
@@ -60,14 +87,15 @@ void ReadClientConfig(config::MapReader& reader, const CreateContext& context,
   reader.Read("endpoint", config.endpoint, "Required");
   ReadHeaders(reader, context, config);
   ReadCompression(reader, compressions, config);
+  ReadCompressionLevel(reader, context, config);
   if (const config::Node* node = reader.Take("tls", "How the server is spoken to")) {
     config.tls = config::ReadTlsClient(*node, context.diagnostics);
   }
   config.auth = ReadAuth(reader, context);
   reader.Refuse({"proxy_url"}, "is not supported by this exporter");
   context.WarnWithoutEffect(reader.TakeWithoutEffect(
-      {"compression_params", "max_idle_conns", "max_idle_conns_per_host", "max_conns_per_host",
-       "idle_conn_timeout", "disable_keep_alives", "force_attempt_http2", "http2_read_idle_timeout",
+      {"max_idle_conns", "max_idle_conns_per_host", "max_conns_per_host", "idle_conn_timeout",
+       "disable_keep_alives", "force_attempt_http2", "http2_read_idle_timeout",
        "http2_ping_timeout", "cookies", "middlewares", "read_buffer_size", "write_buffer_size",
        "keepalive", "balancer_name", "wait_for_ready", "authority", "user_agent"}));
 }

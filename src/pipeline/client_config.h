@@ -14,17 +14,22 @@ struct ClientConfig {
   std::string endpoint;
   std::vector<std::pair<std::string, std::string>> headers;
   std::string compression = "gzip";  // Empty for none.
+  int compression_level = 0;         // 0: the codec's fastest.
   config::TlsClientConfig tls;
   const AuthExtension* auth = nullptr;
 
-  // Sets `headers`, and what `auth` adds, in anything with Set(name, value). Error: the
-  // authenticator's, which may be gone the next time: a token's file may be back in a moment.
+  // Sets `headers`, as `auth` changes them, in anything with Set(name, value). `client`: whose data
+  // it is; may be null. Error: the authenticator's, which may be gone the next time: a token's file
+  // may be back in a moment.
   template <class Headers>
-  base::Status SetHeaders(Headers& out) const {
-    for (const auto& [name, value] : headers) out.Set(name, value);
-    if (auth == nullptr) return {};
-    ASSIGN_OR_RETURN(const auto header, auth->ClientHeader());
-    out.Set(header.first, header.second);
+  base::Status SetHeaders(Headers& out, const otlp::ClientInfo* client = nullptr) const {
+    if (auth == nullptr) {
+      for (const auto& [name, value] : headers) out.Set(name, value);
+      return {};
+    }
+    HeaderList list(headers);
+    RETURN_IF_ERROR(auth->SetHeaders(list, client));
+    for (const auto& [name, value] : list.fields()) out.Set(name, value);
     return {};
   }
 };

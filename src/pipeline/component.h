@@ -47,6 +47,11 @@ class Exporter : public Component, public Consumer {
  public:
   // Where requests of other signals than metrics go; null for an exporter that takes none.
   virtual Passage* passage() { return nullptr; }
+  // The same for one of them; asked before Start.
+  virtual Passage* PassageOf(Signal signal) {
+    (void)signal;
+    return passage();
+  }
 };
 // Ends pipelines as their exporter and begins others as their receiver.
 class Connector : public Component {

@@ -1,7 +1,10 @@
 #include "pipeline/export_queue.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
+#include "base/check.h"
 #include "otlp/decode.h"
 #include "otlp/encode.h"
 
@@ -12,29 +15,28 @@ using base::Fail;
 using std::chrono::nanoseconds;
 
 ExportQueue::ExportQueue(const SendingConfig& config, std::string name, Host& host,
-                         Transport& transport)
+                         Transport& transport, Signal signal, bool takes_json)
     : config_(config),
       name_(std::move(name)),
       clock_(host.env.clock),
       logger_(host.logger),
       transport_(transport),
-      flow_(host.instruments, "exporter/" + name_),
-      sent_(host.instruments.exporter_sent->Bind({{"exporter", name_}})),
-      send_failed_(host.instruments.exporter_send_failed->Bind({{"exporter", name_}})),
-      enqueue_failed_(host.instruments.exporter_enqueue_failed->Bind({{"exporter", name_}})),
-      queue_size_(host.instruments.exporter_queue_size->Bind(
-          {{"exporter", name_}, {"data_type", "metrics"}})),
-      queue_capacity_(host.instruments.exporter_queue_capacity->Bind(
-          {{"exporter", name_}, {"data_type", "metrics"}})) {}
+      signal_(signal),
+      takes_json_(takes_json),
+      books_(host, name_, signal) {}
 
 ExportQueue::~ExportQueue() { Stop(); }
 
 base::Status ExportQueue::Start() {
   if (!config_.queue.is_enabled) return {};
-  queue_size_.Add(0);
-  queue_capacity_.Add(static_cast<int64_t>(config_.queue.size_max));
+  books_.QueueSize(0);
+  books_.QueueCapacity(config_.queue.size_max);
   if (config_.queue.storage != nullptr) {
-    ASSIGN_OR_RETURN(log_, config_.queue.storage->OpenQueue("exporter_" + name_));
+    // Metrics have had the name alone since there were no others.
+    const std::string client = signal_ == Signal::kMetrics
+                                   ? "exporter_" + name_
+                                   : fmt::format("exporter_{}_{}", name_, NameOf(signal_));
+    ASSIGN_OR_RETURN(log_, config_.queue.storage->OpenQueue(client));
     Recover();
   }
   for (size_t i = 0; i < config_.queue.consumers; ++i) threads_.emplace_back([this] { Run(); });
@@ -46,14 +48,20 @@ void ExportQueue::Recover() {
   size_t points = 0;
   for (const QueueLog::Entry& entry : log_->pending()) {
     const size_t size = SizeOf(entry.points, entry.bytes);
-    queue_.push_back(
-        {.log_id = entry.id, .points = entry.points, .bytes = entry.bytes, .size = size});
+    Item item{.log_id = entry.id, .points = entry.points, .bytes = entry.bytes, .size = size};
+    if (const auto& batching = config_.queue.batching;
+        batching.has_value() && !batching->partition.empty()) {
+      const base::Result<Cargo> cargo = Load(item);
+      const otlp::ClientInfo* client = cargo.has_value() ? cargo->client.get() : nullptr;
+      item.partition = batching->partition.PartitionOf(client);
+    }
+    queue_.push_back(std::move(item));
     queued_ += size;
     points += entry.points;
   }
-  flow_.In(points);
-  flow_.Waiting(static_cast<int64_t>(points));
-  queue_size_.Add(static_cast<int64_t>(queued_));
+  books_.Came(points);
+  books_.Waiting(static_cast<int64_t>(points));
+  books_.QueueSize(static_cast<int64_t>(queued_));
   if (!queue_.empty()) {
     logger_.Info("exporter", "Took up a queue from disk",
                  {{"exporter", name_}, {"requests", queue_.size()}, {"points", points}});
@@ -97,15 +105,44 @@ base::Status ExportQueue::Consume(otlp::Batch batch) {
   const size_t points = batch.point_count();
   if (points == 0) return {};
   if (!config_.queue.is_enabled) {
-    flow_.In(points);
+    books_.Came(points);
     return Export(batch).status;
   }
+  const size_t bytes = batch.byte_size();
+  const otlp::ClientPointer client = batch.client;
+  return Take({.cargo = {.batch = std::move(batch), .points = points, .client = client},
+               .points = points,
+               .bytes = bytes});
+}
+
+void ExportQueue::Pass(PassedRequest request, Done done) {
+  CHECK(request.signal == signal_);
+  PassedAnswer answer;
+  if (request.encoding == otlp::Encoding::kJson) answer.response = "{}";
+  if (request.items == 0) return done(std::move(answer));
+  Item item{.points = request.items, .bytes = request.bytes.size()};
+  item.cargo = {.points = request.items,
+                .bytes = std::move(request.bytes),
+                .encoding = request.encoding,
+                .client = std::move(request.client)};
+  if (config_.queue.is_enabled) {
+    answer.status = Take(std::move(item));
+  } else {
+    std::vector<Cargo> cargoes;
+    cargoes.push_back(std::move(item.cargo));
+    answer.status = ExportAll(std::move(cargoes)).status;
+  }
+  done(std::move(answer));
+}
+
+base::Status ExportQueue::Take(Item item) {
   Waiter waiter;
+  const size_t points = item.points;
+  if (config_.queue.wait_for_result) item.waiter = &waiter;
   base::MutexLock lock(mutex_);
-  base::Status status =
-      Enqueue(std::move(batch), config_.queue.wait_for_result ? &waiter : nullptr);
+  base::Status status = Enqueue(std::move(item));
   if (!status.has_value()) {
-    enqueue_failed_.Add(points);
+    books_.NotQueued(points);
     return status;
   }
   if (!config_.queue.wait_for_result) return {};
@@ -128,15 +165,17 @@ base::Status ExportQueue::WaitForRoom(size_t size) {
   return {};
 }
 
-base::Status ExportQueue::Enqueue(otlp::Batch batch, Waiter* waiter) {
-  Item item{.points = batch.point_count(), .bytes = batch.byte_size(), .waiter = waiter};
+base::Status ExportQueue::Enqueue(Item item) {
   item.size = SizeOf(item.points, item.bytes);
+  if (config_.queue.batching.has_value()) {
+    item.partition = config_.queue.batching->partition.PartitionOf(item.cargo.client.get());
+  }
   RETURN_IF_ERROR(WaitForRoom(item.size));
   // Room is taken before the disk is written to without the lock.
   queued_ += item.size;
   if (log_ != nullptr) {
     mutex_.Unlock();
-    const base::Result<uint64_t> id = log_->Append(otlp::EncodeMetrics(batch), item.points);
+    const base::Result<uint64_t> id = Store(item);
     mutex_.Lock();
     if (!id.has_value()) {
       queued_ -= item.size;
@@ -144,15 +183,21 @@ base::Status ExportQueue::Enqueue(otlp::Batch batch, Waiter* waiter) {
       return std::unexpected(id.error());
     }
     item.log_id = *id;
-  } else {
-    item.batch = std::move(batch);
+    item.cargo = {};
   }
-  flow_.In(item.points);
-  flow_.Waiting(static_cast<int64_t>(item.points));
-  queue_size_.Add(static_cast<int64_t>(item.size));
+  books_.Came(item.points);
+  books_.Waiting(static_cast<int64_t>(item.points));
+  books_.QueueSize(static_cast<int64_t>(item.size));
   queue_.push_back(std::move(item));
   not_empty_.NotifyAll();
   return {};
+}
+
+base::Result<uint64_t> ExportQueue::Store(const Item& item) {
+  QueueEntry entry{.encoding = item.cargo.encoding, .client = item.cargo.client};
+  entry.bytes =
+      signal_ == Signal::kMetrics ? otlp::EncodeMetrics(item.cargo.batch) : item.cargo.bytes;
+  return log_->Append(EncodeQueueEntry(entry), item.points);
 }
 
 void ExportQueue::Run() {
@@ -163,32 +208,40 @@ void ExportQueue::Run() {
       items = TakeItems();
     }
     if (items.empty()) return;
-    otlp::Batch batch = Join(items);
-    if (!items.empty()) Settle(items, ExportInParts(std::move(batch)));
+    std::vector<Cargo> cargoes = Join(items);
+    if (!items.empty()) Settle(items, ExportAll(std::move(cargoes)));
   }
+}
+
+std::deque<ExportQueue::Item>::iterator ExportQueue::NextItem() {
+  auto next = queue_.begin();
+  // One thread at a time waits for a batch to fill; the others wait for it.
+  while (next != queue_.end() && gathered_.contains(next->partition)) ++next;
+  return next;
 }
 
 std::vector<ExportQueue::Item> ExportQueue::TakeItems() {
   std::vector<Item> items;
-  // One thread at a time waits for a batch to fill; the others wait for it.
-  while ((queue_.empty() || is_gathering_) && !is_stopped_) not_empty_.Wait(mutex_);
+  while (NextItem() == queue_.end() && !is_stopped_) not_empty_.Wait(mutex_);
   // What lies on disk waits there for the next start.
   if (queue_.empty() || (is_stopped_ && log_ != nullptr)) return items;
-  Pop(items);
+  if (NextItem() == queue_.end()) return items;  // Who gathers takes the rest.
+  Pop(NextItem(), items);
   if (config_.queue.batching.has_value()) {
-    is_gathering_ = true;
+    const std::string partition = items[0].partition;
+    gathered_.insert(partition);
     Gather(items);
-    is_gathering_ = false;
+    gathered_.erase(partition);
     not_empty_.NotifyAll();
   }
   return items;
 }
 
-void ExportQueue::Pop(std::vector<Item>& items) {
-  items.push_back(std::move(queue_.front()));
-  queue_.pop_front();
+void ExportQueue::Pop(std::deque<Item>::iterator from, std::vector<Item>& items) {
+  items.push_back(std::move(*from));
+  queue_.erase(from);
   queued_ -= items.back().size;
-  queue_size_.Add(-static_cast<int64_t>(items.back().size));
+  books_.QueueSize(-static_cast<int64_t>(items.back().size));
   changed_.NotifyAll();
 }
 
@@ -199,8 +252,9 @@ void ExportQueue::Gather(std::vector<Item>& items) {
   const int64_t until_ns = clock_.MonotonicNs() + batching.flush_timeout.count();
   size_t total = weight(items[0]);
   while (total < batching.min_size) {
-    if (!queue_.empty()) {
-      Pop(items);
+    const auto next = std::ranges::find(queue_, items[0].partition, &Item::partition);
+    if (next != queue_.end()) {
+      Pop(next, items);
       total += weight(items.back());
       continue;
     }
@@ -210,28 +264,55 @@ void ExportQueue::Gather(std::vector<Item>& items) {
   }
 }
 
-otlp::Batch ExportQueue::Join(std::vector<Item>& items) {
-  otlp::Batch joined;
+base::Result<ExportQueue::Cargo> ExportQueue::Load(const Item& item) const {
+  ASSIGN_OR_RETURN(std::string bytes, log_->Read(item.log_id));
+  ASSIGN_OR_RETURN(QueueEntry entry, DecodeQueueEntry(std::move(bytes)));
+  Cargo cargo{.points = item.points, .encoding = entry.encoding, .client = entry.client};
+  if (signal_ != Signal::kMetrics) {
+    cargo.bytes = std::move(entry.bytes);
+    return cargo;
+  }
+  ASSIGN_OR_RETURN(cargo.batch, otlp::DecodeMetrics(std::move(entry.bytes)));
+  cargo.batch.client = cargo.client;
+  return cargo;
+}
+
+// Metrics become one batch, requests of protobuf one request: its fields repeat, so that one behind
+// the other is both. JSON goes one by one.
+void ExportQueue::Join(Cargo cargo, std::vector<Cargo>& joined) const {
+  const auto is_alike = [&](const Cargo& other) {
+    return signal_ == Signal::kMetrics || (cargo.encoding == otlp::Encoding::kProtobuf &&
+                                           other.encoding == otlp::Encoding::kProtobuf);
+  };
+  const auto into = std::ranges::find_if(joined, is_alike);
+  if (into == joined.end()) return joined.push_back(std::move(cargo));
+  into->batch.Append(std::move(cargo.batch));
+  into->bytes += cargo.bytes;
+  into->points += cargo.points;
+  if (into->client == cargo.client) return;
+  // Of several clients, only what is the same for the partition.
+  into->client = config_.queue.batching->partition.Keep(into->client.get());
+  into->batch.client = into->client;
+}
+
+std::vector<ExportQueue::Cargo> ExportQueue::Join(std::vector<Item>& items) {
+  std::vector<Cargo> joined;
   std::vector<Item> unreadable;
   std::erase_if(items, [&](Item& item) {
     if (item.log_id == 0) {
-      joined.Append(std::move(item.batch));
+      Join(std::move(item.cargo), joined);
       return false;
     }
-    base::Result<std::string> bytes = log_->Read(item.log_id);
-    base::Result<otlp::Batch> batch =
-        bytes.has_value() ? otlp::DecodeMetrics(*std::move(bytes))
-                          : base::Result<otlp::Batch>(std::unexpected(bytes.error()));
-    if (!batch.has_value()) {
+    base::Result<Cargo> cargo = Load(item);
+    if (!cargo.has_value()) {
       logger_.Error(
           "exporter", "A request on disk cannot be read. Dropping data.",
-          {{"exporter", name_}, {"points", item.points}, {"error", batch.error().message}});
-      send_failed_.Add(item.points);
-      flow_.Lost("unreadable", item.points);
+          {{"exporter", name_}, {"points", item.points}, {"error", cargo.error().message}});
+      books_.Lost("unreadable", item.points);
       unreadable.push_back(std::move(item));
       return true;
     }
-    joined.Append(*std::move(batch));
+    Join(*std::move(cargo), joined);
     return false;
   });
   if (!unreadable.empty()) Settle(unreadable, {.status = Fail(Code::kDataLoss, "unreadable")});
@@ -241,7 +322,7 @@ otlp::Batch ExportQueue::Join(std::vector<Item>& items) {
 void ExportQueue::Settle(std::vector<Item>& items, const Outcome& outcome) {
   for (Item& item : items) {
     const bool stays = outcome.is_interrupted && item.log_id != 0;
-    if (!stays) flow_.Waiting(-static_cast<int64_t>(item.points));
+    if (!stays) books_.Waiting(-static_cast<int64_t>(item.points));
     if (!stays && item.log_id != 0) log_->Done(item.log_id);
     if (item.waiter == nullptr) continue;
     base::MutexLock lock(mutex_);
@@ -249,6 +330,26 @@ void ExportQueue::Settle(std::vector<Item>& items, const Outcome& outcome) {
     item.waiter->is_done = true;
     changed_.NotifyAll();
   }
+}
+
+ExportQueue::Outcome ExportQueue::ExportAll(std::vector<Cargo> cargoes) {
+  Outcome result;
+  for (Cargo& cargo : cargoes) {
+    Outcome outcome;
+    if (signal_ == Signal::kMetrics) {
+      outcome = ExportInParts(std::move(cargo.batch));
+    } else {
+      const Payload payload{.bytes = transport_.Pack(std::move(cargo.bytes)),
+                            .points = cargo.points,
+                            .signal = signal_,
+                            .encoding = cargo.encoding,
+                            .client = std::move(cargo.client)};
+      outcome = SendWithRetries(payload);
+    }
+    result.is_interrupted |= outcome.is_interrupted;
+    if (result.status.has_value()) result.status = std::move(outcome.status);
+  }
+  return result;
 }
 
 ExportQueue::Outcome ExportQueue::ExportInParts(otlp::Batch batch) {
@@ -264,13 +365,13 @@ ExportQueue::Outcome ExportQueue::ExportInParts(otlp::Batch batch) {
 }
 
 ExportQueue::Outcome ExportQueue::Export(const otlp::Batch& batch) {
-  const Encoded encoded = transport_.Encode(batch);
+  Encoded encoded = transport_.Encode(batch);
   for (const Encoded::Loss& loss : encoded.losses) {
-    flow_.Lost(loss.reason, loss.points);
-    send_failed_.Add(loss.points);
+    books_.Lost(loss.reason, loss.points);
   }
   Outcome result;
-  for (const Payload& payload : encoded.payloads) {
+  for (Payload& payload : encoded.payloads) {
+    payload.client = batch.client;
     Outcome outcome = SendWithRetries(payload);
     result.is_interrupted |= outcome.is_interrupted;
     if (result.status.has_value()) result.status = std::move(outcome.status);
@@ -314,18 +415,13 @@ ExportQueue::Outcome ExportQueue::SendWithRetries(const Payload& payload) {
 
 void ExportQueue::Succeed(const Payload& payload, const Attempt& attempt) {
   const size_t rejected = std::min(attempt.rejected_points, payload.points);
-  sent_.Add(payload.points - rejected);
-  flow_.Out(payload.points - rejected);
-  if (rejected > 0) {
-    send_failed_.Add(rejected);
-    flow_.Lost("rejected_by_server", rejected);
-  }
+  books_.Sent(payload.points - rejected);
+  if (rejected > 0) books_.Lost("rejected_by_server", rejected);
   NoteHealth(/*is_failing=*/false, "");
 }
 
 base::Status ExportQueue::GiveUp(const Payload& payload, const base::Error& error) {
-  send_failed_.Add(payload.points);
-  flow_.Lost("send_failed", payload.points);
+  books_.Lost("send_failed", payload.points);
   logger_.Error("exporter", "Exporting failed. Dropping data.",
                 {{"exporter", name_}, {"points", payload.points}, {"error", error.message}});
   return std::unexpected(error);

@@ -2,13 +2,15 @@
 
 #include <chrono>
 #include <deque>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "base/mutex.h"
 #include "pipeline/backoff.h"
-#include "pipeline/factory.h"
+#include "pipeline/export_books.h"
+#include "pipeline/queue_entry.h"
 #include "pipeline/sending_config.h"
 
 namespace narthex::pipeline {
@@ -16,7 +18,10 @@ namespace narthex::pipeline {
 // One request, ready to be sent as often as it takes.
 struct Payload {
   std::string bytes;
-  size_t points = 0;  // Data points that succeed or fail with it.
+  size_t points = 0;  // Data points, spans or log records that succeed or fail with it.
+  Signal signal = Signal::kMetrics;
+  otlp::Encoding encoding = otlp::Encoding::kProtobuf;
+  otlp::ClientPointer client = nullptr;  // Whose data it is, where that is known.
 };
 
 // What a batch becomes: requests, and the points that no request can carry, by reason.
@@ -42,17 +47,20 @@ class Transport {
  public:
   virtual ~Transport() = default;
   virtual Encoded Encode(const otlp::Batch& batch) = 0;
+  // A request of another signal as it is sent.
+  virtual std::string Pack(std::string bytes) { return bytes; }
   // Blocks for at most `timeout`.
   virtual Attempt Send(const Payload& payload, std::chrono::milliseconds timeout) = 0;
 };
 
-// What exporters that push have in common: a bounded queue, threads that take from it, attempts
-// again after failures, and the counters for all of it. Thread-safe.
+// What exporters that push have in common, for one signal: a bounded queue, threads that take from
+// it, attempts again after failures, and the counters for all of it. Thread-safe.
 // Source: OpenTelemetry Collector, exporterhelper.
-class ExportQueue final : public Consumer {
+class ExportQueue final : public Consumer, public Passage {
  public:
   // `name`: the exporter's id. `transport` must outlive the queue.
-  ExportQueue(const SendingConfig& config, std::string name, Host& host, Transport& transport);
+  ExportQueue(const SendingConfig& config, std::string name, Host& host, Transport& transport,
+              Signal signal = Signal::kMetrics, bool takes_json = false);
   ~ExportQueue() override;
 
   // Takes up what a queue on disk holds from before. Errors: those of the disk.
@@ -64,6 +72,9 @@ class ExportQueue final : public Consumer {
   // kResourceExhausted while the queue is full, kInvalidArgument for a batch that can never fit,
   // kUnavailable after Stop.
   base::Status Consume(otlp::Batch batch) override;
+  bool TakesJson() const override { return takes_json_; }
+  // The same for a request of another signal, whose answer is empty. REQUIRES: the queue's signal.
+  void Pass(PassedRequest request, Done done) override;
 
  private:
   // A caller that waits for what becomes of its batch.
@@ -71,9 +82,18 @@ class ExportQueue final : public Consumer {
     bool is_done = false;
     base::Status status;
   };
+  // Metrics are taken apart; what is of other signals stays as it came.
+  struct Cargo {
+    otlp::Batch batch;
+    size_t points = 0;
+    std::string bytes;
+    otlp::Encoding encoding = otlp::Encoding::kProtobuf;
+    otlp::ClientPointer client;
+  };
   struct Item {
-    otlp::Batch batch;    // Empty while it lies on disk.
-    uint64_t log_id = 0;  // On disk; 0: not there.
+    Cargo cargo;            // Empty while it lies on disk.
+    std::string partition;  // Of `batch.partition.metadata_keys`.
+    uint64_t log_id = 0;    // On disk; 0: not there.
     size_t points = 0;
     size_t bytes = 0;
     size_t size = 0;  // In the sizer's unit.
@@ -86,17 +106,26 @@ class ExportQueue final : public Consumer {
   };
 
   size_t SizeOf(size_t points, size_t bytes) const;
-  base::Status Enqueue(otlp::Batch batch, Waiter* waiter) REQUIRES_LOCK(mutex_);
+  // The answer to a sender, after waiting for it where that is asked for.
+  base::Status Take(Item item);
+  base::Status Enqueue(Item item) REQUIRES_LOCK(mutex_);
+  base::Result<uint64_t> Store(const Item& item);
   base::Status WaitForRoom(size_t size) REQUIRES_LOCK(mutex_);
   void Recover();
   void Run();
   // Empty at the end.
   std::vector<Item> TakeItems() REQUIRES_LOCK(mutex_);
+  // The oldest that no thread gathers more for; the end of the queue without any.
+  std::deque<Item>::iterator NextItem() REQUIRES_LOCK(mutex_);
   // More for the first of them, as `batch` says.
   void Gather(std::vector<Item>& items) REQUIRES_LOCK(mutex_);
-  void Pop(std::vector<Item>& items) REQUIRES_LOCK(mutex_);
-  otlp::Batch Join(std::vector<Item>& items);
+  void Pop(std::deque<Item>::iterator from, std::vector<Item>& items) REQUIRES_LOCK(mutex_);
+  // What they come to; those that cannot be read from the disk are dropped.
+  std::vector<Cargo> Join(std::vector<Item>& items);
+  void Join(Cargo cargo, std::vector<Cargo>& joined) const;
+  base::Result<Cargo> Load(const Item& item) const;
   void Settle(std::vector<Item>& items, const Outcome& outcome);
+  Outcome ExportAll(std::vector<Cargo> cargoes);
   Outcome ExportInParts(otlp::Batch batch);
   Outcome Export(const otlp::Batch& batch);
   Outcome SendWithRetries(const Payload& payload);
@@ -111,12 +140,9 @@ class ExportQueue final : public Consumer {
   const base::Clock& clock_;
   base::Logger& logger_;
   Transport& transport_;
-  Flow flow_;
-  sdk::BoundCounter<uint64_t> sent_;
-  sdk::BoundCounter<uint64_t> send_failed_;
-  sdk::BoundCounter<uint64_t> enqueue_failed_;
-  sdk::BoundUpDownCounter<int64_t> queue_size_;
-  sdk::BoundUpDownCounter<int64_t> queue_capacity_;
+  const Signal signal_;
+  const bool takes_json_;
+  ExportBooks books_;
 
   std::unique_ptr<QueueLog> log_;  // Null while in memory; set by Start.
 
@@ -124,8 +150,9 @@ class ExportQueue final : public Consumer {
   base::CondVar not_empty_;
   base::CondVar changed_;  // Space in the queue, a waiter's result, the end.
   std::deque<Item> queue_ GUARDED_BY(mutex_);
-  size_t queued_ GUARDED_BY(mutex_) = 0;          // In the sizer's unit.
-  bool is_gathering_ GUARDED_BY(mutex_) = false;  // A thread waits for more of its batch.
+  size_t queued_ GUARDED_BY(mutex_) = 0;  // In the sizer's unit.
+  // Partitions that a thread waits for more of.
+  std::set<std::string> gathered_ GUARDED_BY(mutex_);
   bool is_stopped_ GUARDED_BY(mutex_) = false;
   bool is_failing_ GUARDED_BY(mutex_) = false;
   std::vector<std::thread> threads_;

@@ -89,6 +89,8 @@ struct ExtensionFactory {
   std::string_view type;
   std::string_view alias;
   std::unique_ptr<Extension> (*create)(const CreateContext& context);
+  // The key under which one names another, which is then made first; empty for none.
+  std::string_view other_key = {};
 };
 
 struct Factories {

@@ -95,15 +95,25 @@ class GraphBuilder {
   }
 
   void MakeExtensions() {
-    for (const Use& use : config_.service_extensions) {
-      const Declared& declared = config_.extensions.at(use.id);
-      const auto* factory = FindFactory(factories_.extensions, use.id.type);
-      if (factory == nullptr) continue;
-      Extension* extension =
-          Keep(factory->create(ContextOf(use.id, declared)), "extension", use.id);
-      made_extensions_[use.id] = extension;
-      graph_->extensions_.push_back(extension);
+    for (const Use& use : config_.service_extensions) MakeExtension(use.id);
+  }
+
+  void MakeExtension(const ComponentId& id) {
+    const Declared& declared = config_.extensions.at(id);
+    const auto* factory = FindFactory(factories_.extensions, id.type);
+    // What is being made is not made again for what it leads to.
+    if (factory == nullptr || made_.contains(declared.body)) return;
+    const CreateContext context = ContextOf(id, declared);
+    if (const Node* other = declared.body->Find(factory->other_key); other != nullptr) {
+      const auto other_id = ComponentId::Parse(other->scalar);
+      const auto& listed = config_.service_extensions;
+      if (other_id.has_value() && std::ranges::find(listed, *other_id, &Use::id) != listed.end()) {
+        MakeExtension(*other_id);
+      }
     }
+    Extension* extension = Keep(factory->create(context), "extension", id);
+    made_extensions_[id] = extension;
+    graph_->extensions_.push_back(extension);
   }
 
   void MakeExporters() {
@@ -188,7 +198,7 @@ class GraphBuilder {
       } else {
         const auto made = made_exporters_.find(use.id);
         if (made == made_exporters_.end()) continue;
-        passage = made->second->passage();
+        passage = made->second->PassageOf(config.signal);
       }
       if (passage != nullptr) {
         ends.push_back(passage);

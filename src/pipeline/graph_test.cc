@@ -108,9 +108,11 @@ constexpr ExporterFactory kExporters[] = {
        return std::make_unique<FakePassingExporter>(context.id.ToString());
      }}};
 constexpr ExtensionFactory kExtensions[] = {
-    {"x", "", [](const CreateContext& context) -> std::unique_ptr<Extension> {
+    {"x", "",
+     [](const CreateContext& context) -> std::unique_ptr<Extension> {
        return std::make_unique<FakeExtension>(context.id.ToString());
-     }}};
+     },
+     "other"}};
 
 // Passes metrics on to all pipelines behind it, and takes traces where they lead on.
 class FakeConnector : public Recorder<Connector>, private Consumer {
@@ -198,6 +200,22 @@ TEST_F(GraphTest, StartsTheReceiversLastAndStopsThemFirst) {
   graph->Stop();
   EXPECT_THAT(events, ElementsAre("stop in/2", "stop in", "stop p/a", "stop p/b", "stop out/2",
                                   "stop out", "stop x"));
+}
+
+TEST_F(GraphTest, AnExtensionThatAnotherNamesIsMadeFirst) {
+  const auto graph = Build(
+      "receivers: {in: }\nexporters: {out: }\n"
+      "extensions: {x/1: {other: x/2}, x/2: {other: x/3}, x/3: {other: x/1}, x/4: {other: x/5}}\n"
+      "service: {extensions: [x/1, x/2, x/3, x/4], "
+      "pipelines: {metrics: {receivers: [in], exporters: [out]}}}");
+  ASSERT_NE(graph, nullptr) << errors_;
+  ASSERT_TRUE(graph->Start().has_value());
+  std::vector<std::string> started;
+  for (const std::string& event : events) {
+    if (event.starts_with("start x")) started.push_back(event);
+  }
+  EXPECT_THAT(started, ElementsAre("start x/3", "start x/2", "start x/1", "start x/4"));
+  graph->Stop();
 }
 
 TEST_F(GraphTest, DataTakesEveryPath) {

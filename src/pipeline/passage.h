@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "otlp/client_info.h"
 #include "otlp/response.h"
 
 namespace narthex::pipeline {
@@ -28,6 +29,7 @@ struct PassedRequest {
   otlp::Encoding encoding = otlp::Encoding::kProtobuf;
   std::string bytes;
   size_t items = 0;  // Spans or log records.
+  otlp::ClientPointer client;
 };
 
 struct PassedAnswer {

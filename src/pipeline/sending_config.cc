@@ -1,5 +1,7 @@
 #include "pipeline/sending_config.h"
 
+#include "pipeline/metadata_keys.h"
+
 namespace narthex::pipeline {
 namespace {
 
@@ -62,7 +64,12 @@ QueueConfig::Batching ReadBatching(const config::Node& node, const CreateContext
   reader.Read("max_size", max_size, "Larger ones are cut; `0`: never");
   reader.Read("sizer", sizer,
               "`items` (data points), or `bytes` (memory held; not with `max_size`)");
-  reader.Refuse({"partition"}, "is not supported");
+  if (const config::Node* partition = reader.Take("partition", "What is not joined")) {
+    config::MapReader inner(*partition, context.diagnostics);
+    batching.partition = ReadMetadataKeys(
+        inner, "metadata_keys", "Requests of clients that differ in these, which the joined keep");
+    inner.Finish();
+  }
   reader.Finish();
   if (max_size > 0 && max_size < min_size) {
     reader.Report("max_size", "must be greater or equal to min_size");

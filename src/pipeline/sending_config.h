@@ -40,6 +40,7 @@ struct QueueConfig {
     size_t min_size = 8192;  // What is enough to be sent, in the sizer's unit.
     size_t max_size = 0;     // Larger ones are cut; only for points; 0: no limit.
     Sizer sizer = Sizer::kItems;
+    otlp::MetadataKeys partition;  // Requests of clients that differ in these are not joined.
   };
   std::optional<Batching> batching;
 };

@@ -172,14 +172,13 @@ class Server::State {
   }
 
   base::Status Listen() {
-    ASSIGN_OR_RETURN(const WebConfig web, ReadWebConfig(options_.web_config_file, env_, log_));
+    ASSIGN_OR_RETURN(web_, WebGate::Open(options_.web_config_file, env_, log_));
     for (const std::string& address : options_.listen_addresses) {
       net::HttpServer::Config config{.listen_address = address};
       config.connections_max = options_.connections_max;
       config.idle_timeout = options_.read_timeout;
       config.body_bytes_max = options_.body_bytes_max;
-      config.tls = web.tls;
-      config.response_headers = web.headers;
+      config.tls = web_->tls();
       ASSIGN_OR_RETURN(std::unique_ptr<net::HttpServer> server,
                        net::HttpServer::Bind(std::move(config)));
       servers_.push_back(std::move(server));
@@ -190,10 +189,7 @@ class Server::State {
                                                                         Responder responder) {
         Dispatch(*router, std::move(request), std::move(responder));
       };
-      if (web.passwords != nullptr) {
-        handler = WithPasswords(web.passwords, *server, std::move(handler));
-      }
-      server->Serve(std::move(handler));
+      server->Serve(web_->Guard(*server, std::move(handler)));
     }
     return {};
   }
@@ -406,6 +402,7 @@ class Server::State {
   std::atomic<bool> ready_{false};
   std::atomic<bool> stopping_{false};
   base::Mutex reload_mutex_;  // One reload at a time.
+  std::shared_ptr<WebGate> web_;
   std::vector<std::unique_ptr<net::Router>> routers_;
   std::vector<std::unique_ptr<net::HttpServer>> servers_;
   // For what waits for its turn and then computes; each request that waits has a thread of its own,

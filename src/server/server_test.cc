@@ -109,6 +109,21 @@ TEST_F(ServerTest, TlsAndPasswordsByTheWebConfiguration) {
   EXPECT_EQ(ask("secret").headers.Get("X-Frame-Options"), "deny");
   EXPECT_EQ(ask("guess").status, 401);
   EXPECT_EQ(ask("").headers.Get("WWW-Authenticate"), "Basic");
+
+  // The file counts as it is now; a bad one lets nobody in.
+  write("web.yml",
+        "tls_server_config: {cert_file: cert.pem, key_file: key.pem}\n"
+        "http_server_config: {headers: {X-Frame-Options: sameorigin}}\n");
+  EXPECT_EQ(ask("").status, 200);
+  EXPECT_EQ(ask("").headers.Get("X-Frame-Options"), "sameorigin");
+  write("web.yml", "basic_auth_users: {ann: plain}\n");
+  EXPECT_EQ(ask("secret").status, 500);
+  EXPECT_EQ(ask("secret").status, 500);
+  write("web.yml",
+        "basic_auth_users:\n"
+        "  ann: $2b$05$aaaaaaaaaaaaaaaaaaaaaOjOHCcGZ1ZydhnG2lX11qSmiRJbsbsA.\n");
+  EXPECT_EQ(ask("secret").status, 200);
+  EXPECT_EQ(ask("").status, 401);
 }
 
 TEST_F(ServerTest, MistakesInTheWebConfigurationAreSaid) {

@@ -63,11 +63,9 @@ void Anchor(config::Pem& pem, const std::string& path) {
 
 }  // namespace
 
-base::Result<WebConfig> ReadWebConfig(const std::string& path, base::Env env,
-                                      base::Logger& logger) {
+base::Result<WebConfig> ParseWebConfig(const std::string& text, const std::string& path,
+                                       base::Env env, base::Logger& logger) {
   WebConfig config;
-  if (path.empty()) return config;
-  ASSIGN_OR_RETURN(const std::string text, base::ReadFile(env.files, path));
   ASSIGN_OR_RETURN(const config::Node root, config::ParseYaml(text, path));
   config::Diagnostics diagnostics(path);
   config::MapReader reader(root, diagnostics);
@@ -92,17 +90,63 @@ base::Result<WebConfig> ReadWebConfig(const std::string& path, base::Env env,
   return config;
 }
 
-net::HttpHandler WithPasswords(std::shared_ptr<const net::Passwords> passwords,
-                               net::HttpServer& server, net::HttpHandler handler) {
-  return [passwords = std::move(passwords), &server, handler = std::move(handler)](
-             net::HttpRequest request, net::Responder responder) {
+base::Result<std::shared_ptr<WebGate>> WebGate::Open(std::string path, base::Env env,
+                                                     base::Logger& logger) {
+  std::shared_ptr<WebGate> gate(new WebGate(std::move(path), env, logger));
+  WebConfig config;
+  std::string text;
+  if (!gate->path_.empty()) {
+    ASSIGN_OR_RETURN(text, base::ReadFile(env.files, gate->path_));
+    ASSIGN_OR_RETURN(config, ParseWebConfig(text, gate->path_, env, logger));
+  }
+  gate->tls_ = config.tls;
+  base::MutexLock lock(gate->mutex_);
+  gate->seen_ = std::move(text);
+  gate->config_ = std::make_shared<const WebConfig>(std::move(config));
+  return gate;
+}
+
+std::shared_ptr<const WebConfig> WebGate::Current() {
+  const base::Result<std::string> text = base::ReadFile(env_.files, path_);
+  const std::string& seen = text.has_value() ? *text : text.error().message;
+  {
+    base::MutexLock lock(mutex_);
+    if (seen == seen_) return config_;
+  }
+  base::Result<WebConfig> read = text.has_value()
+                                     ? ParseWebConfig(*text, path_, env_, logger_)
+                                     : base::Result<WebConfig>(std::unexpected(text.error()));
+  if (!read.has_value()) {
+    logger_.Error("server", "the web configuration cannot be read; requests are refused",
+                  {{"error", read.error().message}});
+  }
+  base::MutexLock lock(mutex_);
+  seen_ = seen;
+  config_ = read.has_value() ? std::make_shared<const WebConfig>(*std::move(read)) : nullptr;
+  return config_;
+}
+
+net::HttpHandler WebGate::Guard(net::HttpServer& server, net::HttpHandler handler) {
+  if (path_.empty()) return handler;
+  return [this, &server, handler = std::move(handler)](net::HttpRequest request,
+                                                       net::Responder bare) {
+    const std::shared_ptr<const WebConfig> config = Current();
+    if (config == nullptr)
+      return bare.Send(net::HttpResponse::Text(500, "Internal Server Error\n"));
+    net::Responder responder([config, bare = std::move(bare)](net::HttpResponse response) mutable {
+      for (const auto& [name, value] : config->headers) {
+        if (!response.headers.Has(name)) response.headers.Set(name, value);
+      }
+      bare.Send(std::move(response));
+    });
+    if (config->passwords == nullptr) return handler(std::move(request), std::move(responder));
     const std::string authorization(request.headers.Get("Authorization"));
-    if (passwords->Remembers(authorization)) {
+    if (config->passwords->Remembers(authorization)) {
       return handler(std::move(request), std::move(responder));
     }
-    server.RunBlocking([passwords, handler, authorization, request = std::move(request),
+    server.RunBlocking([config, handler, authorization, request = std::move(request),
                         responder = std::move(responder)]() mutable {
-      if (passwords->Accept(authorization)) {
+      if (config->passwords->Accept(authorization)) {
         return handler(std::move(request), std::move(responder));
       }
       net::HttpResponse refusal = net::HttpResponse::Text(401, "Unauthorized\n");

@@ -20,7 +20,7 @@ OtlpExporter::Attempt OtlpGrpcExporter::Send(const std::string& body,
                      .message = body,
                      .metadata = config_.headers,
                      .timeout = timeout,
-                     .gzip = config_.gzip,
+                     .compression = config_.gzip ? "gzip" : "",
                      .tls = config_.tls,
                      .answer_bytes_max = kResponseBytesMax};
   call.metadata.Set("User-Agent", kUserAgent);

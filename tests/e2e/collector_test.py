@@ -181,13 +181,15 @@ service:
 class Sink:
     """An HTTP server that keeps what is posted to it, by path."""
 
-    def __init__(self):
+    def __init__(self, port=0):
         self.bodies = {}
-        bodies = self.bodies
+        self.headers = {}  # Of the same requests.
+        bodies, headers = self.bodies, self.headers
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
+                headers.setdefault(self.path, []).append(dict(self.headers))
                 bodies.setdefault(self.path, []).append(body)
                 self.send_response(200)
                 self.send_header("Content-Type", "application/x-protobuf")
@@ -197,13 +199,14 @@ class Sink:
             def log_message(self, *_):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self.port = self.server.server_port
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
 
 def traces_and_logs(world):
-    """Traces and logs go through two collectors, over gRPC and HTTP, and arrive byte for byte."""
+    """Traces and logs go through two collectors, over gRPC and HTTP, and arrive byte for byte. There is no queue on the
+    way, so that senders have the answer of whoever is last."""
     a_grpc, a_http, a_health, b_grpc, b_http, b_health = free_ports(6)
     sink = Sink()
     pipelines = "".join(f"    {signal}: {{{{receivers: [otlp], processors: [batch], exporters: [{{0}}]}}}}\n"
@@ -220,9 +223,11 @@ service:
   pipelines:
 """ + pipelines.format(kind))
 
-    a_config = config("a.yaml", a_grpc, a_http, a_health, "otlp_grpc", EXPORTERS["otlp_grpc"].format(grpc=b_grpc, retry=RETRY))
+    a_config = config("a.yaml", a_grpc, a_http, a_health, "otlp_grpc", EXPORTERS["otlp_grpc"].format(
+        grpc=b_grpc, retry="sending_queue: {enabled: false}"))
     b_config = config("b.yaml", b_grpc, b_http, b_health, "otlp_http",
-                      f"{{endpoint: \"http://127.0.0.1:{sink.port}\", compression: none}}")
+                      f"{{endpoint: \"http://127.0.0.1:{sink.port}\", compression: none, "
+                      "sending_queue: {enabled: false}}")
     a = world.run("a", NARTHEX, "collector", "--config", a_config)
     wait_ready(f"http://127.0.0.1:{a_health}/", a)
     spans = bytes([0x0a, 8, 0x12, 6, 0x12, 4]) + b"\x0a\x02ab"  # One span, with an id.
@@ -344,6 +349,59 @@ def killed(world):
         return all(f"\n{name}{{" in text for name in names)
 
     eventually(arrived, "everything that was acknowledged is on the page of B")
+    check(a.stop() == 0, "A stops politely")
+
+
+def killed_with_traces(world):
+    """A keeps traces and logs of two tenants on disk while nobody takes them, and is killed. What was acknowledged
+    arrives all the same, each request once at least and with its tenant's name."""
+    http_port, health, sink_port = free_ports(3)
+    config = world.write("a.yaml", f"""
+receivers:
+  otlp:
+    protocols:
+      http: {{endpoint: "127.0.0.1:{http_port}", include_metadata: true, compression_algorithms: ["", lz4, x-snappy-framed]}}
+extensions:
+  health_check: {{endpoint: "127.0.0.1:{health}"}}
+  file_storage: {{directory: {world.folder}/queue, create_directory: true}}
+  headers_setter: {{headers: [{{key: X-Scope-OrgID, from_context: x-tenant, default_value: nobody}}]}}
+exporters:
+  otlp_http:
+    endpoint: "http://127.0.0.1:{sink_port}"
+    compression: none
+    auth: {{authenticator: headers_setter}}
+    {RETRY}
+    sending_queue: {{storage: file_storage}}
+service:
+  extensions: [health_check, file_storage, headers_setter]
+  telemetry: {{metrics: {{level: none}}}}
+  pipelines:
+    traces: {{receivers: [otlp], exporters: [otlp_http]}}
+    logs: {{receivers: [otlp], exporters: [otlp_http]}}
+""")
+    paths, sent = ("/v1/traces", "/v1/logs"), set()
+    for round_ in range(2):
+        a = world.run(f"a{round_}", NARTHEX, "collector", "--config", config)
+        wait_ready(f"http://127.0.0.1:{health}/", a)
+        for i in range(20):
+            tenant, path = ("shop", "bank")[i % 2], paths[i // 2 % 2]
+            item = f"{round_:02}{i:02}".encode()  # One span or record with an id.
+            body = bytes([0x0a, 10, 0x12, 8, 0x12, 6, 0x0a, 4]) + item
+            status, text = fetch(f"http://127.0.0.1:{http_port}{path}", body,
+                                 {"Content-Type": "application/x-protobuf", "X-Tenant": tenant})
+            check(status == 200, f"{path}: {status} {text}")
+            sent.add((path, tenant, body))
+        a.kill()
+    sink = Sink(sink_port)
+    a = world.run("a_last", NARTHEX, "collector", "--config", config)
+    wait_ready(f"http://127.0.0.1:{health}/", a)
+
+    def arrived():
+        got = {(path, headers.get("X-Scope-OrgID", headers.get("x-scope-orgid")), body)
+               for path in paths for headers, body in zip(list(sink.headers.get(path, [])), list(sink.bodies.get(path, [])))}
+        return got == sent
+
+    eventually(arrived, "everything that was acknowledged is there, under its tenant's name")
     check(a.stop() == 0, "A stops politely")
 
 
@@ -486,7 +544,8 @@ def prometheus_scrapes_native_histograms(world):
 
 if __name__ == "__main__":
     main({"over_http": over_http, "over_grpc": over_grpc, "secured": secured, "traces_and_logs": traces_and_logs,
-          "receivers_and_pages": receivers_and_pages, "killed": killed, "outage": outage,
+          "receivers_and_pages": receivers_and_pages, "killed": killed,
+          "killed_with_traces": killed_with_traces, "outage": outage,
           "prometheus_scrapes_native_histograms": prometheus_scrapes_native_histograms,
           "remote_write_to_narthex": remote_write_to_narthex,
           "remote_write_to_prometheus": remote_write_to_prometheus})

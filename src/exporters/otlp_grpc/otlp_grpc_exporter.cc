@@ -39,13 +39,25 @@ void ReadTarget(config::MapReader& reader, OtlpGrpcExporter::Config& config) {
   config.target = fmt::format("{}{}", is_clear ? kHttp : kHttps, endpoint);
 }
 
+std::string MethodOf(pipeline::Signal signal) {
+  switch (signal) {
+    case pipeline::Signal::kMetrics:
+      break;
+    case pipeline::Signal::kTraces:
+      return std::string(kTracesMethod);
+    case pipeline::Signal::kLogs:
+      return std::string(kLogsMethod);
+  }
+  return std::string(otlp::kExportMethod);
+}
+
 }  // namespace
 
 std::unique_ptr<pipeline::Exporter> OtlpGrpcExporter::Create(
     const pipeline::CreateContext& context) {
   Config config;
   config::MapReader reader(context.config, context.diagnostics);
-  pipeline::ReadClientConfig(reader, context, {"gzip"}, config.client);
+  pipeline::ReadClientConfig(reader, context, {"gzip", "snappy", "zstd"}, config.client);
   pipeline::ReadSendingConfig(reader, context, config.sending);
   ReadTarget(reader, config);
   reader.Finish();
@@ -58,11 +70,18 @@ OtlpGrpcExporter::OtlpGrpcExporter(Config config, const std::string& name, pipel
       meter_(host.meter),
       env_(host.env),
       logger_(host.logger),
-      queue_(config_.sending, name, host, *this) {}
+      queue_(config_.sending, name, host, *this),
+      passed_(config_.sending, name, host, *this, /*takes_json=*/false) {}
 
 base::Status OtlpGrpcExporter::Start() {
   ASSIGN_OR_RETURN(tls_, net::TlsClient::Create(config_.client.tls, env_, logger_));
-  return queue_.Start();
+  RETURN_IF_ERROR(queue_.Start());
+  return passed_.Start();
+}
+
+void OtlpGrpcExporter::Stop() {
+  queue_.Stop();
+  passed_.Stop();
 }
 
 pipeline::Encoded OtlpGrpcExporter::Encode(const otlp::Batch& batch) {
@@ -72,12 +91,14 @@ pipeline::Encoded OtlpGrpcExporter::Encode(const otlp::Batch& batch) {
 pipeline::Attempt OtlpGrpcExporter::Send(const pipeline::Payload& payload,
                                          std::chrono::milliseconds timeout) {
   net::GrpcCall call{.target = config_.target,
-                     .method = std::string(otlp::kExportMethod),
+                     .method = MethodOf(payload.signal),
                      .message = payload.bytes,
                      .timeout = timeout,
-                     .gzip = config_.client.compression == "gzip",
+                     .compression = config_.client.compression,
+                     .compression_level = config_.client.compression_level,
                      .tls = tls_};
-  if (base::Status status = config_.client.SetHeaders(call.metadata); !status.has_value()) {
+  if (base::Status status = config_.client.SetHeaders(call.metadata, payload.client.get());
+      !status.has_value()) {
     return {.status = std::move(status), .is_retryable = true};
   }
   std::promise<net::GrpcAnswer> promise;
@@ -106,15 +127,16 @@ pipeline::Attempt OtlpGrpcExporter::Judge(const net::GrpcAnswer& answer) const {
 }
 
 void OtlpGrpcExporter::Pass(pipeline::PassedRequest passed, Done done) {
-  const bool is_traces = passed.signal == pipeline::Signal::kTraces;
   net::GrpcCall call{
       .target = config_.target,
-      .method = std::string(is_traces ? kTracesMethod : kLogsMethod),
+      .method = MethodOf(passed.signal),
       .message = std::move(passed.bytes),
       .timeout = std::chrono::ceil<std::chrono::milliseconds>(config_.sending.timeout),
-      .gzip = config_.client.compression == "gzip",
+      .compression = config_.client.compression,
+      .compression_level = config_.client.compression_level,
       .tls = tls_};
-  if (const base::Status status = config_.client.SetHeaders(call.metadata); !status.has_value()) {
+  if (const base::Status status = config_.client.SetHeaders(call.metadata, passed.client.get());
+      !status.has_value()) {
     return done({.status = base::Fail(Code::kUnavailable, "{}", status.error().message)});
   }
   net::CallGrpc(client_, std::move(call),

@@ -5,7 +5,7 @@
 
 #include "net/grpc_client.h"
 #include "pipeline/client_config.h"
-#include "pipeline/export_queue.h"
+#include "pipeline/passed_queues.h"
 
 namespace narthex::exporters {
 
@@ -25,11 +25,13 @@ class OtlpGrpcExporter final : public pipeline::Exporter,
   OtlpGrpcExporter(Config config, const std::string& name, pipeline::Host& host);
 
   base::Status Start() override;
-  void Stop() override { queue_.Stop(); }
+  void Stop() override;
   base::Status Consume(otlp::Batch batch) override { return queue_.Consume(std::move(batch)); }
-  // Traces and logs are sent at once, one attempt each: their senders have the answer and try
-  // again.
-  pipeline::Passage* passage() override { return this; }
+  // Traces and logs have queues of their own. Without `sending_queue` they are sent at once, one
+  // attempt each: their senders have the answer and try again.
+  pipeline::Passage* PassageOf(pipeline::Signal signal) override {
+    return config_.sending.queue.is_enabled ? passed_.Of(signal) : this;
+  }
 
  private:
   pipeline::Encoded Encode(const otlp::Batch& batch) override;
@@ -45,7 +47,9 @@ class OtlpGrpcExporter final : public pipeline::Exporter,
   base::Logger& logger_;
   std::shared_ptr<net::TlsClient> tls_;  // Set by Start.
   net::HttpClient client_;
-  pipeline::ExportQueue queue_;  // Uses everything above.
+  // These use everything above.
+  pipeline::ExportQueue queue_;
+  pipeline::PassedQueues passed_;
 };
 
 inline constexpr pipeline::ExporterFactory kOtlpGrpcExporter = {"otlp_grpc", "otlp",

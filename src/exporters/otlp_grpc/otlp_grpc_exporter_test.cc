@@ -66,6 +66,14 @@ TEST_F(OtlpGrpcExporterTest, SendsTheBytesThatCameIn) {
   EXPECT_EQ(host_.Count("otelcol_exporter_sent_metric_points"), 3);
 }
 
+TEST_F(OtlpGrpcExporterTest, EveryCompression) {
+  for (const char* codec : {"gzip", "snappy", "zstd"}) {
+    ASSERT_TRUE(Export(fmt::format("compression: {}", codec)).has_value()) << codec;
+    base::MutexLock lock(mutex_);
+    EXPECT_EQ(requests_.at(requests_.size() - 1).message, pipeline::GaugeRequest(3)) << codec;
+  }
+}
+
 TEST_F(OtlpGrpcExporterTest, AFinalAnswerIsFinal) {
   {
     base::MutexLock lock(mutex_);
@@ -105,7 +113,7 @@ TEST_F(OtlpGrpcExporterTest, MistakesInItsConfiguration) {
   EXPECT_THAT(Errors("endpoint: unix:///x"), HasSubstr("test.yaml:1:11: endpoint: only http://"));
   EXPECT_THAT(Errors("endpoint: localhost\ntls: {insecure: true}"), HasSubstr("host:port"));
   EXPECT_THAT(Errors("endpoint: http://a:1\ntls: {cert_file: x}"), HasSubstr("key_file: TLS"));
-  EXPECT_THAT(Errors("endpoint: http://a:1\ncompression: snappy"), HasSubstr("unsupported"));
+  EXPECT_THAT(Errors("endpoint: http://a:1\ncompression: lz4"), HasSubstr("unsupported"));
   EXPECT_EQ(Errors("endpoint: http://a:1"), "");
   EXPECT_EQ(Errors("endpoint: dns:///a:1\ntls: {insecure: true}"), "");
 }

@@ -63,7 +63,9 @@ std::unique_ptr<pipeline::Exporter> OtlpHttpExporter::Create(
     const pipeline::CreateContext& context) {
   Config config;
   config::MapReader reader(context.config, context.diagnostics);
-  pipeline::ReadClientConfig(reader, context, {"gzip", "zstd"}, config.client);
+  pipeline::ReadClientConfig(
+      reader, context, {"gzip", "zstd", "snappy", "zlib", "deflate", "lz4", "x-snappy-framed"},
+      config.client);
   pipeline::ReadSendingConfig(reader, context, config.sending);
   ReadUrls(reader, config);
   ReadEncoding(reader, config);
@@ -78,36 +80,58 @@ OtlpHttpExporter::OtlpHttpExporter(Config config, const std::string& name, pipel
       meter_(host.meter),
       env_(host.env),
       logger_(host.logger),
-      queue_(config_.sending, name, host, *this) {}
+      queue_(config_.sending, name, host, *this),
+      passed_(config_.sending, name, host, *this, /*takes_json=*/true) {}
 
 base::Status OtlpHttpExporter::Start() {
   ASSIGN_OR_RETURN(tls_, net::TlsClient::Create(config_.client.tls, env_, logger_));
-  return queue_.Start();
+  RETURN_IF_ERROR(queue_.Start());
+  return passed_.Start();
+}
+
+void OtlpHttpExporter::Stop() {
+  queue_.Stop();
+  passed_.Stop();
 }
 
 pipeline::Encoded OtlpHttpExporter::Encode(const otlp::Batch& batch) {
   std::string body = config_.encoding == Encoding::kJson ? otlp::EncodeMetricsJson(batch)
                                                          : otlp::EncodeMetrics(batch);
-  if (config_.client.compression == "gzip") {
-    body = compress::GzipEncode(body);
-  } else if (config_.client.compression == "zstd") {
-    body = compress::ZstdEncode(body);
+  return {.payloads = {{.bytes = Pack(std::move(body)),
+                        .points = batch.point_count(),
+                        .encoding = config_.encoding}}};
+}
+
+std::string OtlpHttpExporter::Pack(std::string bytes) {
+  return compress::Encode(config_.client.compression, std::move(bytes),
+                          config_.client.compression_level);
+}
+
+const std::string& OtlpHttpExporter::UrlOf(pipeline::Signal signal) const {
+  switch (signal) {
+    case pipeline::Signal::kMetrics:
+      return config_.url;
+    case pipeline::Signal::kTraces:
+      return config_.traces_url;
+    case pipeline::Signal::kLogs:
+      return config_.logs_url;
   }
-  return {.payloads = {{.bytes = std::move(body), .points = batch.point_count()}}};
+  return config_.url;
 }
 
 pipeline::Attempt OtlpHttpExporter::Send(const pipeline::Payload& payload,
                                          std::chrono::milliseconds timeout) {
   net::HttpClientRequest request{.method = "POST",
-                                 .url = config_.url,
+                                 .url = UrlOf(payload.signal),
                                  .body = payload.bytes,
                                  .timeout = timeout,
                                  .response_bytes_max = kResponseBytesMax,
                                  .tls = tls_};
-  if (base::Status status = config_.client.SetHeaders(request.headers); !status.has_value()) {
+  if (base::Status status = config_.client.SetHeaders(request.headers, payload.client.get());
+      !status.has_value()) {
     return {.status = std::move(status), .is_retryable = true};
   }
-  request.headers.Set("Content-Type", otlp::MediaTypeOf(config_.encoding));
+  request.headers.Set("Content-Type", otlp::MediaTypeOf(payload.encoding));
   if (!config_.client.compression.empty()) {
     request.headers.Set("Content-Encoding", config_.client.compression);
   }
@@ -144,8 +168,7 @@ pipeline::Attempt OtlpHttpExporter::Judge(const net::HttpClientResponse& respons
 }
 
 void OtlpHttpExporter::Pass(pipeline::PassedRequest passed, Done done) {
-  const std::string& url =
-      passed.signal == pipeline::Signal::kTraces ? config_.traces_url : config_.logs_url;
+  const std::string& url = UrlOf(passed.signal);
   const auto timeout = std::chrono::ceil<std::chrono::milliseconds>(config_.sending.timeout);
   if (url.empty()) {
     return done({.status = Fail(Code::kUnimplemented, "{} has no endpoint for {}", name_,
@@ -156,15 +179,14 @@ void OtlpHttpExporter::Pass(pipeline::PassedRequest passed, Done done) {
                                  .timeout = timeout,
                                  .response_bytes_max = kResponseBytesMax,
                                  .tls = tls_};
-  if (const base::Status status = config_.client.SetHeaders(request.headers); !status.has_value()) {
+  if (const base::Status status = config_.client.SetHeaders(request.headers, passed.client.get());
+      !status.has_value()) {
     return done({.status = Fail(Code::kUnavailable, "{}", status.error().message)});
   }
   request.headers.Set("Content-Type", otlp::MediaTypeOf(passed.encoding));
   const std::string& compression = config_.client.compression;
   if (!compression.empty()) request.headers.Set("Content-Encoding", compression);
-  request.body = compression == "gzip"   ? compress::GzipEncode(passed.bytes)
-                 : compression == "zstd" ? compress::ZstdEncode(passed.bytes)
-                                         : std::move(passed.bytes);
+  request.body = Pack(std::move(passed.bytes));
   client_.Fetch(std::move(request), [this, signal = passed.signal, items = passed.items,
                                      done = std::make_shared<Done>(std::move(done))](
                                         base::Result<net::HttpClientResponse> response) {

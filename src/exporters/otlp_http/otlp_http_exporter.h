@@ -6,7 +6,7 @@
 #include "net/http_client.h"
 #include "otlp/response.h"
 #include "pipeline/client_config.h"
-#include "pipeline/export_queue.h"
+#include "pipeline/passed_queues.h"
 
 namespace narthex::exporters {
 
@@ -28,14 +28,18 @@ class OtlpHttpExporter final : public pipeline::Exporter,
   OtlpHttpExporter(Config config, const std::string& name, pipeline::Host& host);
 
   base::Status Start() override;
-  void Stop() override { queue_.Stop(); }
+  void Stop() override;
   base::Status Consume(otlp::Batch batch) override { return queue_.Consume(std::move(batch)); }
-  // Traces and logs are sent at once, one attempt each: their senders have the answer and try
-  // again.
-  pipeline::Passage* passage() override { return this; }
+  // Traces and logs have queues of their own. Without `sending_queue` they are sent at once, one
+  // attempt each: their senders have the answer and try again.
+  pipeline::Passage* PassageOf(pipeline::Signal signal) override {
+    return config_.sending.queue.is_enabled ? passed_.Of(signal) : this;
+  }
 
  private:
   pipeline::Encoded Encode(const otlp::Batch& batch) override;
+  std::string Pack(std::string bytes) override;
+  const std::string& UrlOf(pipeline::Signal signal) const;
   pipeline::Attempt Send(const pipeline::Payload& payload,
                          std::chrono::milliseconds timeout) override;
   bool TakesJson() const override { return true; }
@@ -49,7 +53,9 @@ class OtlpHttpExporter final : public pipeline::Exporter,
   base::Logger& logger_;
   std::shared_ptr<net::TlsClient> tls_;  // Set by Start.
   net::HttpClient client_;
-  pipeline::ExportQueue queue_;  // Uses everything above.
+  // These use everything above.
+  pipeline::ExportQueue queue_;
+  pipeline::PassedQueues passed_;
 };
 
 inline constexpr pipeline::ExporterFactory kOtlpHttpExporter = {"otlp_http", "otlphttp",

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <optional>
+
 #include "base/mutex.h"
 #include "compress/compress.h"
 #include "net/http_server.h"
@@ -89,9 +91,34 @@ TEST_F(OtlpHttpExporterTest, SpeaksJsonToAnAddressOfItsOwn) {
   EXPECT_EQ(otlp::DecodeMetricsJson(LastRequest().body)->point_count(), 3u);
 }
 
-TEST_F(OtlpHttpExporterTest, ZstdWhereAsked) {
-  ASSERT_TRUE(Export("compression: zstd").has_value());
-  EXPECT_EQ(compress::ZstdDecode(LastRequest().body, 1 << 20).value(), pipeline::GaugeRequest(3));
+TEST_F(OtlpHttpExporterTest, EveryCompression) {
+  for (const char* codec :
+       {"gzip", "zstd", "snappy", "zlib", "deflate", "lz4", "x-snappy-framed"}) {
+    ASSERT_TRUE(Export(fmt::format("compression: {}", codec)).has_value()) << codec;
+    EXPECT_EQ(LastRequest().headers.Get("Content-Encoding"), codec);
+    EXPECT_EQ(compress::Decode(codec, LastRequest().body, 1 << 20).value(),
+              pipeline::GaugeRequest(3));
+  }
+}
+
+TEST_F(OtlpHttpExporterTest, TracesGoThroughAQueueOfTheirOwn) {
+  exporter_ = host_.Make(&OtlpHttpExporter::Create,
+                         fmt::format("endpoint: http://127.0.0.1:{}", server_->port()));
+  pipeline::Passage* passage = exporter_->PassageOf(pipeline::Signal::kTraces);
+  ASSERT_TRUE(exporter_->Start().has_value());
+  std::optional<pipeline::PassedAnswer> answer;
+  passage->Pass({.signal = pipeline::Signal::kTraces,
+                 .encoding = otlp::Encoding::kJson,
+                 .bytes = "{\"resourceSpans\":[]}",
+                 .items = 2},
+                [&](pipeline::PassedAnswer given) { answer = std::move(given); });
+  ASSERT_TRUE(answer.has_value()) << "the queue answers at once";
+  EXPECT_TRUE(answer->status.has_value());
+  exporter_->Stop();
+  EXPECT_EQ(LastRequest().path, "/v1/traces");
+  EXPECT_EQ(LastRequest().headers.Get("Content-Type"), "application/json");
+  EXPECT_EQ(compress::GzipDecode(LastRequest().body, 1 << 20).value(), "{\"resourceSpans\":[]}");
+  EXPECT_EQ(host_.Count("otelcol_exporter_sent_spans"), 2);
 }
 
 TEST_F(OtlpHttpExporterTest, TellsWhatTheServerSaid) {
@@ -135,7 +162,13 @@ TEST_F(OtlpHttpExporterTest, MistakesInItsConfiguration) {
   const std::string good = "endpoint: http://localhost:4318\n";
   EXPECT_EQ(Errors(good + "tls: {insecure: true}"), "");
   EXPECT_THAT(Errors(good + "tls: {cert_file: x}"), HasSubstr("test.yaml:2:6: key_file: TLS"));
-  EXPECT_THAT(Errors(good + "compression: lz4"), HasSubstr("unsupported compression"));
+  EXPECT_THAT(Errors(good + "compression: br"), HasSubstr("unsupported compression"));
+  EXPECT_EQ(Errors(good + "compression: zstd\ncompression_params: {level: 3}"), "");
+  EXPECT_EQ(Errors(good + "compression_params: {level: -1}"), "");
+  EXPECT_THAT(Errors(good + "compression_params: {level: 10}"),
+              HasSubstr("unsupported parameters"));
+  EXPECT_THAT(Errors(good + "compression: snappy\ncompression_params: {level: 1}"),
+              HasSubstr("unsupported parameters"));
   EXPECT_THAT(Errors(good + "encoding: xml"), HasSubstr("must be proto or json"));
   EXPECT_THAT(Errors(good + "headers: {\"a b\": c}"), HasSubstr("is not a header"));
   EXPECT_EQ(Errors(good + "headers: [{name: a, value: b}]"), "");

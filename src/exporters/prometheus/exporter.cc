@@ -155,10 +155,10 @@ void PrometheusExporter::Handle(net::HttpRequest request, net::Responder respond
   server_->RunBlocking(
       [this, page, request = std::move(request), responder = std::move(responder)]() mutable {
         if (config_.auth != nullptr) {
-          const base::Status status = config_.auth->Authenticate(
+          const auto identity = config_.auth->Authenticate(
               [&](std::string_view name) { return std::string(request.headers.Get(name)); });
-          if (!status.has_value()) {
-            return responder.Send(net::HttpResponse::Text(401, status.error().message + "\n"));
+          if (!identity.has_value()) {
+            return responder.Send(net::HttpResponse::Text(401, identity.error().message + "\n"));
           }
         }
         net::HttpResponse response{.status = 200};

@@ -49,7 +49,8 @@ pipeline::Attempt RemoteWriteExporter::Send(const pipeline::Payload& payload,
                                  .timeout = timeout,
                                  .response_bytes_max = kResponseBytesMax,
                                  .tls = tls_};
-  if (base::Status status = config_.client.SetHeaders(request.headers); !status.has_value()) {
+  if (base::Status status = config_.client.SetHeaders(request.headers, payload.client.get());
+      !status.has_value()) {
     return {.status = std::move(status), .is_retryable = true};
   }
   request.headers.Set("Content-Encoding", "snappy");

@@ -55,21 +55,25 @@ base::Status BasicAuth::Start() {
   return {};
 }
 
-base::Status BasicAuth::Authenticate(const HeaderOf& header_of) const {
+base::Result<BasicAuth::Identity> BasicAuth::Authenticate(const HeaderOf& header_of) const {
   const std::string value = header_of("Authorization");
   if (value.empty()) {
     return Fail(Code::kUnauthenticated, "authentication didn't succeed: no basic auth provided");
   }
-  if (passwords_ != nullptr && passwords_->Accept(value)) return {};
+  if (passwords_ != nullptr && passwords_->Accept(value)) {
+    const auto [name, password] = net::ParseBasicAuthorization(value).value();
+    return Identity{{"username", name}, {"raw", value.substr(value.find(' ') + 1)}};
+  }
   return Fail(Code::kUnauthenticated, "authentication didn't succeed: invalid credentials");
 }
 
-base::Result<std::pair<std::string, std::string>> BasicAuth::ClientHeader() const {
+base::Status BasicAuth::SetHeaders(pipeline::HeaderList& headers, const otlp::ClientInfo*) const {
   if (!config_.client.has_value()) {
     return Fail(Code::kFailedPrecondition, "basicauth has no client_auth");
   }
-  return std::pair(std::string("Authorization"),
-                   net::BasicAuthorization(config_.client->first, config_.client->second));
+  headers.Set("Authorization",
+              net::BasicAuthorization(config_.client->first, config_.client->second));
+  return {};
 }
 
 }  // namespace narthex::extensions

@@ -24,8 +24,10 @@ class BasicAuth final : public pipeline::AuthExtension {
   // Reads the list. Error: kUnimplemented for kinds of hashes that net::Passwords does not know.
   base::Status Start() override;
   void Stop() override {}
-  base::Status Authenticate(const HeaderOf& header_of) const override;
-  base::Result<std::pair<std::string, std::string>> ClientHeader() const override;
+  // Knows `username`, and `raw`: what the header has behind its scheme.
+  base::Result<Identity> Authenticate(const HeaderOf& header_of) const override;
+  base::Status SetHeaders(pipeline::HeaderList& headers,
+                          const otlp::ClientInfo* client) const override;
 
  private:
   const Config config_;

@@ -61,7 +61,9 @@ TEST_F(BasicAuthTest, OtherHashesAreRefusedClearly) {
 
 TEST_F(BasicAuthTest, SendsItsOwn) {
   ASSERT_TRUE(Make("client_auth: {username: ann, password: plain}").has_value());
-  EXPECT_EQ(auth_->ClientHeader()->second, "Basic YW5uOnBsYWlu");
+  pipeline::HeaderList headers;
+  ASSERT_TRUE(auth_->SetHeaders(headers, nullptr).has_value());
+  EXPECT_EQ(*headers.Find("authorization"), "Basic YW5uOnBsYWlu");
 }
 
 TEST_F(BasicAuthTest, MistakesInItsConfiguration) {

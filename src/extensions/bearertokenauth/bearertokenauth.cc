@@ -49,7 +49,8 @@ std::string BearerTokenAuth::ValueOf(const std::string& token) const {
   return config_.scheme.empty() ? token : config_.scheme + ' ' + token;
 }
 
-base::Status BearerTokenAuth::Authenticate(const HeaderOf& header_of) const {
+base::Result<BearerTokenAuth::Identity> BearerTokenAuth::Authenticate(
+    const HeaderOf& header_of) const {
   const std::string value = header_of(config_.header);
   if (value.empty()) return Fail(Code::kUnauthenticated, "missing or empty authorization header");
   const auto tokens = Tokens();
@@ -59,14 +60,16 @@ base::Status BearerTokenAuth::Authenticate(const HeaderOf& header_of) const {
       is_known |= pipeline::EqualsSecretly(value, ValueOf(token));
     }
   }
-  if (is_known) return {};
+  if (is_known) return Identity{{"raw", value}};
   return Fail(Code::kUnauthenticated,
               "provided authorization does not match expected scheme or token");
 }
 
-base::Result<std::pair<std::string, std::string>> BearerTokenAuth::ClientHeader() const {
+base::Status BearerTokenAuth::SetHeaders(pipeline::HeaderList& headers,
+                                         const otlp::ClientInfo*) const {
   ASSIGN_OR_RETURN(const std::vector<std::string> tokens, Tokens());
-  return std::pair(config_.header, ValueOf(tokens[0]));
+  headers.Set(config_.header, ValueOf(tokens[0]));
+  return {};
 }
 
 }  // namespace narthex::extensions

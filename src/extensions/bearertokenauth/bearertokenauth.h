@@ -25,8 +25,10 @@ class BearerTokenAuth final : public pipeline::AuthExtension {
       : config_(std::move(config)), files_(host.env.files) {}
   base::Status Start() override;
   void Stop() override {}
-  base::Status Authenticate(const HeaderOf& header_of) const override;
-  base::Result<std::pair<std::string, std::string>> ClientHeader() const override;
+  // Knows `raw`: the header's value.
+  base::Result<Identity> Authenticate(const HeaderOf& header_of) const override;
+  base::Status SetHeaders(pipeline::HeaderList& headers,
+                          const otlp::ClientInfo* client) const override;
 
  private:
   base::Result<std::vector<std::string>> Tokens() const;

@@ -44,7 +44,7 @@ bool AttributesProcessor::Edit(otlp::Batch& batch, otlp::Metric& metric, otlp::A
   bool is_changed = false;
   otlp::VisitPoints(batch, metric, [&](auto& point) {
     otlp::AttributeEditor editor(point.attributes);
-    config_.actions.Apply(editor);
+    config_.actions.Apply(editor, batch.client.get());
     if (!editor.is_changed()) return;
     otlp::SetAttributes(point, editor, arena);
     is_changed = true;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "otlp/response.h"
+#include "pipeline/metadata_keys.h"
 
 namespace narthex::processors {
 namespace {
@@ -45,13 +46,20 @@ struct BatchProcessor::Instruments {
                       {std::vector<double>{10,   25,    50,    75,    100,   250,   500,  750,
                                            1000, 2000,  3000,  4000,  5000,  6000,  7000, 8000,
                                            9000, 10000, 20000, 30000, 50000, 100000}})
-                  ->Bind({{"processor", name}})) {}
+                  ->Bind({{"processor", name}})),
+        cardinality(host.meter
+                        .CreateInt64UpDownCounter("otelcol_processor_batch_metadata_cardinality",
+                                                  "Number of distinct metadata value combinations "
+                                                  "being processed",
+                                                  "{combinations}")
+                        ->Bind({{"processor", name}})) {}
 
   sdk::BoundCounter<uint64_t> incoming;
   sdk::BoundCounter<uint64_t> outgoing;
   sdk::BoundCounter<uint64_t> size_triggers;
   sdk::BoundCounter<uint64_t> timeout_triggers;
   sdk::BoundHistogram<uint64_t> sizes;
+  sdk::BoundUpDownCounter<int64_t> cardinality;
 };
 
 std::unique_ptr<pipeline::Processor> BatchProcessor::Create(const pipeline::CreateContext& context,
@@ -68,9 +76,14 @@ std::unique_ptr<pipeline::Processor> BatchProcessor::Create(const pipeline::Crea
     reader.Report("send_batch_max_size", "must be greater or equal to send_batch_size");
   }
   if (timeout_ns < 0) reader.Report("timeout", "must be greater or equal to 0");
-  context.WarnWithoutEffect(
-      reader.TakeWithoutEffect({"metadata_keys", "metadata_cardinality_limit"}));
+  uint64_t shards_max = config.shards_max;
+  config.metadata_keys = pipeline::ReadMetadataKeys(
+      reader, "metadata_keys",
+      "Data of clients that differ in these goes into batches of its own, which keep them");
+  reader.Read("metadata_cardinality_limit", shards_max,
+              "Combinations of their values; what has further ones is refused; `0`: no limit");
   reader.Finish();
+  config.shards_max = shards_max;
   config.send_batch_size = size;
   config.send_batch_max_size = size_max;
   config.timeout = std::chrono::nanoseconds(timeout_ns);
@@ -86,7 +99,10 @@ BatchProcessor::BatchProcessor(Config config, std::string name, pipeline::Host& 
       logger_(host.logger),
       next_(next),
       flow_(host.instruments, "processor/" + name_),
-      instruments_(std::make_unique<Instruments>(host, name_)) {}
+      instruments_(std::make_unique<Instruments>(host, name_)) {
+  base::MutexLock lock(mutex_);
+  if (config_.metadata_keys.empty()) (void)ShardOf(nullptr);
+}
 
 BatchProcessor::~BatchProcessor() { Stop(); }
 
@@ -105,20 +121,37 @@ void BatchProcessor::Stop() {
   if (thread_.joinable()) thread_.join();
 }
 
+BatchProcessor::Shard* BatchProcessor::ShardOf(const otlp::ClientInfo* client) {
+  const std::string key = config_.metadata_keys.PartitionOf(client);
+  if (const auto found = shards_.find(key); found != shards_.end()) return &found->second;
+  if (config_.shards_max > 0 && shards_.size() >= config_.shards_max) return nullptr;
+  Shard& shard = shards_[key];
+  shard.client = config_.metadata_keys.Keep(client);
+  instruments_->cardinality.Add(1);
+  return &shard;
+}
+
 base::Status BatchProcessor::Consume(otlp::Batch batch) {
   const size_t points = batch.point_count();
   if (points == 0) return {};
   base::MutexLock lock(mutex_);
   if (stop_) return Fail(Code::kUnavailable, "the batch processor has stopped");
-  const size_t before = waiting_.point_count();
-  if (before >= waiting_points_max_) {
-    return Fail(Code::kUnavailable, "the batch processor holds {} points, no more fit", before);
+  if (waiting_points_ >= waiting_points_max_) {
+    return Fail(Code::kUnavailable, "the batch processor holds {} points, no more fit",
+                waiting_points_);
+  }
+  Shard* shard = ShardOf(batch.client.get());
+  if (shard == nullptr) {
+    return Fail(Code::kInvalidArgument, "too many batcher metadata-value combinations");
   }
   instruments_->incoming.Add(points);
   flow_.In(points);
   flow_.Waiting(static_cast<int64_t>(points));
-  if (before == 0) oldest_ns_ = clock_.MonotonicNs();
-  waiting_.Append(std::move(batch));
+  const size_t before = shard->waiting.point_count();
+  if (before == 0) shard->oldest_ns = clock_.MonotonicNs();
+  batch.client = shard->client;
+  shard->waiting.Append(std::move(batch));
+  waiting_points_ += points;
   // The thread sleeps until the first point or until there are enough.
   const bool is_enough =
       before < config_.send_batch_size && before + points >= config_.send_batch_size;
@@ -126,30 +159,47 @@ base::Status BatchProcessor::Consume(otlp::Batch batch) {
   return {};
 }
 
+BatchProcessor::Ready BatchProcessor::FindReady() {
+  Ready ready;
+  if (waiting_points_ == 0) return ready;
+  const int64_t now_ns = clock_.MonotonicNs();
+  for (auto& [key, shard] : shards_) {
+    const size_t points = shard.waiting.point_count();
+    if (points == 0) continue;
+    const bool by_size = points >= std::max<size_t>(config_.send_batch_size, 1);
+    const int64_t left_ns = shard.oldest_ns + config_.timeout.count() - now_ns;
+    // The one that has waited longest past its time goes first.
+    const int64_t due_in_ns = by_size ? std::min<int64_t>(left_ns, -1) : left_ns;
+    if (ready.shard != nullptr && due_in_ns >= ready.due_in_ns) continue;
+    ready = {.shard = &shard, .by_size = by_size, .due_in_ns = due_in_ns};
+  }
+  if (ready.due_in_ns > 0 && !stop_) ready.shard = nullptr;
+  return ready;
+}
+
 void BatchProcessor::Run() {
   for (;;) {
     otlp::Batch batch;
-    bool by_size = false;
+    Ready ready;
     {
       base::MutexLock lock(mutex_);
       for (;;) {
-        const size_t points = waiting_.point_count();
-        by_size = points >= std::max<size_t>(config_.send_batch_size, 1);
-        if (by_size || (stop_ && points > 0)) break;
+        ready = FindReady();
+        if (ready.shard != nullptr) break;
         if (stop_) return;
-        if (points == 0) {
+        if (ready.due_in_ns == 0) {
           changed_.Wait(mutex_);
-          continue;
+        } else {
+          changed_.WaitFor(mutex_, std::chrono::nanoseconds(ready.due_in_ns));
         }
-        const int64_t left_ns = oldest_ns_ + config_.timeout.count() - clock_.MonotonicNs();
-        if (left_ns <= 0) break;
-        changed_.WaitFor(mutex_, std::chrono::nanoseconds(left_ns));
       }
-      batch = config_.send_batch_max_size > 0 ? waiting_.TakeFirst(config_.send_batch_max_size)
-                                              : std::exchange(waiting_, otlp::Batch());
-      oldest_ns_ = clock_.MonotonicNs();
+      otlp::Batch& waiting = ready.shard->waiting;
+      batch = config_.send_batch_max_size > 0 ? waiting.TakeFirst(config_.send_batch_max_size)
+                                              : std::exchange(waiting, otlp::Batch());
+      waiting_points_ -= batch.point_count();
+      ready.shard->oldest_ns = clock_.MonotonicNs();
     }
-    Send(std::move(batch), by_size);
+    Send(std::move(batch), ready.by_size);
   }
 }
 

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <memory>
+#include <string>
 #include <thread>
 
 #include "base/mutex.h"
@@ -11,13 +13,16 @@ namespace narthex::processors {
 
 // Joins small batches into larger ones and splits overlong ones, on a thread of its own. Senders
 // have their answer when the batch has taken the data, before the next stage sees it; what that
-// stage refuses is counted and gone. Thread-safe.
+// stage refuses is counted and gone. With `metadata_keys`, data of clients that differ in them goes
+// into batches of its own. Thread-safe. Source: OpenTelemetry Collector, batchprocessor.
 class BatchProcessor final : public pipeline::Processor {
  public:
   struct Config {
     size_t send_batch_size = 8192;   // Points that make a batch leave at once.
     size_t send_batch_max_size = 0;  // No batch is larger; 0: no limit.
     std::chrono::nanoseconds timeout{std::chrono::milliseconds(200)};  // Longest wait of a point.
+    otlp::MetadataKeys metadata_keys;
+    size_t shards_max = 1000;  // Combinations of their values; 0: no limit.
   };
   static std::unique_ptr<pipeline::Processor> Create(const pipeline::CreateContext& context,
                                                      pipeline::Consumer& next);
@@ -28,12 +33,27 @@ class BatchProcessor final : public pipeline::Processor {
   base::Status Start() override;
   // Sends on what is waiting.
   void Stop() override;
-  // Error: kUnavailable while so much waits that the next stage cannot be keeping up.
+  // Errors: kUnavailable while so much waits that the next stage cannot be keeping up;
+  // kInvalidArgument for one combination of metadata too many.
   base::Status Consume(otlp::Batch batch) override;
 
  private:
   struct Instruments;
+  // What waits of one combination of metadata.
+  struct Shard {
+    otlp::ClientPointer client;  // Nothing but the keys.
+    otlp::Batch waiting;
+    int64_t oldest_ns = 0;  // When the first of what is waiting came.
+  };
+  struct Ready {
+    Shard* shard = nullptr;
+    bool by_size = false;
+    int64_t due_in_ns = 0;  // Without a shard; 0: nothing waits.
+  };
 
+  // Null at the limit.
+  Shard* ShardOf(const otlp::ClientInfo* client) REQUIRES_LOCK(mutex_);
+  Ready FindReady() REQUIRES_LOCK(mutex_);
   void Run();
   void Send(otlp::Batch batch, bool by_size);
   // Offers the batch until it is taken or refused for good; once more after Stop.
@@ -51,8 +71,9 @@ class BatchProcessor final : public pipeline::Processor {
   base::Mutex mutex_;
   base::CondVar changed_;
   base::CondVar paused_;
-  otlp::Batch waiting_ GUARDED_BY(mutex_);
-  int64_t oldest_ns_ GUARDED_BY(mutex_) = 0;  // When the first of what is waiting came.
+  // By their values of `metadata_keys`. They stay, as the official processor's do.
+  std::map<std::string, Shard> shards_ GUARDED_BY(mutex_);
+  size_t waiting_points_ GUARDED_BY(mutex_) = 0;
   bool stop_ GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "pipeline/testing/contract.h"
 #include "pipeline/testing/fake_consumer.h"
 #include "pipeline/testing/test_host.h"
@@ -26,6 +28,17 @@ class BatchProcessorTest : public testing::Test {
     }
   }
   bool Consume(size_t points) { return processor_->Consume(GaugeBatch(points)).has_value(); }
+  static otlp::ClientPointer Tenant(std::string_view name) {
+    otlp::ClientInfo client{.address = "10.0.0.1"};
+    client.AddMetadata("x-tenant", name);
+    client.AddMetadata("other", "1");
+    return std::make_shared<const otlp::ClientInfo>(std::move(client));
+  }
+  bool ConsumeOf(std::string_view tenant, size_t points) {
+    otlp::Batch batch = GaugeBatch(points);
+    batch.client = Tenant(tenant);
+    return processor_->Consume(std::move(batch)).has_value();
+  }
 
   pipeline::TestHost host_;
   pipeline::FakeConsumer next_;
@@ -111,6 +124,59 @@ TEST_F(BatchProcessorTest, EmptyBatchesEndHere) {
   EXPECT_THAT(next_.sizes(), ElementsAre());
 }
 
+TEST_F(BatchProcessorTest, ClientsThatDifferInTheKeysDoNotMix) {
+  Make("{timeout: 1h, metadata_keys: [X-Tenant]}");
+  ASSERT_TRUE(ConsumeOf("shop", 1));
+  ASSERT_TRUE(ConsumeOf("bank", 2));
+  ASSERT_TRUE(ConsumeOf("shop", 3));
+  ASSERT_TRUE(Consume(5));  // Of nobody in particular.
+  EXPECT_EQ(host_.Count("otelcol_processor_batch_metadata_cardinality"), 3);
+  processor_->Stop();
+  std::map<std::string, size_t> points;
+  while (!next_.sizes().empty()) {
+    const otlp::Batch batch = next_.Take();
+    const bool is_known = batch.client != nullptr;
+    points[is_known ? batch.client->Metadata("x-tenant")[0] : ""] += batch.point_count();
+    if (is_known) {
+      EXPECT_EQ(batch.client->metadata.size(), 1u) << "only the keys are kept";
+    }
+  }
+  EXPECT_THAT(points, testing::ElementsAre(testing::Pair("", 5), testing::Pair("bank", 2),
+                                           testing::Pair("shop", 4)));
+  EXPECT_EQ(host_.Imbalance(), 0);
+}
+
+TEST_F(BatchProcessorTest, EveryCombinationHasItsOwnTriggers) {
+  Make("{timeout: 10ms, send_batch_size: 5, metadata_keys: [x-tenant]}");
+  ASSERT_TRUE(ConsumeOf("shop", 4));
+  ASSERT_TRUE(ConsumeOf("bank", 5));
+  ASSERT_TRUE(next_.WaitForPoints(5));
+  EXPECT_THAT(next_.sizes(), ElementsAre(5));
+  host_.clock().AdvanceMs(10);
+  ASSERT_TRUE(next_.WaitForPoints(9));
+}
+
+TEST_F(BatchProcessorTest, RefusesCombinationsPastTheLimit) {
+  Make("{timeout: 1h, metadata_keys: [x-tenant], metadata_cardinality_limit: 2}");
+  ASSERT_TRUE(ConsumeOf("a", 1));
+  ASSERT_TRUE(ConsumeOf("b", 1));
+  otlp::Batch third = GaugeBatch(1);
+  third.client = Tenant("c");
+  const base::Status status = processor_->Consume(std::move(third));
+  ASSERT_FALSE(status.has_value());
+  EXPECT_EQ(status.error().code, base::Code::kInvalidArgument);
+  EXPECT_EQ(status.error().message, "too many batcher metadata-value combinations");
+  EXPECT_TRUE(ConsumeOf("a", 1));
+  EXPECT_EQ(host_.Count("otelcol_processor_batch_metadata_cardinality"), 2);
+}
+
+TEST_F(BatchProcessorTest, WithoutKeysNobodyIsKnownDownstream) {
+  Make("timeout: 1h");
+  ASSERT_TRUE(ConsumeOf("shop", 1));
+  processor_->Stop();
+  EXPECT_EQ(next_.Take().client, nullptr);
+}
+
 TEST_F(BatchProcessorTest, MistakesInItsConfiguration) {
   const auto errors = [&](std::string_view yaml) {
     (void)host_.Make(&BatchProcessor::Create, yaml, next_);
@@ -120,6 +186,7 @@ TEST_F(BatchProcessorTest, MistakesInItsConfiguration) {
               HasSubstr("test.yaml:2:22: send_batch_max_size: must be greater or equal"));
   EXPECT_THAT(errors("send_batch_sise: 10"), HasSubstr("did you mean"));
   EXPECT_THAT(errors("timeout: fast"), HasSubstr("test.yaml:1:10"));
+  EXPECT_THAT(errors("metadata_keys: [a, b, A]"), HasSubstr("duplicate entry"));
 }
 
 TEST(BatchProcessor, KeepsTheContract) {

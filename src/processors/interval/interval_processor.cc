@@ -1,6 +1,7 @@
 #include "processors/interval/interval_processor.h"
 
 #include "otlp/aggregate.h"
+#include "otlp/rebuilt.h"
 
 namespace narthex::processors {
 
@@ -89,7 +90,7 @@ base::Status IntervalProcessor::Consume(otlp::Batch batch) {
       metric.points.clear();
     });
   }
-  otlp::Batch rest = tree.ToBatch();
+  otlp::Batch rest = otlp::Rebuilt(tree, batch);
   return rest.point_count() == 0 ? base::Status() : Send(std::move(rest));
 }
 

@@ -20,7 +20,7 @@ base::Status ResourceProcessor::Consume(otlp::Batch batch) {
   otlp::Arena arena;
   for (otlp::ResourceMetrics& resource : batch.resources) {
     otlp::AttributeEditor editor(resource.attributes);
-    actions_.Apply(editor);
+    actions_.Apply(editor, batch.client.get());
     if (editor.is_changed()) otlp::SetAttributes(resource, editor, arena);
   }
   arena.GiveTo(batch);

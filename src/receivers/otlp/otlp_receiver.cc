@@ -62,6 +62,22 @@ void Fail(net::GrpcResponder& responder, const Error& error) {
   responder.Fail(outward, std::move(details));
 }
 
+// Who sends a request, and what pipelines may learn of that. Error: kUnauthenticated.
+base::Result<otlp::ClientPointer> Admit(const pipeline::AuthExtension* auth, bool with_metadata,
+                                        const net::Headers& headers, std::string_view peer) {
+  auto client = std::make_shared<otlp::ClientInfo>();
+  client->address = otlp::AddressOf(peer);
+  if (auth != nullptr) {
+    ASSIGN_OR_RETURN(client->auth, auth->Authenticate([&](std::string_view name) {
+      return std::string(headers.Get(name));
+    }));
+  }
+  if (with_metadata) {
+    for (const auto& [name, value] : headers.fields()) client->AddMetadata(name, value);
+  }
+  return client;
+}
+
 OtlpReceiver::GrpcConfig ReadGrpc(const config::Node& node,
                                   const pipeline::CreateContext& context) {
   OtlpReceiver::GrpcConfig config;
@@ -231,13 +247,14 @@ bool OtlpReceiver::TakesCompression(std::string_view name) const {
   return !allowed.has_value() || std::ranges::find(*allowed, name) != allowed->end();
 }
 
-std::optional<net::HttpResponse> OtlpReceiver::RefuseHttp(const net::HttpRequest& request,
-                                                          Encoding encoding) const {
-  if (config_.http->auth == nullptr) return std::nullopt;
-  const base::Status status = config_.http->auth->Authenticate(
-      [&](std::string_view name) { return std::string(request.headers.Get(name)); });
-  if (status.has_value()) return std::nullopt;
-  return Failure(401, status.error(), encoding);
+base::Result<otlp::ClientPointer> OtlpReceiver::AdmitHttp(const net::HttpRequest& request) const {
+  return Admit(config_.http->auth, config_.http->server.include_metadata, request.headers,
+               request.peer);
+}
+
+base::Result<otlp::ClientPointer> OtlpReceiver::AdmitGrpc(const net::GrpcRequest& request) const {
+  return Admit(config_.grpc->auth, config_.grpc->server.include_metadata, request.metadata,
+               request.peer);
 }
 
 base::Result<std::string> OtlpReceiver::Decompress(net::HttpRequest& request) const {
@@ -268,16 +285,19 @@ void OtlpReceiver::PassHttp(pipeline::Signal signal, Way& way, net::HttpRequest 
   }
   http_->RunBlocking([this, signal, &way, encoding = *wanted, request = std::move(request),
                       responder = std::move(responder)]() mutable {
-    if (auto refusal = RefuseHttp(request, encoding)) {
-      return responder.Send(*std::move(refusal));
-    }
+    base::Result<otlp::ClientPointer> client = AdmitHttp(request);
+    if (!client.has_value()) return responder.Send(Failure(401, client.error(), encoding));
     base::Result<std::string> body = Decompress(request);
     if (!body.has_value()) return responder.Send(BadBody(body.error(), encoding));
     const base::Result<size_t> items =
         encoding == Encoding::kJson ? otlp::CountItemsJson(*body) : otlp::CountItems(*body);
     if (!items.has_value()) return responder.Send(Failure(400, items.error(), encoding));
     way.next.Pass(
-        {.signal = signal, .encoding = encoding, .bytes = *std::move(body), .items = *items},
+        {.signal = signal,
+         .encoding = encoding,
+         .bytes = *std::move(body),
+         .items = *items,
+         .client = *std::move(client)},
         [&way, encoding, items = *items,
          responder = std::move(responder)](pipeline::PassedAnswer answer) mutable {
           way.Count(items, answer.status);
@@ -294,13 +314,14 @@ void OtlpReceiver::PassHttp(pipeline::Signal signal, Way& way, net::HttpRequest 
 }
 
 void OtlpReceiver::PassGrpc(pipeline::Signal signal, Way& way, net::GrpcRequest request,
-                            net::GrpcResponder responder) {
+                            otlp::ClientPointer client, net::GrpcResponder responder) {
   const base::Result<size_t> items = otlp::CountItems(request.message);
   if (!items.has_value()) return responder.Fail(items.error());
   way.next.Pass({.signal = signal,
                  .encoding = Encoding::kProtobuf,
                  .bytes = std::move(request.message),
-                 .items = *items},
+                 .items = *items,
+                 .client = std::move(client)},
                 [&way, items = *items,
                  responder = std::move(responder)](pipeline::PassedAnswer answer) mutable {
                   way.Count(items, answer.status);
@@ -310,13 +331,15 @@ void OtlpReceiver::PassGrpc(pipeline::Signal signal, Way& way, net::GrpcRequest 
 }
 
 net::HttpResponse OtlpReceiver::Serve(net::HttpRequest request, Encoding encoding) {
-  if (auto refusal = RefuseHttp(request, encoding)) return *std::move(refusal);
+  base::Result<otlp::ClientPointer> client = AdmitHttp(request);
+  if (!client.has_value()) return Failure(401, client.error(), encoding);
   base::Result<std::string> body = Decompress(request);
   if (!body.has_value()) return BadBody(body.error(), encoding);
   base::Result<otlp::Batch> batch = encoding == Encoding::kJson
                                         ? otlp::DecodeMetricsJson(*body)
                                         : otlp::DecodeMetrics(*std::move(body));
   if (!batch.has_value()) return Failure(400, batch.error(), encoding);
+  batch->client = *std::move(client);
   const base::Result<otlp::PartialSuccess> taken = Pass(*std::move(batch), *http_probe_);
   if (!taken.has_value()) {
     const Error error = Outward(taken.error());
@@ -329,26 +352,24 @@ net::HttpResponse OtlpReceiver::Serve(net::HttpRequest request, Encoding encodin
 }
 
 void OtlpReceiver::HandleGrpc(net::GrpcRequest request, net::GrpcResponder responder) {
-  grpc_->RunBlocking(
-      [this, request = std::move(request), responder = std::move(responder)]() mutable {
-        if (config_.grpc->auth != nullptr) {
-          const base::Status status = config_.grpc->auth->Authenticate(
-              [&](std::string_view name) { return std::string(request.metadata.Get(name)); });
-          if (!status.has_value()) return responder.Fail(status.error());
-        }
-        for (auto& [signal, way] : ways_) {
-          if (request.method == way.grpc_method) {
-            return PassGrpc(signal, way, std::move(request), std::move(responder));
-          }
-        }
-        base::Result<otlp::Batch> batch = otlp::DecodeMetrics(std::move(request.message));
-        if (!batch.has_value()) return responder.Fail(std::move(batch).error());
-        const base::Result<otlp::PartialSuccess> taken = Pass(*std::move(batch), *grpc_probe_);
-        if (taken.has_value()) {
-          return responder.Send(otlp::EncodeExportResponse(*taken, Encoding::kProtobuf));
-        }
-        Fail(responder, taken.error());
-      });
+  grpc_->RunBlocking([this, request = std::move(request),
+                      responder = std::move(responder)]() mutable {
+    base::Result<otlp::ClientPointer> client = AdmitGrpc(request);
+    if (!client.has_value()) return responder.Fail(std::move(client).error());
+    for (auto& [signal, way] : ways_) {
+      if (request.method == way.grpc_method) {
+        return PassGrpc(signal, way, std::move(request), *std::move(client), std::move(responder));
+      }
+    }
+    base::Result<otlp::Batch> batch = otlp::DecodeMetrics(std::move(request.message));
+    if (!batch.has_value()) return responder.Fail(std::move(batch).error());
+    batch->client = *std::move(client);
+    const base::Result<otlp::PartialSuccess> taken = Pass(*std::move(batch), *grpc_probe_);
+    if (taken.has_value()) {
+      return responder.Send(otlp::EncodeExportResponse(*taken, Encoding::kProtobuf));
+    }
+    Fail(responder, taken.error());
+  });
 }
 
 base::Result<otlp::PartialSuccess> OtlpReceiver::Pass(otlp::Batch batch, Probe& probe) {

@@ -67,10 +67,10 @@ class OtlpReceiver final : public pipeline::Receiver {
   void PassHttp(pipeline::Signal signal, Way& way, net::HttpRequest request,
                 net::Responder responder);
   void PassGrpc(pipeline::Signal signal, Way& way, net::GrpcRequest request,
-                net::GrpcResponder responder);
-  // Who may not come in, in the request's encoding; nullopt for those who may.
-  std::optional<net::HttpResponse> RefuseHttp(const net::HttpRequest& request,
-                                              otlp::Encoding encoding) const;
+                otlp::ClientPointer client, net::GrpcResponder responder);
+  // Who sends it. Error: kUnauthenticated.
+  base::Result<otlp::ClientPointer> AdmitHttp(const net::HttpRequest& request) const;
+  base::Result<otlp::ClientPointer> AdmitGrpc(const net::GrpcRequest& request) const;
   base::Result<std::string> Decompress(net::HttpRequest& request) const;
   net::HttpResponse Serve(net::HttpRequest request, otlp::Encoding encoding);
   void HandleGrpc(net::GrpcRequest request, net::GrpcResponder responder);

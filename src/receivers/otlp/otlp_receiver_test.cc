@@ -61,7 +61,7 @@ class OtlpReceiverTest : public testing::Test {
                   {.target = "http://127.0.0.1:" + std::to_string(receiver_.grpc_port()),
                    .method = kExport,
                    .message = std::move(message),
-                   .gzip = gzip},
+                   .compression = gzip ? "gzip" : ""},
                   [&](net::GrpcAnswer given) { answer.set_value(std::move(given)); });
     return answer.get_future().get();
   }
@@ -76,17 +76,12 @@ TEST_F(OtlpReceiverTest, TakesProtobufAndJsonInEveryCompression) {
   const std::string protobuf = GaugeRequest(2);
   size_t points = 0;
   const std::string json(kJsonRequest);
-  const std::pair<const char*, std::function<std::string(std::string_view)>> kCompressions[] = {
-      {"", [](std::string_view raw) { return std::string(raw); }},
-      {"gzip", [](std::string_view raw) { return compress::GzipEncode(raw); }},
-      {"zstd", [](std::string_view raw) { return compress::ZstdEncode(raw); }},
-      {"snappy", [](std::string_view raw) { return compress::SnappyEncode(raw); }},
-  };
-  for (const auto& [name, encode] : kCompressions) {
+  for (const char* name :
+       {"", "gzip", "zstd", "snappy", "zlib", "deflate", "lz4", "x-snappy-framed"}) {
     for (const bool is_json : {false, true}) {
       SCOPED_TRACE(name);
-      const auto response =
-          Post(is_json ? kJson : kProtobuf, encode(is_json ? json : protobuf), name);
+      const auto response = Post(is_json ? kJson : kProtobuf,
+                                 compress::Encode(name, is_json ? json : protobuf), name);
       EXPECT_EQ(response.status, 200);
       EXPECT_EQ(response.headers.Get("Content-Type"), is_json ? kJson : kProtobuf);
       EXPECT_EQ(response.body, is_json ? "{}" : "");
@@ -130,7 +125,10 @@ TEST_F(OtlpReceiverTest, BadDataIsExplainedInTheRequestsEncoding) {
 
 TEST_F(OtlpReceiverTest, LimitsTheBodyBeforeAndAfterDecompression) {
   EXPECT_EQ(Post(kJson, std::string(200'000, ' ')).status, 413);
-  EXPECT_EQ(Post(kJson, compress::GzipEncode(std::string(200'000, ' ')), "gzip").status, 413);
+  for (const char* name : {"gzip", "zstd", "snappy", "deflate", "lz4", "x-snappy-framed"}) {
+    EXPECT_EQ(Post(kJson, compress::Encode(name, std::string(200'000, ' ')), name).status, 413)
+        << name;
+  }
 }
 
 TEST_F(OtlpReceiverTest, EmptyRequestsSucceedWithoutEnteringThePipeline) {
@@ -392,12 +390,13 @@ class FakeAuth final : public pipeline::AuthExtension {
  public:
   base::Status Start() override { return {}; }
   void Stop() override {}
-  base::Status Authenticate(const HeaderOf& header_of) const override {
-    if (header_of("X-Word") == "please") return {};
+  base::Result<Identity> Authenticate(const HeaderOf& header_of) const override {
+    if (header_of("X-Word") == "please") return Identity{{"manners", "good"}};
     return base::Fail(base::Code::kUnauthenticated, "the word is missing");
   }
-  base::Result<std::pair<std::string, std::string>> ClientHeader() const override {
-    return std::pair<std::string, std::string>("X-Word", "please");
+  base::Status SetHeaders(pipeline::HeaderList& headers, const otlp::ClientInfo*) const override {
+    headers.Set("X-Word", "please");
+    return {};
   }
 };
 
@@ -433,6 +432,45 @@ TEST(OtlpReceiver, LetsInWhoAuthenticates) {
     }
   }
   EXPECT_EQ(next.point_count(), 2u);
+  const otlp::Batch batch = next.Take();
+  EXPECT_EQ(*batch.client->Auth("manners"), "good");
+  EXPECT_THAT(batch.client->Metadata("X-Word"), testing::IsEmpty()) << "nobody asked for headers";
+}
+
+// What a request brings along goes with its data where that is asked for.
+TEST(OtlpReceiver, MetadataGoesWithTheData) {
+  pipeline::TestHost host;
+  pipeline::FakeConsumer next;
+  const auto made = host.Make(&OtlpReceiver::Create,
+                              "protocols:\n"
+                              "  grpc: {endpoint: '127.0.0.1:0', include_metadata: true}\n"
+                              "  http: {endpoint: '127.0.0.1:0', include_metadata: true}",
+                              next);
+  ASSERT_TRUE(made->Start().has_value());
+  const auto& receiver = static_cast<const OtlpReceiver&>(*made);
+  net::HttpClient client;
+  net::HttpClientRequest request{
+      .method = "POST",
+      .url = fmt::format("http://127.0.0.1:{}/v1/metrics", receiver.http_port()),
+      .body = pipeline::GaugeRequest(1)};
+  request.headers.Set("Content-Type", "application/x-protobuf");
+  request.headers.Set("X-Tenant", "shop");
+  EXPECT_EQ(client.FetchAndWait(std::move(request))->status, 200);
+  otlp::Batch batch = next.Take();
+  EXPECT_EQ(batch.client->address, "127.0.0.1");
+  EXPECT_THAT(batch.client->Metadata("x-tenant"), testing::ElementsAre("shop"));
+
+  net::GrpcCall call{.target = fmt::format("http://127.0.0.1:{}", receiver.grpc_port()),
+                     .method = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+                     .message = pipeline::GaugeRequest(1)};
+  call.metadata.Set("x-tenant", "bank");
+  std::promise<net::GrpcAnswer> promise;
+  net::CallGrpc(client, std::move(call),
+                [&](net::GrpcAnswer answer) { promise.set_value(std::move(answer)); });
+  EXPECT_TRUE(promise.get_future().get().message.has_value());
+  batch = next.Take();
+  EXPECT_EQ(batch.client->address, "127.0.0.1");
+  EXPECT_THAT(batch.client->Metadata("x-tenant"), testing::ElementsAre("bank"));
 }
 
 }  // namespace
