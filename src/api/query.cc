@@ -9,13 +9,19 @@
 namespace narthex::api {
 namespace {
 
-base::Result<promql::Engine::QueryOptions> ParseQueryOptions(const Request& request) {
+promql::Engine::Origin OriginOf(const Request& request) {
+  return {.client = request.client, .method = request.method, .path = request.url_path};
+}
+
+base::Result<promql::Engine::QueryOptions> ParseQueryOptions(const Request& request,
+                                                             const promql::Engine::Origin& origin) {
   promql::Engine::QueryOptions options;
   ASSIGN_OR_RETURN(options.timeout_ms, DurationParam(request, "timeout"));
   ASSIGN_OR_RETURN(options.lookback_ms, DurationParam(request, "lookback_delta"));
   if (options.lookback_ms && *options.lookback_ms <= 0) options.lookback_ms.reset();
   options.stop = request.stop;
   options.profile = request.params.Get("stats") == "all";
+  options.origin = &origin;
   return options;
 }
 
@@ -48,7 +54,8 @@ base::Result<Answer> Finish(const promql::Engine& engine, base::Result<promql::Q
 base::Result<Answer> Query(const ApiV1::Options& options, const Request& request) {
   ASSIGN_OR_RETURN(const size_t limit, LimitParam(request));
   ASSIGN_OR_RETURN(const model::Timestamp time, TimeParam(request, "time", options.clock.WallMs()));
-  ASSIGN_OR_RETURN(const auto query_options, ParseQueryOptions(request));
+  const promql::Engine::Origin origin = OriginOf(request);
+  ASSIGN_OR_RETURN(const auto query_options, ParseQueryOptions(request, origin));
   return Finish(
       options.engine,
       options.engine.Instant(options.storage, request.params.Get("query"), time, query_options),
@@ -80,7 +87,8 @@ base::Result<Answer> QueryRange(const ApiV1::Options& options, const Request& re
                       "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing "
                       "the query resolution (?step=XX)");
   }
-  ASSIGN_OR_RETURN(const auto query_options, ParseQueryOptions(request));
+  const promql::Engine::Origin origin = OriginOf(request);
+  ASSIGN_OR_RETURN(const auto query_options, ParseQueryOptions(request, origin));
   return Finish(
       options.engine,
       options.engine.OverRange(options.storage, request.params.Get("query"), range, query_options),

@@ -101,7 +101,9 @@ base::Result<int64_t> ParseDurationText(std::string_view text) {
 base::Result<Request> ParseRequest(const net::HttpRequest& http, std::stop_token stop) {
   constexpr std::string_view kPrefix = "/api/v1/";
   Request request;
+  request.client = http.peer.substr(0, http.peer.rfind(':'));
   request.method = http.method;
+  request.url_path = http.path;
   request.path = http.path.substr(std::min(kPrefix.size(), http.path.size()));
   request.stop = std::move(stop);
   const bool form =

@@ -16,9 +16,11 @@ namespace narthex::api {
 
 // A request as handlers see it. A value.
 struct Request {
+  std::string client;  // Its address, without the port.
   std::string method;
-  std::string path;    // Behind /api/v1/, still percent-encoded.
-  net::Params params;  // Of the form first, then of the URL.
+  std::string url_path;  // As sent.
+  std::string path;      // Behind /api/v1/, still percent-encoded.
+  net::Params params;    // Of the form first, then of the URL.
   std::stop_token stop;
 };
 

@@ -119,10 +119,7 @@ void WritePlan(json::Writer& writer, const promql::PlanNode& node) {
   writer.EndArray().EndObject();
 }
 
-void AppendStats(std::string& out, const promql::QueryResult& result) {
-  const promql::QueryStats& stats = result.stats;
-  json::Writer writer;
-  writer.BeginObject();
+void WriteTimingsAndSamples(json::Writer& writer, const promql::QueryStats& stats) {
   writer.Key("timings").BeginObject();
   writer.Key("evalTotalTime").Double(stats.eval_seconds);
   writer.Key("resultSortTime").Double(0);
@@ -136,8 +133,14 @@ void AppendStats(std::string& out, const promql::QueryResult& result) {
   writer.Key("totalQueryableSamples").Uint(stats.samples_read);
   writer.Key("peakSamples").Uint(stats.samples_peak);
   writer.EndObject();
+}
+
+void AppendStats(std::string& out, const promql::QueryResult& result) {
+  json::Writer writer;
+  writer.BeginObject();
+  WriteTimingsAndSamples(writer, result.stats);
   if (result.plan != nullptr) {
-    writer.Key("peakBytes").Uint(stats.memory_peak_bytes);
+    writer.Key("peakBytes").Uint(result.stats.memory_peak_bytes);
     writer.Key("plan");
     WritePlan(writer, *result.plan);
   }
@@ -146,6 +149,12 @@ void AppendStats(std::string& out, const promql::QueryResult& result) {
 }
 
 }  // namespace
+
+void WriteStats(json::Writer& writer, const promql::QueryStats& stats) {
+  writer.BeginObject();
+  WriteTimingsAndSamples(writer, stats);
+  writer.EndObject();
+}
 
 void AppendTimestamp(std::string& out, model::Timestamp t) {
   char buffer[24];

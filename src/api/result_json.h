@@ -3,6 +3,7 @@
 #include <functional>
 #include <string>
 
+#include "json/writer.h"
 #include "model/labels.h"
 #include "model/sample.h"
 #include "promql/engine.h"
@@ -16,6 +17,8 @@ namespace narthex::api {
 void AppendTimestamp(std::string& out, model::Timestamp t);
 // {"a":"b"}
 void AppendLabels(std::string& out, const model::Labels& labels);
+// {"timings":{…},"samples":{…}}: how long a query took, in seconds, and what it read and held.
+void WriteStats(json::Writer& writer, const promql::QueryStats& stats);
 // {"resultType":"vector","result":[…]} and, if asked for, "stats". At most `limit` series where it
 // is not 0; true when it cut some off. `admit` is asked before each series whether `out` may hold
 // so many bytes; its error ends the writing.

@@ -11,12 +11,14 @@
 #include "promql/exec/group_key.h"
 #include "promql/exec/planner.h"
 #include "promql/exec/prepare.h"
+#include "promql/exec/watch.h"
 
 namespace narthex::promql {
 namespace {
 
-// Rows whose name was to go in the end lose it now; what became equal becomes one.
-base::Result<Rows> RemoveNames(Rows rows, const Grid& grid) {
+// Rows whose name was to go in the end lose it now; what became equal becomes
+// one.
+base::Result<Rows> RemoveNames(Rows rows, const Grid& grid, Budget& budget) {
   bool any = false;
   for (Row* row : rows.rows) {
     if (!row->drop_name) continue;
@@ -25,17 +27,17 @@ base::Result<Rows> RemoveNames(Rows rows, const Grid& grid) {
   }
   std::erase_if(rows.rows, [&](const Row* row) { return IsEmpty(*row, grid.steps); });
   if (!any) return rows;
-  return MergeEqualRows(std::move(rows), grid.steps);
+  return MergeEqualRows(std::move(rows), grid.steps, budget);
 }
 
 // The memory of results stays held.
-ResultRow ToResultRow(Row& row, const Grid& grid, MemoryAccount& memory) {
+ResultRow ToResultRow(Row& row, const Grid& grid, Budget& budget, Watch& watch) {
   ResultRow result{std::move(row.labels), {}};
   const size_t count = CountPresent(row, grid.steps);
-  memory.Hold(count * kBytesPerSample);
+  budget.memory().Hold(count * kBytesPerSample);
   result.samples.t.reserve(count);
   result.samples.v.reserve(count);
-  ForEachPresent(row.present, grid.steps, [&](size_t step) {
+  ForEachPresent(row.present, grid.steps, watch, [&](size_t step) {
     if (row.IsHistogram(step)) {
       result.samples.Add(grid.At(step), std::move(row.histograms[step]));
     } else {
@@ -48,13 +50,14 @@ ResultRow ToResultRow(Row& row, const Grid& grid, MemoryAccount& memory) {
 base::Result<std::vector<ResultRow>> EvaluateVector(Planner& planner, const Expr& expr,
                                                     const Grid& grid) {
   ASSIGN_OR_RETURN(Rows rows, planner.ReadVector(expr, grid));
-  ASSIGN_OR_RETURN(rows, RemoveNames(std::move(rows), grid));
+  Budget& budget = planner.context().budget;
+  ASSIGN_OR_RETURN(rows, RemoveNames(std::move(rows), grid, budget));
   std::vector<ResultRow> results;
   results.reserve(rows.rows.size());
-  Budget& budget = planner.context().budget;
+  Watch watch(budget);
   for (Row* row : rows.rows) {
     RETURN_IF_ERROR(budget.Check());
-    results.push_back(ToResultRow(*row, grid, budget.memory()));
+    results.push_back(ToResultRow(*row, grid, budget, watch));
   }
   return results;
 }
@@ -65,7 +68,11 @@ base::Result<std::vector<ResultRow>> EvaluateScalar(Planner& planner, const Expr
   RETURN_IF_ERROR(planner.context().budget.Charge(values.size()));
   std::vector<ResultRow> results(1);
   results[0].samples.v = std::move(values);
-  for (size_t step = 0; step < grid.steps; ++step) results[0].samples.t.push_back(grid.At(step));
+  Watch watch(planner.context().budget);
+  results[0].samples.t.resize(grid.steps);
+  watch.InStretches(0, grid.steps, [&](size_t from, size_t to) {
+    for (size_t step = from; step < to; ++step) results[0].samples.t[step] = grid.At(step);
+  });
   return results;
 }
 
@@ -74,13 +81,16 @@ base::Result<std::vector<ResultRow>> EvaluateMatrix(Planner& planner, const Expr
   ASSIGN_OR_RETURN(auto input, planner.Matrix(expr, grid));
   std::vector<ResultRow> results;
   RangeSeries series;
+  Watch watch(planner.context().budget);
   while (true) {
     ASSIGN_OR_RETURN(const bool more, input->Next(series));
     if (!more) return results;
     // The samples of a subquery can reach beyond its window.
     ResultRow row{series.drop_name ? DropName(series.labels) : series.labels, {}};
-    ForEachWindow(input->windows, series.samples.t, [&](size_t, size_t begin, size_t end) {
-      for (size_t i = begin; i < end; ++i) row.samples.AddFrom(series.samples, i);
+    ForEachWindow(input->windows, series.samples.t, watch, [&](size_t, size_t begin, size_t end) {
+      watch.InStretches(begin, end, [&](size_t from, size_t to) {
+        for (size_t i = from; i < to; ++i) row.samples.AddFrom(series.samples, i);
+      });
     });
     if (row.samples.size() == 0) continue;
     planner.context().budget.memory().Hold(row.samples.size() * kBytesPerSample);
@@ -121,7 +131,8 @@ double Seconds(int64_t ns) { return static_cast<double>(ns) / 1e9; }
 
 }  // namespace
 
-// Lets so many queries run at once; the others wait in line until their deadline.
+// Lets so many queries run at once; the others wait in line until their
+// deadline.
 class Engine::Gate {
  public:
   Gate(size_t slots, const base::Clock& clock) : free_(slots), clock_(clock) {}
@@ -233,6 +244,17 @@ Engine::Statistics Engine::statistics() const { return counters_->Read(); }
 
 Engine::~Engine() = default;
 
+// A query whose text is right.
+struct Engine::Prepared {
+  std::string_view text;
+  const Expr& expr;
+  QueryTimes times;
+  Grid grid;
+  int64_t deadline_ns;
+
+  bool instant() const { return times.step_ms == 0; }
+};
+
 base::Result<QueryResult> Engine::Run(storage::Queryable& storage, std::string_view text,
                                       const QueryTimes& times, const QueryOptions& options) const {
   const bool instant = times.step_ms == 0;
@@ -245,8 +267,6 @@ base::Result<QueryResult> Engine::Run(storage::Queryable& storage, std::string_v
   const int64_t began_ns = clock_.MonotonicNs();
   const int64_t timeout_ms =
       std::min(options_.timeout_ms, options.timeout_ms.value_or(options_.timeout_ms));
-  const int64_t deadline_ns = began_ns + timeout_ms * 1'000'000;
-  QueryResult result;
   ASSIGN_OR_RETURN(const ExprPtr expr, Parse(text, options_.parse));
   if (!instant && expr->type != ValueType::kVector && expr->type != ValueType::kScalar) {
     return base::Fail(base::Code::kInvalidArgument,
@@ -256,41 +276,61 @@ base::Result<QueryResult> Engine::Run(storage::Queryable& storage, std::string_v
   }
   RETURN_IF_ERROR(ResolveTimes(*expr, times));
   MarkResetDetection(*expr);
+  QueryResult result;
   result.type = instant ? expr->type : ValueType::kMatrix;
-  if (expr->type == ValueType::kString) {
-    result.text = Planner::Text(*expr);
-    result.time = grid.start;
-    return result;
+  result.stats.prepare_seconds = Seconds(clock_.MonotonicNs() - began_ns);
+  const base::Status status = Execute(
+      storage, {text, *expr, times, grid, began_ns + timeout_ms * 1'000'000}, options, result);
+  if (options_.log != nullptr) {
+    options_.log->Write({.text = text,
+                         .times = times,
+                         .stats = result.stats,
+                         .error = status ? nullptr : &status.error(),
+                         .origin = options.origin});
+  }
+  if (!status) return std::unexpected(status.error());
+  return result;
+}
+
+base::Status Engine::Execute(storage::Queryable& storage, const Prepared& query,
+                             const QueryOptions& options, QueryResult& result) const {
+  if (query.expr.type == ValueType::kString) {
+    result.text = Planner::Text(query.expr);
+    result.time = query.grid.start;
+    return {};
   }
   const int64_t parsed_ns = clock_.MonotonicNs();
-  const auto ticket = gate_->Enter(deadline_ns, options.stop);
+  const auto ticket = gate_->Enter(query.deadline_ns, options.stop);
+  const int64_t entered_ns = clock_.MonotonicNs();
+  result.stats.queue_seconds = Seconds(entered_ns - parsed_ns);
   if (!ticket) {
     counters_->CountGivenUp(ticket.error());
     return std::unexpected(ticket.error());
   }
-  const int64_t entered_ns = clock_.MonotonicNs();
-  const Told told(options_.listener, text);
+  const Told told(options_.listener, query.text);
 
   const int64_t lookback_ms = options.lookback_ms.value_or(options_.lookback_ms);
-  ASSIGN_OR_RETURN(const auto querier, storage.OpenQuerier(TouchedTimes(*expr, grid, lookback_ms)));
+  ASSIGN_OR_RETURN(const auto querier,
+                   storage.OpenQuerier(TouchedTimes(query.expr, query.grid, lookback_ms)));
   QueryContext context{
       .querier = *querier,
-      .times = times,
-      .instant = instant,
+      .times = query.times,
+      .instant = query.instant(),
       .lookback_ms = lookback_ms,
       .subquery_step_ms = options_.subquery_step_ms,
       .delayed_name_removal = options_.delayed_name_removal,
       .use_start_timestamps = options_.use_start_timestamps,
-      .annotations = Annotations(text),
+      .annotations = Annotations(query.text),
       .budget = Budget(Budget::Options{.clock = &clock_,
-                                       .deadline_ns = deadline_ns,
+                                       .deadline_ns = query.deadline_ns,
                                        .samples_max = options_.samples_max,
                                        .memory_bytes_max = options_.memory_bytes_max,
                                        .stop = options.stop}),
       .clock = &clock_,
       .passes = options_.passes,
       .pool = pool_.get(),
-      .threads = threads_};
+      .threads = threads_,
+      .work_alone_max = options_.work_alone_max};
   const auto evaluate = [&]() -> base::Status {
     RETURN_IF_ERROR(context.budget.Check());
     std::shared_ptr<PlanNode> plan;
@@ -303,27 +343,25 @@ base::Result<QueryResult> Engine::Run(storage::Queryable& storage, std::string_v
       result.plan = plan;
     }
     Planner planner(context);
-    planner.FindShared(text, *expr);
-    ASSIGN_OR_RETURN(result.rows, Evaluate(planner, *expr, grid));
+    planner.FindShared(query.text, query.expr);
+    ASSIGN_OR_RETURN(result.rows, Evaluate(planner, query.expr, query.grid));
     RETURN_IF_ERROR(context.budget.Charge(0));  // What was held last counts too.
     // Whoever saw the end of a query in the midst of its work left it to this to say so.
     return context.budget.Ended() ? context.budget.Check() : base::Status{};
   };
   const base::Status status = evaluate();
   counters_->CountEnd(status, context.budget);
-  if (!status) return std::unexpected(status.error());
-  if (result.type == ValueType::kMatrix) std::ranges::sort(result.rows, {}, &ResultRow::labels);
-
+  if (status && result.type == ValueType::kMatrix) {
+    std::ranges::sort(result.rows, {}, &ResultRow::labels);
+  }
   result.warnings = context.annotations.warnings();
   result.infos = context.annotations.infos();
-  result.stats = {.queue_seconds = Seconds(entered_ns - parsed_ns),
-                  .prepare_seconds = Seconds(parsed_ns - began_ns),
-                  .eval_seconds = Seconds(clock_.MonotonicNs() - entered_ns),
-                  .samples_read = context.budget.samples_read(),
-                  .samples_peak = context.budget.samples_peak(),
-                  .memory_peak_bytes = context.budget.memory().peak(),
-                  .memory_held_bytes = context.budget.memory().held()};
-  return result;
+  result.stats.eval_seconds = Seconds(clock_.MonotonicNs() - entered_ns);
+  result.stats.samples_read = context.budget.samples_read();
+  result.stats.samples_peak = context.budget.samples_peak();
+  result.stats.memory_peak_bytes = context.budget.memory().peak();
+  result.stats.memory_held_bytes = context.budget.memory().held();
+  return status;
 }
 
 base::Status Engine::AdmitAnswer(const QueryResult& result, size_t bytes) const {
@@ -343,9 +381,9 @@ base::Result<QueryResult> Engine::OverRange(storage::Queryable& storage, std::st
   CHECK(range.step_ms > 0 && range.start <= range.end);
   const auto steps = static_cast<size_t>((range.end - range.start) / range.step_ms) + 1;
   if (steps > options_.samples_max) {
-    return base::Fail(
-        base::Code::kFailedPrecondition,
-        "query processing would load too many samples into memory in query execution");
+    return base::Fail(base::Code::kFailedPrecondition,
+                      "query processing would load too many samples into "
+                      "memory in query execution");
   }
   return Run(storage, text, {range.start, range.end, range.step_ms}, options);
 }

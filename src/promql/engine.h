@@ -25,8 +25,8 @@ class ThreadPool;
 
 namespace narthex::promql {
 
-// One series of an answer. An instant vector has one sample per row, a scalar is a row without
-// labels.
+// One series of an answer. An instant vector has one sample per row, a scalar
+// is a row without labels.
 struct ResultRow {
   model::Labels labels;
   model::SampleColumns samples;
@@ -44,10 +44,11 @@ struct QueryStats {
 
 // The answer to a query. A value.
 struct QueryResult {
-  // kVector and kString for instant queries only; a range query's answer is always kMatrix.
+  // kVector and kString for instant queries only; a range query's answer is
+  // always kMatrix.
   ValueType type = ValueType::kVector;
-  // kMatrix: sorted by labels. kVector: sorted where the query says so, else in no special order.
-  // kScalar: one row.
+  // kMatrix: sorted by labels. kVector: sorted where the query says so, else in
+  // no special order. kScalar: one row.
   std::vector<ResultRow> rows;
   std::string text;           // kString
   model::Timestamp time = 0;  // kString
@@ -59,9 +60,11 @@ struct QueryResult {
 
 // Answers PromQL queries. Thread-safe.
 //
-// Errors of both kinds of query carry upstream's words and a code that says what kind they are:
-// kInvalidArgument: the text is wrong (bad_data); kFailedPrecondition: the data does not allow it
-// (execution); kDeadlineExceeded; kCancelled; everything else is a fault of the storage (internal).
+// Errors of both kinds of query carry upstream's words and a code that says
+// what kind they are: kInvalidArgument: the text is wrong (bad_data);
+// kFailedPrecondition: the data does not allow it (execution);
+// kDeadlineExceeded; kCancelled; everything else is a fault of the storage
+// (internal).
 class Engine {
  public:
   // Told of each query that runs, on its thread. Thread-safe.
@@ -73,6 +76,27 @@ class Engine {
     virtual void Ended(size_t began) = 0;
   };
 
+  // Who asked for a query. Views of what outlives it.
+  struct Origin {
+    std::string_view client;  // "127.0.0.1"
+    std::string_view method;
+    std::string_view path;
+  };
+  // A query that has ended. Views that last for the call.
+  struct Ended {
+    std::string_view text;
+    QueryTimes times;
+    QueryStats stats;                // Of what came before an error, where there was one.
+    const base::Error* error;        // Null: it has an answer.
+    const Origin* origin = nullptr;  // Null: nobody in particular.
+  };
+  // Told of each query that has ended and whose text was right, on its thread. Thread-safe.
+  class Log {
+   public:
+    virtual ~Log() = default;
+    virtual void Write(const Ended& query) = 0;
+  };
+
   struct Options {
     int64_t lookback_ms = 5 * 60 * 1000;
     int64_t timeout_ms = 2 * 60 * 1000;
@@ -80,15 +104,21 @@ class Engine {
     uint64_t memory_bytes_max = uint64_t{2} << 30;  // Of one query, as it accounts for them.
     size_t concurrent_max = 20;
     size_t threads = 0;  // That one query may use at once; 0: as many as there are cores.
+    // What of a selector is no more than so many samples and steps, 0.3 ms of
+    // work or so, stays on the query's own thread: waking others would cost
+    // more.
+    size_t work_alone_max = size_t{1} << 16;
     int64_t subquery_step_ms = 60 * 1000;  // Of `[5m:]`.
     ParseOptions parse;
-    // Names go from the final result only, not at once where a function changes the meaning.
+    // Names go from the final result only, not at once where a function changes
+    // the meaning.
     bool delayed_name_removal = false;
     PassOptions passes;
-    // rate(), increase(), irate() and resets() look at the start times of samples, and
-    // start_timestamp() gives them.
+    // rate(), increase(), irate() and resets() look at the start times of
+    // samples, and start_timestamp() gives them.
     bool use_start_timestamps = false;
     Listener* listener = nullptr;
+    Log* log = nullptr;
   };
 
   // What one query may change.
@@ -96,7 +126,8 @@ class Engine {
     std::optional<int64_t> lookback_ms;
     std::optional<int64_t> timeout_ms;  // Never more than the engine's.
     std::stop_token stop;
-    bool profile = false;  // Tell what the operators did.
+    bool profile = false;            // Tell what the operators did.
+    const Origin* origin = nullptr;  // For the log.
   };
 
   struct Range {
@@ -116,8 +147,8 @@ class Engine {
   base::Result<QueryResult> OverRange(storage::Queryable& storage, std::string_view text,
                                       const Range& range, const QueryOptions& options) const;
 
-  // Whether whoever writes down `result` may hold so many bytes beside it: they count as the
-  // query's. Error: that of a query that would hold too much.
+  // Whether whoever writes down `result` may hold so many bytes beside it: they
+  // count as the query's. Error: that of a query that would hold too much.
   base::Status AdmitAnswer(const QueryResult& result, size_t bytes) const;
 
   const Options& options() const { return options_; }
@@ -140,6 +171,9 @@ class Engine {
   class Counters;
   base::Result<QueryResult> Run(storage::Queryable& storage, std::string_view text,
                                 const QueryTimes& times, const QueryOptions& options) const;
+  struct Prepared;
+  base::Status Execute(storage::Queryable& storage, const Prepared& query,
+                       const QueryOptions& options, QueryResult& result) const;
 
   const Options options_;
   const base::Clock& clock_;

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <bit>
+#include <ctime>
 #include <functional>
 #include <future>
 #include <thread>
@@ -47,7 +48,8 @@ TEST_F(EngineTest, RefusesToHoldTooManySamples) {
     ASSERT_FALSE(result.has_value()) << text;
     EXPECT_EQ(result.error().code, base::Code::kFailedPrecondition);
     EXPECT_EQ(result.error().message,
-              "query processing would load too many samples into memory in query execution");
+              "query processing would load too many "
+              "samples into memory in query execution");
   }
   EXPECT_TRUE(Ask(options, "vector(1)").has_value());
 }
@@ -84,7 +86,8 @@ TEST_F(EngineTest, RefusesToHoldTooMuchMemory) {
   EXPECT_TRUE(Ask(options, "vector(1)").has_value());
 }
 
-// A copy of what was selected is the query's, however little of it is looked at.
+// A copy of what was selected is the query's, however little of it is looked
+// at.
 TEST_F(EngineTest, CountsTheSelectionAsMemory) {
   storage::MemoryStorage storage;
   for (int i = 0; i < 2000; ++i) {
@@ -114,8 +117,8 @@ class SteppingClock final : public base::Clock {
   mutable std::atomic<int64_t> looks_{0};
 };
 
-// A query over one series looks whether it may go on in all that it does with the many samples:
-// selecting, copying, and what the function does itself.
+// A query over one series looks whether it may go on in all that it does with
+// the many samples: selecting, copying, and what the function does itself.
 TEST_F(EngineTest, LooksAtTheClockWithinOneLongSeries) {
   constexpr int64_t kSamples = 1'000'000;
   constexpr int64_t kLooksPerPass = kSamples / 70'000;
@@ -190,6 +193,7 @@ TEST_F(EngineTest, GivesTheSameOnAnyNumberOfThreads) {
     for (const size_t threads : {1, 2, 3, 8}) {
       Engine::Options options;
       options.threads = threads;
+      options.work_alone_max = 0;
       const Engine engine(options, base::SystemClock());
       for (int run = 0; run < (threads == 1 ? 1 : 3); ++run) {
         const std::string found = print(engine.OverRange(storage, text, {0, 600'000, 10'000}, {}));
@@ -319,11 +323,14 @@ TEST_F(EngineTest, LeavesNothingToHelpersThatComeLate) {
   std::atomic<bool> first = true;
   Engine::Options options;
   options.threads = 2;
+  options.work_alone_max = 0;
   const Engine engine(options, base::SystemClock());
   std::jthread busy([&] {
     // Keeps the only helper there is from any other query.
-    WatchedStorage slow(storage_, [&, own = std::this_thread::get_id()](size_t) {
-      if (std::this_thread::get_id() == own) return is_blocked.wait();
+    WatchedStorage slow(storage_, [&, own = std::this_thread::get_id()](size_t n) {
+      // What comes first is made without help.
+      constexpr size_t kFirstPart = 16;
+      if (std::this_thread::get_id() == own) return n > kFirstPart ? is_blocked.wait() : void();
       if (!first.exchange(false)) return;
       blocked.set_value();
       release.get_future().wait();
@@ -336,6 +343,99 @@ TEST_F(EngineTest, LeavesNothingToHelpersThatComeLate) {
     EXPECT_TRUE(engine.Instant(storage_, "sum(many)", 0, {}).has_value());
   }).join();
   release.set_value();
+}
+
+TEST_F(EngineTest, WakesNoThreadForLittleWork) {
+  for (int series = 0; series < 300; ++series) {
+    storage_.Put(*model::Labels::From({{"__name__", "many"}, {"i", std::to_string(series)}}), 0, 1);
+  }
+  std::atomic<int> elsewhere = 0;
+  WatchedStorage storage(storage_, [&, own = std::this_thread::get_id()](size_t) {
+    if (std::this_thread::get_id() != own) ++elsewhere;
+  });
+  Engine::Options options;
+  options.threads = 4;
+  const Engine engine(options, base::SystemClock());
+  for (int run = 0; run < 50; ++run) {
+    EXPECT_TRUE(engine.Instant(storage, "sum(many)", 0, {}).has_value());
+  }
+  EXPECT_EQ(elsewhere, 0);
+}
+
+// Tells how much of this thread's time passes between two looks at it: so long
+// can a query go on when nobody waits for it any more. After some seconds,
+// nobody does.
+class ImpatientClock final : public base::Clock {
+ public:
+  int64_t WallMs() const override { return base::SystemClock().WallMs(); }
+  int64_t WallNs() const override { return base::SystemClock().WallNs(); }
+  int64_t MonotonicNs() const override {
+    const double now = CpuSeconds();
+    if (looks_++ > 0) longest_ = std::max(longest_, now - last_);
+    if (looks_ == 1) first_ = now;
+    last_ = now;
+    if (now - first_ > 1.5) stop_.request_stop();
+    return base::SystemClock().MonotonicNs();
+  }
+
+  std::stop_token token() const { return stop_.get_token(); }
+  double longest_seconds() const { return longest_; }
+
+ private:
+  static double CpuSeconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
+
+  mutable std::stop_source stop_;
+  mutable uint64_t looks_ = 0;
+  mutable double first_ = 0;
+  mutable double last_ = 0;
+  mutable double longest_ = 0;
+};
+
+TEST_F(EngineTest, StopsSoonWithinOneSeriesOfMillionsOfSteps) {
+  const std::string_view kTexts[] = {
+      "vector(time())",
+      "vector(time() ^ 2 % 7)",
+      "vector(scalar(vector(time())))",
+      "sin(vector(time()))",
+      "clamp(vector(time()), 0, time())",
+      "hour()",
+      "-vector(time())",
+      "vector(time()) * 2",
+      "vector(time()) > bool 3",
+      "vector(time()) > 3",
+      "vector(time()) + vector(time() * 2)",
+      "vector(time()) and vector(time() * 2)",
+      "absent(vector(time()))",
+      "label_replace(vector(time()), \"a\", \"b\", \"\", \"\")",
+      "sum(vector(time()))",
+      "avg(vector(time()))",
+      "max(vector(time()))",
+      "count(vector(time()))",
+      "stddev(vector(time()))",
+      "topk(1, vector(time()))",
+      "quantile(0.5, vector(time()))",
+      "limitk(1, vector(time()))",
+      "histogram_quantile(0.5, label_replace(vector(time()), \"le\", \"+Inf\", "
+      "\"\", \"\"))",
+      "vector(1)",
+  };
+  for (const std::string_view text : kTexts) {
+    const ImpatientClock clock;
+    Engine::Options options;
+    options.threads = 1;
+    options.parse.experimental_functions = true;
+    {
+      const Engine engine(options, clock);
+      const auto result = engine.Instant(storage_, fmt::format("rate(({})[30d:1s])", text),
+                                         model::Timestamp{100} * 86'400'000,
+                                         {.timeout_ms = 3'600'000, .stop = clock.token()});
+      if (!result) {
+        EXPECT_EQ(result.error().code, base::Code::kCancelled) << text << result.error().message;
+      }
+      clock.MonotonicNs();
+    }
+    EXPECT_LT(clock.longest_seconds(), 0.1) << text;
+  }
 }
 
 TEST_F(EngineTest, AnswersManyThreadsAtOnce) {

@@ -79,6 +79,7 @@ class Twins {
 Engine::Options TwinOptions(size_t threads = 1) {
   Engine::Options options;
   options.threads = threads;
+  options.work_alone_max = 0;
   options.parse.experimental_functions = true;
   return options;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <set>
+#include <utility>
 
 #include "config/reader.h"
 #include "config/secrets.h"
@@ -62,6 +63,21 @@ void ReadStorage(const Node& node, Diagnostics& diagnostics, Config& config) {
   storage.Finish();
 }
 
+// What of `global` is for the server and not for its scraper; returns the rest.
+Node TakeServerGlobals(Node global, Diagnostics& diagnostics, Config& config) {
+  constexpr std::string_view kQueryLog = "query_log_file";
+  if (const Node* const file = std::as_const(global).Find(kQueryLog)) {
+    if (file->is_scalar()) {
+      config.query_log_file = file->scalar;
+    } else if (!file->is_null()) {
+      diagnostics.Add(file->at, "global.query_log_file: expected a string");
+    }
+    std::erase_if(global.members,
+                  [&](const Node::Member& member) { return member.key.scalar == kQueryLog; });
+  }
+  return global;
+}
+
 void ReadJobs(const Node& list, Diagnostics& diagnostics, Config& config) {
   if (!list.is_list()) return diagnostics.Add(list.at, "scrape_configs: expected a list");
   std::set<std::string> names;
@@ -90,10 +106,10 @@ base::Result<Config> ParseConfig(std::string_view text, std::string_view file) {
   config::MaskSecrets(shown);
   config.text = config::FormatYaml(shown);
   MapReader reader(root, diagnostics);
-  const Node nothing;
   const Node* const global = reader.Take("global");
-  config.global =
-      scrape::ReadGlobalConfig(global != nullptr ? *global : nothing, diagnostics, config.warnings);
+  const Node of_scraper =
+      global != nullptr ? TakeServerGlobals(*global, diagnostics, config) : Node();
+  config.global = scrape::ReadGlobalConfig(of_scraper, diagnostics, config.warnings);
   if (const Node* const jobs = reader.Take("scrape_configs")) ReadJobs(*jobs, diagnostics, config);
   if (const Node* const storage = reader.Take("storage"))
     ReadStorage(*storage, diagnostics, config);
@@ -119,6 +135,9 @@ base::Result<Config> LoadConfig(base::FileSystem& files, const std::string& path
   const size_t slash = path.rfind('/');
   const std::string directory = slash == std::string::npos ? "." : path.substr(0, slash);
   for (scrape::JobConfig& job : config.jobs) scrape::ResolvePaths(directory, job);
+  if (!config.query_log_file.empty() && config.query_log_file[0] != '/') {
+    config.query_log_file = base::JoinPath(directory, config.query_log_file);
+  }
   return config;
 }
 

@@ -21,6 +21,7 @@ struct Config {
   std::optional<double> retention_percentage;
   int64_t late_window_ms = 0;         // storage.tsdb.out_of_order_time_window
   size_t exemplars_max = 100'000;     // storage.exemplars, where that feature is on.
+  std::string query_log_file;         // global.query_log_file; empty: none.
   std::string text;                   // For the status page: without secrets and comments.
   std::vector<std::string> warnings;  // What is accepted and has no effect in this version.
 };

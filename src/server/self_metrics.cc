@@ -342,6 +342,13 @@ std::string RenderSelfMetrics(const SelfMetrics& metrics, exposition::Format for
     }
   }
   if (metrics.engine != nullptr) AddEngine(page, *metrics.engine);
+  if (metrics.query_log != nullptr) {
+    page.Gauge("prometheus_engine_query_log_enabled", "Whether queries are logged.",
+               metrics.query_log->enabled() ? 1 : 0);
+    page.Counter("prometheus_engine_query_log_failures_total",
+                 "Lines of the query log that could not be written.",
+                 D(metrics.query_log->failures()));
+  }
   if (metrics.db != nullptr) AddStorage(page, *metrics.db);
   if (metrics.db != nullptr) AddExemplars(page, metrics.db->exemplars());
   if (metrics.scrape != nullptr) AddScrape(page, *metrics.scrape);

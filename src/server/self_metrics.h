@@ -11,6 +11,7 @@
 #include "promql/engine.h"
 #include "remote/write_receiver.h"
 #include "scrape/manager.h"
+#include "server/query_log.h"
 #include "tsdb/db.h"
 
 namespace narthex::server {
@@ -39,6 +40,7 @@ struct SelfMetrics {
   const remote::WriteReceiver* write = nullptr;
   const HttpCounters* http = nullptr;
   const promql::Engine* engine = nullptr;
+  const QueryLog* query_log = nullptr;
 };
 
 // The page at /metrics, with the names that upstream's dashboards and alerts use.

@@ -13,6 +13,7 @@
 #include "server/active_queries.h"
 #include "server/api_sources.h"
 #include "server/config.h"
+#include "server/query_log.h"
 #include "server/self_metrics.h"
 #include "server/web_config.h"
 #include "ui/ui.h"
@@ -90,7 +91,8 @@ class Server::State {
         prefix_(CleanPrefix(options_.route_prefix.empty() ? PathOfUrl(options_.external_url)
                                                           : options_.route_prefix)),
         active_queries_(env.clock, options_.engine.concurrent_max),
-        engine_(ListenedTo(options_.engine, active_queries_), env.clock),
+        query_log_(env.files, env.clock),
+        engine_(ListenedTo(options_.engine, active_queries_, query_log_), env.clock),
         opening_(open_db_),
         scrape_source_(scrape_),
         admin_(open_db_),
@@ -200,6 +202,7 @@ class Server::State {
     options.offset_seed = scrape::OffsetSeed(base::HostName(), config.global.external_labels);
     ASSIGN_OR_RETURN(std::shared_ptr<scrape::Manager> manager,
                      scrape::Manager::Start(env_, log_, *db_, std::move(options)));
+    RETURN_IF_ERROR(query_log_.Reopen(config.query_log_file));
     for (const std::string& warning : config.warnings) {
       log_.Warn("server", "configuration: " + warning, {{"file", options_.config_file}});
     }
@@ -212,8 +215,10 @@ class Server::State {
   }
 
   static promql::Engine::Options ListenedTo(promql::Engine::Options options,
-                                            promql::Engine::Listener& listener) {
+                                            promql::Engine::Listener& listener,
+                                            promql::Engine::Log& log) {
     options.listener = &listener;
+    options.log = &log;
     return options;
   }
 
@@ -357,6 +362,7 @@ class Server::State {
     metrics.write = ready_ ? receiver_.get() : nullptr;
     metrics.http = &http_;
     metrics.engine = &engine_;
+    metrics.query_log = &query_log_;
     HttpResponse response{.body = RenderSelfMetrics(metrics, format)};
     response.headers.Set("Content-Type", exposition::ContentTypeOf(format));
     return response;
@@ -385,6 +391,7 @@ class Server::State {
   const std::string prefix_;
   tsdb::Retention flag_retention_;
   ActiveQueries active_queries_;
+  QueryLog query_log_;
   promql::Engine engine_;
   HttpCounters http_;
 

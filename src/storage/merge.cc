@@ -95,12 +95,11 @@ class MergedQuerier final : public Querier {
       : queriers_(std::move(queriers)) {}
 
   base::Result<std::unique_ptr<SeriesSet>> Select(const std::vector<Matcher>& matchers) override {
-    std::vector<std::unique_ptr<SeriesSet>> sets;
-    for (const auto& querier : queriers_) {
-      ASSIGN_OR_RETURN(std::unique_ptr<SeriesSet> set, querier->Select(matchers));
-      if (set->size() > 0) sets.push_back(std::move(set));
-    }
-    return MergeSeriesSets(std::move(sets));
+    return Merge([&](Querier& querier) { return querier.Select(matchers); });
+  }
+  base::Result<std::unique_ptr<SeriesSet>> SelectNewest(const std::vector<Matcher>& matchers,
+                                                        model::TimeRange range) override {
+    return Merge([&](Querier& querier) { return querier.SelectNewest(matchers, range); });
   }
 
   base::Result<Strings> LabelNames(const std::vector<Matcher>& matchers) override {
@@ -123,6 +122,16 @@ class MergedQuerier final : public Querier {
   }
 
  private:
+  template <class Ask>
+  base::Result<std::unique_ptr<SeriesSet>> Merge(Ask&& ask) {
+    std::vector<std::unique_ptr<SeriesSet>> sets;
+    for (const auto& querier : queriers_) {
+      ASSIGN_OR_RETURN(std::unique_ptr<SeriesSet> set, ask(*querier));
+      if (set->size() > 0) sets.push_back(std::move(set));
+    }
+    return MergeSeriesSets(std::move(sets));
+  }
+
   std::vector<std::unique_ptr<Querier>> queriers_;
 };
 

@@ -83,6 +83,12 @@ class Querier {
   // Series that match all and may have samples in the querier's range.
   virtual base::Result<std::unique_ptr<SeriesSet>> Select(
       const std::vector<model::Matcher>& matchers) = 0;
+  // The same for those who will Read with `range` and look at nothing but the newest sample of a
+  // series: what is older may be left out.
+  virtual base::Result<std::unique_ptr<SeriesSet>> SelectNewest(
+      const std::vector<model::Matcher>& matchers, model::TimeRange /*range*/) {
+    return Select(matchers);
+  }
   // Sorted, of the series that match all (every series when there is no matcher).
   virtual base::Result<std::vector<std::string>> LabelNames(
       const std::vector<model::Matcher>& matchers) = 0;

@@ -19,19 +19,12 @@ class DbQuerier final : public storage::Querier {
 
   base::Result<std::unique_ptr<storage::SeriesSet>> Select(
       const std::vector<Matcher>& matchers) override {
-    std::vector<std::unique_ptr<storage::SeriesSet>> sets;
-    std::vector<std::unique_ptr<storage::SeriesSet>> late;
-    std::unique_ptr<storage::SeriesSet> head = db_.head_.Select(matchers, range_);
-    for (const auto& block : *db_.blocks()) {
-      if (!Overlaps(*block)) continue;
-      ASSIGN_OR_RETURN(std::unique_ptr<storage::SeriesSet> set, block->Select(matchers, range_));
-      if (set->size() > 0) (block->is_late() ? late : sets).push_back(std::move(set));
-    }
-    if (sets.empty() && late.empty()) return head;
-    sets.push_back(std::move(head));
-    // At equal times the first wins: a late sample never changes what was there before.
-    std::ranges::move(late, std::back_inserter(sets));
-    return storage::MergeSeriesSets(std::move(sets));
+    return WithBlocks(matchers, db_.head_.Select(matchers, range_));
+  }
+
+  base::Result<std::unique_ptr<storage::SeriesSet>> SelectNewest(
+      const std::vector<Matcher>& matchers, TimeRange range) override {
+    return WithBlocks(matchers, db_.head_.Select(matchers, range, Head::Reach::kNewest));
   }
 
   base::Result<std::vector<std::string>> LabelNames(const std::vector<Matcher>& matchers) override {
@@ -56,6 +49,22 @@ class DbQuerier final : public storage::Querier {
   }
 
  private:
+  base::Result<std::unique_ptr<storage::SeriesSet>> WithBlocks(
+      const std::vector<Matcher>& matchers, std::unique_ptr<storage::SeriesSet> head) {
+    std::vector<std::unique_ptr<storage::SeriesSet>> sets;
+    std::vector<std::unique_ptr<storage::SeriesSet>> late;
+    for (const auto& block : *db_.blocks()) {
+      if (!Overlaps(*block)) continue;
+      ASSIGN_OR_RETURN(std::unique_ptr<storage::SeriesSet> set, block->Select(matchers, range_));
+      if (set->size() > 0) (block->is_late() ? late : sets).push_back(std::move(set));
+    }
+    if (sets.empty() && late.empty()) return head;
+    sets.push_back(std::move(head));
+    // At equal times the first wins: a late sample never changes what was there before.
+    std::ranges::move(late, std::back_inserter(sets));
+    return storage::MergeSeriesSets(std::move(sets));
+  }
+
   bool Overlaps(const Block& block) const {
     const BlockMeta meta = block.meta();
     return meta.min_time <= range_.max && meta.max_time > range_.min;

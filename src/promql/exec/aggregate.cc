@@ -12,8 +12,8 @@
 namespace narthex::promql {
 namespace {
 
-// The running results of one group, a column per quantity with an entry per step. Which columns
-// there are depends on the operator.
+// The running results of one group, a column per quantity with an entry per
+// step. Which columns there are depends on the operator.
 struct Columns {
   std::vector<double> value;
   std::vector<double> lost;   // Compensation of `value`.
@@ -27,8 +27,8 @@ bool UsesCount(AggregateOp op) {
          op == AggregateOp::kStdvar;
 }
 
-// One addition of CompensatedSum over columns: lanes are steps, so that each step adds its members
-// in series order whatever the vector width.
+// One addition of CompensatedSum over columns: lanes are steps, so that each
+// step adds its members in series order whatever the vector width.
 NARTHEX_WIDE void AddCompensated(const double* x, size_t steps, double* sum, double* lost) {
   for (size_t step = 0; step < steps; ++step) {
     const double total = sum[step] + x[step];
@@ -44,8 +44,8 @@ NARTHEX_WIDE void AddCompensated(const double* x, size_t steps, double* sum, dou
 // Takes rows one by one; sum, avg, min, max, count, group, stddev and stdvar.
 class Accumulator {
  public:
-  Accumulator(AggregateOp op, size_t steps, MemoryAccount& memory)
-      : op_(op), steps_(steps), held_(memory) {}
+  Accumulator(AggregateOp op, size_t steps, Budget& budget)
+      : op_(op), steps_(steps), held_(budget.memory()), watch_(budget) {}
 
   size_t size() const { return groups_.size(); }
   void AddGroup() {
@@ -56,7 +56,8 @@ class Accumulator {
       if (op_ == AggregateOp::kCount) group.count.resize(steps_);
       return;
     }
-    // Minus zero is the neutral element: it keeps the sign of a sum of minus zeros.
+    // Minus zero is the neutral element: it keeps the sign of a sum of minus
+    // zeros.
     group.value.resize(steps_, op_ == AggregateOp::kSum ? -0.0 : 0.0);
     if (op_ == AggregateOp::kSum || op_ == AggregateOp::kAvg) group.lost.resize(steps_);
     if (UsesCount(op_)) group.count.resize(steps_);
@@ -66,59 +67,57 @@ class Accumulator {
 
   void Add(size_t index, const Row& row) {
     Columns& group = groups_[index];
-    switch (op_) {
-      case AggregateOp::kSum:
-        AddSum(group, row);
-        break;
-      case AggregateOp::kAvg:
-        ForEachPresent(row.present, steps_,
-                       [&](size_t step) { AddAverage(group, step, row.values[step]); });
-        break;
-      case AggregateOp::kMin:
-      case AggregateOp::kMax:
-        ForEachPresent(row.present, steps_,
-                       [&](size_t step) { AddExtreme(group, step, row.values[step]); });
-        break;
-      case AggregateOp::kCount:
-        ForEachPresent(row.present, steps_, [&](size_t step) { group.count[step] += 1; });
-        break;
-      case AggregateOp::kStddev:
-      case AggregateOp::kStdvar:
-        ForEachPresent(row.present, steps_,
-                       [&](size_t step) { AddVariance(group, step, row.values[step]); });
-        break;
-      default:
-        break;
-    }
+    watch_.InStretches(0, steps_,
+                       [&](size_t from, size_t to) { AddSteps(group, row, StepRange{from, to}); });
     for (size_t word = 0; word < group.present.size(); ++word) {
       group.present[word] |= row.present[word];
     }
   }
 
-  void Finish(size_t index, Row& row) const {
+  void Finish(size_t index, Row& row) {
     const Columns& group = groups_[index];
-    ForEachPresent(group.present.data(), steps_,
+    ForEachPresent(group.present.data(), steps_, watch_,
                    [&](size_t step) { row.Set(step, Result(group, step)); });
   }
 
  private:
-  void AddSum(Columns& group, const Row& row) {
-    const size_t full_words = steps_ / 64;
-    size_t word = 0;
-    // Runs of 64 steps without gaps take the fast way.
-    for (; word < full_words; ++word) {
-      if (row.present[word] != ~uint64_t{0}) break;
-    }
-    AddCompensated(row.values, word * 64, group.value.data(), group.lost.data());
-    for (; word < group.present.size(); ++word) {
-      for (uint64_t bits = row.present[word]; bits != 0; bits &= bits - 1) {
-        const size_t step = word * 64 + static_cast<size_t>(std::countr_zero(bits));
-        AddCompensated(row.values + step, 1, &group.value[step], &group.lost[step]);
-      }
+  void AddSteps(Columns& group, const Row& row, StepRange steps) const {
+    switch (op_) {
+      case AggregateOp::kSum:
+        return AddSum(group, row, steps);
+      case AggregateOp::kAvg:
+        return ForEachPresent(row.present, steps,
+                              [&](size_t step) { AddAverage(group, step, row.values[step]); });
+      case AggregateOp::kMin:
+      case AggregateOp::kMax:
+        return ForEachPresent(row.present, steps,
+                              [&](size_t step) { AddExtreme(group, step, row.values[step]); });
+      case AggregateOp::kCount:
+        return ForEachPresent(row.present, steps, [&](size_t step) { group.count[step] += 1; });
+      case AggregateOp::kStddev:
+      case AggregateOp::kStdvar:
+        return ForEachPresent(row.present, steps,
+                              [&](size_t step) { AddVariance(group, step, row.values[step]); });
+      default:
+        return;
     }
   }
 
-  // CompensatedMean over columns; `mean` tells whether a step went over to the running mean.
+  static void AddSum(Columns& group, const Row& row, StepRange steps) {
+    size_t word = steps.begin / 64;
+    // Runs of 64 steps without gaps take the fast way.
+    for (; (word + 1) * 64 <= steps.end; ++word) {
+      if (row.present[word] != ~uint64_t{0}) break;
+    }
+    AddCompensated(row.values + steps.begin, word * 64 - steps.begin,
+                   group.value.data() + steps.begin, group.lost.data() + steps.begin);
+    ForEachPresent(row.present, StepRange{word * 64, steps.end}, [&](size_t step) {
+      AddCompensated(row.values + step, 1, &group.value[step], &group.lost[step]);
+    });
+  }
+
+  // CompensatedMean over columns; `mean` tells whether a step went over to the
+  // running mean.
   static void AddAverage(Columns& group, size_t step, double x) {
     CompensatedMean mean{
         {group.value[step], group.lost[step]}, group.count[step], group.mean[step] != 0};
@@ -193,11 +192,12 @@ class Accumulator {
   const AggregateOp op_;
   const size_t steps_;
   HeldBytes held_;
+  Watch watch_;
   std::vector<Columns> groups_;
 };
 
-// The native histograms of one group for sum and avg, a compensated sum or mean per step. A step
-// that mixed what does not go together has no result.
+// The native histograms of one group for sum and avg, a compensated sum or mean
+// per step. A step that mixed what does not go together has no result.
 class HistogramGroup {
  public:
   HistogramGroup(AggregateOp op, size_t steps)
@@ -245,7 +245,8 @@ class HistogramGroup {
   std::vector<uint8_t> seen_;
 };
 
-// Streams its input through the accumulators: memory is groups x steps, however many series.
+// Streams its input through the accumulators: memory is groups x steps, however
+// many series.
 class AggregateOperator final : public VectorOperator {
  public:
   AggregateOperator(QueryContext& context, const Aggregate& node, VectorOperatorPtr input,
@@ -255,7 +256,7 @@ class AggregateOperator final : public VectorOperator {
         steps_(steps),
         input_(std::move(input)),
         ids_(GroupingOf(node)),
-        accumulator_(node.op, steps, context.budget.memory()) {
+        accumulator_(node.op, steps, context.budget) {
     one_name = node.without || input_->one_name ||
                std::ranges::find(node.grouping, model::kMetricName) == node.grouping.end();
     if (context.passes.leave_names &&

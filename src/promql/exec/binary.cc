@@ -7,11 +7,12 @@
 namespace narthex::promql {
 namespace {
 
-// `op` with a fixed operator in the loop: values of all steps, then what comparisons filter.
+// `op` with a fixed operator in the loop: values of all steps, then what
+// comparisons filter.
 template <class F>
 void ApplyRow(const Binary& node, const std::vector<double>& scalars, bool scalar_left,
-              size_t steps, Row& row, F&& f) {
-  for (size_t step = 0; step < steps; ++step) {
+              StepRange steps, Row& row, F&& f) {
+  for (size_t step = steps.begin; step < steps.end; ++step) {
     const double value = row.values[step];
     const double result = scalar_left ? f(scalars[step], value) : f(value, scalars[step]);
     if (!IsComparison(node.op) || node.return_bool) {
@@ -32,7 +33,8 @@ class VectorScalarOperator final : public VectorOperator {
         scalars_(std::move(scalars)),
         scalar_left_(scalar_left),
         drop_at_once_(DropsName(node) && !context.delayed_name_removal),
-        drop_later_(DropsName(node) && context.delayed_name_removal) {
+        drop_later_(DropsName(node) && context.delayed_name_removal),
+        watch_(context.budget) {
     one_name = input_->one_name;
   }
 
@@ -45,7 +47,8 @@ class VectorScalarOperator final : public VectorOperator {
   base::Result<bool> Next(Tile& tile) override {
     ASSIGN_OR_RETURN(const bool more, input_->Next(tile));
     for (Row& row : tile) {
-      Apply(tile.steps(), row);
+      watch_.InStretches(0, tile.steps(),
+                         [&](size_t from, size_t to) { Apply({from, to}, tile.steps(), row); });
       if (drop_at_once_) row.labels = DropName(row.labels);
       if (drop_later_) row.drop_name = true;
     }
@@ -53,9 +56,9 @@ class VectorScalarOperator final : public VectorOperator {
   }
 
  private:
-  void Apply(size_t steps, Row& row) const {
+  void Apply(StepRange steps, size_t all_steps, Row& row) const {
     if (row.HasHistograms() || IsTrim(node_.op)) [[unlikely]]
-      return ApplyToMixedRow(steps, row);
+      return ApplyToMixed(steps, all_steps, row);
     const auto apply = [&](auto f) { ApplyRow(node_, scalars_, scalar_left_, steps, row, f); };
     switch (node_.op) {
       case BinaryOp::kAdd:
@@ -71,7 +74,7 @@ class VectorScalarOperator final : public VectorOperator {
     }
   }
 
-  void ApplyToMixedRow(size_t steps, Row& row) const {
+  void ApplyToMixed(StepRange steps, size_t all_steps, Row& row) const {
     const bool filters = IsComparison(node_.op) && !node_.return_bool;
     ForEachPresent(row.present, steps, [&](size_t step) {
       const Operand value = Operand::Of(row, step);
@@ -87,7 +90,7 @@ class VectorScalarOperator final : public VectorOperator {
       if (!result || (filters && result->number == 0)) return row.Clear(step);
       if (filters) return;
       if (result->histogram != nullptr) {
-        row.SetHistogram(step, std::move(result->histogram), steps);
+        row.SetHistogram(step, std::move(result->histogram), all_steps);
       } else {
         row.SetNumber(step, result->number);
       }
@@ -101,6 +104,7 @@ class VectorScalarOperator final : public VectorOperator {
   const bool scalar_left_;
   bool drop_at_once_;
   const bool drop_later_;
+  Watch watch_;
 };
 
 }  // namespace
@@ -118,8 +122,8 @@ base::Result<VectorOperatorPtr> MakeVectorScalar(Planner& planner, const Binary&
                                                      std::move(scalars), scalar_left);
   if (!may_clash) return made;
   ASSIGN_OR_RETURN(Rows rows, ReadAll(*made, grid.steps, context.budget));
-  ASSIGN_OR_RETURN(rows, MergeEqualRows(std::move(rows), grid.steps));
-  auto merged = MakeRowsOperator(std::move(rows));
+  ASSIGN_OR_RETURN(rows, MergeEqualRows(std::move(rows), grid.steps, context.budget));
+  auto merged = MakeRowsOperator(std::move(rows), context.budget);
   merged->one_name = true;
   return merged;
 }

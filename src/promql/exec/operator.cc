@@ -5,9 +5,16 @@
 namespace narthex::promql {
 namespace {
 
+void CopyValues(const Row& from, size_t steps, Watch& watch, Row& to) {
+  watch.InStretches(0, steps, [&](size_t begin, size_t end) {
+    std::copy_n(from.values + begin, end - begin, to.values + begin);
+  });
+  std::copy_n(from.present, PresenceWords(steps), to.present);
+}
+
 class RowsOperator final : public VectorOperator {
  public:
-  explicit RowsOperator(Rows rows) : rows_(std::move(rows)) {}
+  RowsOperator(Rows rows, Budget& budget) : rows_(std::move(rows)), watch_(budget) {}
 
   base::Result<bool> Next(Tile& tile) override {
     tile.Clear();
@@ -15,8 +22,7 @@ class RowsOperator final : public VectorOperator {
     for (; next_ < rows_.rows.size() && !tile.full(); ++next_) {
       Row& from = *rows_.rows[next_];
       Row& to = tile.Add(std::move(from.labels), from.drop_name);
-      std::copy_n(from.values, steps, to.values);
-      std::copy_n(from.present, PresenceWords(steps), to.present);
+      CopyValues(from, steps, watch_, to);
       to.histograms = std::move(from.histograms);
     }
     return !tile.empty();
@@ -24,6 +30,7 @@ class RowsOperator final : public VectorOperator {
 
  private:
   Rows rows_;
+  Watch watch_;
   size_t next_ = 0;
 };
 
@@ -61,22 +68,23 @@ size_t SamplesIn(const Row& row, size_t steps) {
   return samples;
 }
 
-Rows CopyRows(const Rows& rows, size_t steps, MemoryAccount& memory) {
-  RowBuilder copies(steps, memory);
+Rows CopyRows(const Rows& rows, size_t steps, Budget& budget) {
+  RowBuilder copies(steps, budget.memory());
+  Watch watch(budget);
   for (const Row* row : rows.rows) {
     Row& copy = copies.Add(row->labels, row->drop_name);
-    std::copy_n(row->values, steps, copy.values);
-    std::copy_n(row->present, PresenceWords(steps), copy.present);
+    CopyValues(*row, steps, watch, copy);
     copy.histograms = row->histograms;
   }
   return copies.Take();
 }
 
-VectorOperatorPtr MakeRowsOperator(Rows rows) {
-  return std::make_unique<RowsOperator>(std::move(rows));
+VectorOperatorPtr MakeRowsOperator(Rows rows, Budget& budget) {
+  return std::make_unique<RowsOperator>(std::move(rows), budget);
 }
 
-base::Result<Rows> MergeEqualRows(Rows rows, size_t steps) {
+base::Result<Rows> MergeEqualRows(Rows rows, size_t steps, Budget& budget) {
+  Watch watch(budget);
   std::unordered_map<model::Labels, Row*> by_labels;
   std::vector<Row*> merged;
   const size_t words = PresenceWords(steps);
@@ -93,7 +101,8 @@ base::Result<Rows> MergeEqualRows(Rows rows, size_t steps) {
                           "vector cannot contain metrics with the same labelset");
       }
     }
-    ForEachPresent(row->present, steps, [&](size_t step) { into.SetFrom(*row, step, steps); });
+    ForEachPresent(row->present, steps, watch,
+                   [&](size_t step) { into.SetFrom(*row, step, steps); });
   }
   rows.rows = std::move(merged);
   return rows;

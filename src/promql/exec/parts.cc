@@ -21,17 +21,21 @@ void Reset(PartOutput& out) {
 
 }  // namespace
 
-// The parts that are made ahead of the reader, a window of them. Helpers on the pool's threads take
-// the next part that nobody has taken until the window is full; the reader makes what it needs now
-// itself unless somebody has begun with it. So a busy pool delays nobody.
+// The parts that are made ahead of the reader, a window of them. Helpers on the
+// pool's threads take the next part that nobody has taken until the window is
+// full; the reader makes what it needs now itself unless somebody has begun
+// with it. So a busy pool delays nobody.
 class PartReader::Ahead : public std::enable_shared_from_this<Ahead> {
  public:
-  Ahead(PartReader& reader, base::ThreadPool& pool, size_t threads)
+  // Of the parts from `first` on.
+  Ahead(PartReader& reader, size_t first, base::ThreadPool& pool, size_t threads)
       : source_(reader.source_),
         series_per_part_(reader.series_per_part_),
         parts_(reader.parts_),
         helpers_max_(threads - 1),
-        pool_(pool) {
+        pool_(pool),
+        taken_(first),
+        read_(first) {
     for (size_t i = 0; i < 2 * threads; ++i) slots_.emplace_back(reader.MakeOutput());
   }
 
@@ -63,7 +67,8 @@ class PartReader::Ahead : public std::enable_shared_from_this<Ahead> {
     base::MutexLock lock(mutex_);
     abandoned_ = true;
     while (working_ > 0) changed_.Wait(mutex_);
-    // A helper that is called later keeps this alive, but not what belongs to the query.
+    // A helper that is called later keeps this alive, but not what belongs to
+    // the query.
     slots_.clear();
   }
 
@@ -118,9 +123,10 @@ class PartReader::Ahead : public std::enable_shared_from_this<Ahead> {
 
   base::Mutex mutex_;
   base::CondVar changed_;
-  std::vector<Slot> slots_;  // Of part i: i % size. Whoever took the part has it until it is done.
-  size_t taken_ GUARDED_BY(mutex_) = 0;    // Parts below are being made, or made.
-  size_t read_ GUARDED_BY(mutex_) = 0;     // Parts below are no more here.
+  std::vector<Slot> slots_;                // Of part i: i % size. Whoever took the part has it
+                                           // until it is done.
+  size_t taken_ GUARDED_BY(mutex_);        // Parts below are being made, or made.
+  size_t read_ GUARDED_BY(mutex_);         // Parts below are no more here.
   size_t helpers_ GUARDED_BY(mutex_) = 0;  // Called, and not yet done.
   size_t working_ GUARDED_BY(mutex_) = 0;
   bool abandoned_ GUARDED_BY(mutex_) = false;
@@ -136,9 +142,6 @@ PartReader::PartReader(QueryContext& context, const PartSource& source, size_t s
     series_per_part_ = std::clamp(even, std::min(kSeriesPerPartMin, capacity), capacity);
   }
   parts_ = (source.series() + series_per_part_ - 1) / series_per_part_;
-  if (threads > 1 && parts_ > 1) {
-    ahead_ = std::make_shared<Ahead>(*this, *context.pool, threads);
-  }
 }
 
 PartReader::~PartReader() {
@@ -153,7 +156,20 @@ base::Status PartReader::Make(PartOutput& out) {
   if (ahead_ != nullptr) return ahead_->Take(next_, out);
   Reset(out);
   const size_t begin = next_ * series_per_part_;
-  return source_.Fill(begin, std::min(begin + series_per_part_, source_.series()), out);
+  const size_t end = std::min(begin + series_per_part_, source_.series());
+  const uint64_t read_before = context_.budget.samples_read();
+  RETURN_IF_ERROR(source_.Fill(begin, end, out));
+  work_done_ += context_.budget.samples_read() - read_before + (end - begin) * steps_;
+  CallHelp();
+  return {};
+}
+
+// The parts so far tell what the rest takes.
+void PartReader::CallHelp() {
+  const size_t left = parts_ - next_ - 1;
+  if (context_.pool == nullptr || context_.threads == 1 || left == 0) return;
+  if (work_done_ / (next_ + 1) * left < context_.work_alone_max) return;
+  ahead_ = std::make_shared<Ahead>(*this, next_ + 1, *context_.pool, context_.threads);
 }
 
 base::Result<bool> PartReader::Next(PartOutput& out) {

@@ -26,8 +26,9 @@ class PartSource {
   virtual base::Status Fill(size_t begin, size_t end, PartOutput& out) const = 0;
 };
 
-// Reads the parts of a source in order. Where the query may use several threads, parts are made
-// ahead on them: what is read is the same for any number of threads. One thread at a time.
+// Reads the parts of a source in order. Where the query may use several threads and what is left
+// after the first parts is worth it, parts are made ahead on them: what is read is the same for any
+// number of threads. One thread at a time.
 class PartReader {
  public:
   // `source` must outlive it.
@@ -46,6 +47,7 @@ class PartReader {
  private:
   class Ahead;
   base::Status Make(PartOutput& out);
+  void CallHelp();
 
   QueryContext& context_;
   const PartSource& source_;
@@ -53,7 +55,8 @@ class PartReader {
   size_t series_per_part_;
   size_t parts_;
   size_t next_ = 0;
-  std::shared_ptr<Ahead> ahead_;  // Null on one thread.
+  uint64_t work_done_ = 0;        // Samples and steps, before there was help.
+  std::shared_ptr<Ahead> ahead_;  // Null on one thread, and for work that is not worth more.
 };
 
 }  // namespace narthex::promql

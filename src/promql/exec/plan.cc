@@ -66,6 +66,10 @@ std::string FormatPlan(const PlanNode& root, bool analyzed) {
   return out;
 }
 
+void Note(QueryContext& context, std::string_view note) {
+  if (context.plan != nullptr) context.plan->notes = note;
+}
+
 VectorOperatorPtr MakeProbe(QueryContext& context, VectorOperatorPtr input, PlanNode& node) {
   return std::make_unique<Probe>(context, std::move(input), node);
 }

@@ -14,12 +14,16 @@
 namespace narthex::promql {
 namespace {
 
+// What text and labels of a value weigh, in samples.
+constexpr size_t kCountedValueWork = 16;
+
 struct Member {
   double value;
   Row* row;
 };
 
-// Go's container/heap, step for step: which of several equal members stays depends on it.
+// Go's container/heap, step for step: which of several equal members stays
+// depends on it.
 class Heap {
  public:
   // `worse(a, b)`: a goes before b.
@@ -69,7 +73,8 @@ class Heap {
 bool SmallerFirst(double a, double b) { return std::isnan(a) || a < b; }
 bool LargerFirst(double a, double b) { return std::isnan(a) || a > b; }
 
-// How many series a parameter asks for. Errors: upstream's, for values that are no count.
+// How many series a parameter asks for. Errors: upstream's, for values that are
+// no count.
 base::Result<size_t> CountOf(double parameter, size_t available) {
   if (std::isnan(parameter)) {
     return base::Fail(base::Code::kFailedPrecondition, "Parameter value is NaN");
@@ -145,6 +150,7 @@ class RankAggregate {
   base::Result<Rows> Limit(const std::vector<double>& parameter) {
     const bool ratio = node_.op == AggregateOp::kLimitRatio;
     for (size_t step = 0; step < steps_; ++step) {
+      RETURN_IF_ERROR(context_.budget.Check());
       size_t count = 0;
       double limit = parameter[step];
       if (ratio) {
@@ -182,10 +188,12 @@ class RankAggregate {
     WarnOfQuantiles(context_, parameter, node_.parameter->position);
     RowBuilder output(steps_, context_.budget.memory());
     std::vector<double> values;
+    Watch watch(context_.budget);
     for (size_t i = 0; i < groups_.size(); ++i) {
       RETURN_IF_ERROR(context_.budget.Check());
       Row& out = output.Add(std::move(labels_[i]), false);
       for (size_t step = 0; step < steps_; ++step) {
+        if (watch.Spend(groups_[i].size())) break;
         values.clear();
         for (const Row* row : groups_[i]) {
           if (row->Has(step)) values.push_back(row->values[step]);
@@ -204,11 +212,13 @@ class RankAggregate {
     }
     RowBuilder output(steps_, context_.budget.memory());
     std::unordered_map<model::Labels, Row*> by_labels;
+    Watch watch(context_.budget);
     for (size_t i = 0; i < groups_.size(); ++i) {
       RETURN_IF_ERROR(context_.budget.Check());
       model::LabelsBuilder builder(labels_[i]);
       for (const Row* row : groups_[i]) {
         ForEachPresent(row->present, steps_, [&](size_t step) {
+          if (watch.Spend(kCountedValueWork)) return;
           builder.Set(label, row->IsHistogram(step) ? row->histograms[step]->ToString()
                                                     : FixedText(row->values[step]));
           model::Labels labels = builder.Build();
@@ -228,8 +238,8 @@ class RankAggregate {
     return std::move(rows_);
   }
 
-  // Chooses by a hash of the labels, so that the same series are chosen every time. The hash is
-  // upstream's: its scripts and users compare choices.
+  // Chooses by a hash of the labels, so that the same series are chosen every
+  // time. The hash is upstream's: its scripts and users compare choices.
   static bool InSample(const model::Labels& labels, double ratio) {
     std::string bytes;
     for (const model::LabelView label : labels) {
@@ -288,7 +298,7 @@ base::Result<VectorOperatorPtr> MakeRankAggregate(Planner& planner, const Aggreg
       ASSIGN_OR_RETURN(result, aggregate.CountValues(Planner::Text(*node.parameter)));
     }
   }
-  return MakeRowsOperator(std::move(result));
+  return MakeRowsOperator(std::move(result), planner.context().budget);
 }
 
 }  // namespace narthex::promql

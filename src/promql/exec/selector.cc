@@ -258,8 +258,11 @@ Windows WindowsOf(const Grid& grid, const std::optional<Duration>& offset, const
 base::Result<VectorOperatorPtr> MakeInstantSelector(QueryContext& context,
                                                     const VectorSelector& selector,
                                                     const Grid& grid, InstantValue value) {
-  ASSIGN_OR_RETURN(auto series, context.querier.Select(selector.matchers));
   const Windows windows = WindowsOf(grid, selector.offset, selector.at, context.lookback_ms);
+  const bool newest = windows.steps == 1 && !selector.smoothed && !selector.detect_resets;
+  ASSIGN_OR_RETURN(auto series,
+                   newest ? context.querier.SelectNewest(selector.matchers, windows.Span())
+                          : context.querier.Select(selector.matchers));
   auto made =
       std::make_unique<InstantSelector>(context, std::move(series), windows, value, selector);
   made->one_name = PinsName(selector);

@@ -56,13 +56,13 @@ base::Result<VectorOperatorPtr> MakeSetOp(Planner& planner, const Binary& node, 
   for (const Row* row : is_or ? left.rows : right.rows) occupied.Add(*row);
   if (!is_or) {
     Mask(left.rows, occupied, grid.steps, node.op == BinaryOp::kAnd);
-    return MakeRowsOperator(std::move(left));
+    return MakeRowsOperator(std::move(left), planner.context().budget);
   }
   Mask(right.rows, occupied, grid.steps, false);
   left.rows.insert(left.rows.end(), right.rows.begin(), right.rows.end());
   std::ranges::move(right.tiles, std::back_inserter(left.tiles));
-  ASSIGN_OR_RETURN(left, MergeEqualRows(std::move(left), grid.steps));
-  return MakeRowsOperator(std::move(left));
+  ASSIGN_OR_RETURN(left, MergeEqualRows(std::move(left), grid.steps, planner.context().budget));
+  return MakeRowsOperator(std::move(left), planner.context().budget);
 }
 
 }  // namespace narthex::promql

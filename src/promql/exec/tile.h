@@ -11,21 +11,23 @@
 #include "base/check.h"
 #include "model/histogram.h"
 #include "model/labels.h"
+#include "promql/exec/grid.h"
 #include "promql/exec/memory.h"
+#include "promql/exec/watch.h"
 
 namespace narthex::promql {
 
-// One series of a result: a value per step and a bit per step that says whether there is one. The
-// memory belongs to a Tile. Some of the values may be native histograms; most rows have none and
-// pay nothing for them.
+// One series of a result: a value per step and a bit per step that says whether
+// there is one. The memory belongs to a Tile. Some of the values may be native
+// histograms; most rows have none and pay nothing for them.
 struct Row {
   model::Labels labels;
   // The name is to go from the final result, but operators above still see it.
   bool drop_name = false;
   double* values = nullptr;
   uint64_t* present = nullptr;
-  // Empty where all values are numbers, else one per step, null for numbers and where there is no
-  // value.
+  // Empty where all values are numbers, else one per step, null for numbers and
+  // where there is no value.
   std::vector<model::HistogramPtr> histograms;
 
   bool Has(size_t step) const { return (present[step / 64] >> (step % 64)) & 1; }
@@ -33,7 +35,8 @@ struct Row {
     values[step] = value;
     present[step / 64] |= uint64_t{1} << (step % 64);
   }
-  // Of values that have been written: which steps have one. Steps that had one keep it.
+  // Of values that have been written: which steps have one. Steps that had one
+  // keep it.
   void SetPresent(std::span<const uint64_t> words) {
     for (size_t i = 0; i < words.size(); ++i) present[i] |= words[i];
   }
@@ -79,18 +82,31 @@ inline bool Row::DropHistograms() {
 
 inline size_t PresenceWords(size_t steps) { return (steps + 63) / 64; }
 
-// Calls visit(step) for every bit that is set, in order.
+// Calls visit(step) for every bit of some steps that is set, in order.
 template <class Visit>
-void ForEachPresent(const uint64_t* present, size_t steps, Visit&& visit) {
-  for (size_t word = 0; word < PresenceWords(steps); ++word) {
+void ForEachPresent(const uint64_t* present, StepRange steps, Visit&& visit) {
+  for (size_t word = steps.begin / 64; word < PresenceWords(steps.end); ++word) {
     for (uint64_t bits = present[word]; bits != 0; bits &= bits - 1) {
       visit(word * 64 + static_cast<size_t>(std::countr_zero(bits)));
     }
   }
 }
+// The same for all steps; no more of them when the query has ended.
+template <class Visit>
+void ForEachPresent(const uint64_t* present, size_t steps, Watch& watch, Visit&& visit) {
+  watch.InStretches(0, steps, [&](size_t from, size_t to) {
+    ForEachPresent(present, StepRange{from, to}, visit);
+  });
+}
+// For few steps, or such a visit as looks at the watch itself.
+template <class Visit>
+void ForEachPresent(const uint64_t* present, size_t steps, Visit&& visit) {
+  ForEachPresent(present, StepRange{0, steps}, std::forward<Visit>(visit));
+}
 
-// Up to kRowsMax series with all their steps, about a megabyte: what operators hand to each other.
-// Reused from batch to batch. Move-only, one thread at a time.
+// Up to kRowsMax series with all their steps, about a megabyte: what operators
+// hand to each other. Reused from batch to batch. Move-only, one thread at a
+// time.
 class Tile {
  public:
   static constexpr size_t kRowsMax = 256;
@@ -101,16 +117,19 @@ class Tile {
         capacity_(std::clamp<size_t>(kValuesMax / steps, 1, kRowsMax)),
         held_(memory) {}
 
-  // A row without values. REQUIRES: !full(). References to rows live as long as the tile.
+  // A row without values. REQUIRES: !full(). References to rows live as long as
+  // the tile.
   Row& Add(model::Labels labels, bool drop_name) {
     Row& row = Add(drop_name);
     row.labels = std::move(labels);
     return row;
   }
-  // One whose labels are anything: the caller sets them, and may use their memory again.
+  // One whose labels are anything: the caller sets them, and may use their
+  // memory again.
   Row& Add(bool drop_name) {
     DCHECK(!full());
     if (values_ == nullptr) Allocate();
+    if (size_ == rows_.size()) AppendRow();
     Row& row = rows_[size_++];
     row.drop_name = drop_name;
     row.histograms.clear();
@@ -138,11 +157,12 @@ class Tile {
     held_.Set(capacity_ * (steps_ * sizeof(double) + words * sizeof(uint64_t) + sizeof(Row)));
     values_ = std::make_unique_for_overwrite<double[]>(capacity_ * steps_);
     present_ = std::make_unique_for_overwrite<uint64_t[]>(capacity_ * words);
-    rows_.resize(capacity_);
-    for (size_t i = 0; i < capacity_; ++i) {
-      rows_[i].values = values_.get() + i * steps_;
-      rows_[i].present = present_.get() + i * words;
-    }
+    rows_.reserve(capacity_);  // So that none moves.
+  }
+  void AppendRow() {
+    Row& row = rows_.emplace_back();
+    row.values = values_.get() + size_ * steps_;
+    row.present = present_.get() + size_ * PresenceWords(steps_);
   }
 
   size_t steps_;

@@ -32,7 +32,7 @@ void WindowBounds::MoveTo(std::span<const model::Timestamp> times) {
   ends_.assign(windows_.steps, 0);
   present_.assign(PresenceWords(windows_.steps), 0);
   with_two_.assign(PresenceWords(windows_.steps), 0);
-  ForEachWindow(windows_, times, [&](size_t step, size_t begin, size_t end) {
+  ForEachWindow(windows_, times, watch_, [&](size_t step, size_t begin, size_t end) {
     begins_[step] = static_cast<uint32_t>(begin);
     ends_[step] = static_cast<uint32_t>(end);
     present_[step / 64] |= uint64_t{1} << (step % 64);

@@ -8,13 +8,13 @@
 namespace narthex::promql {
 namespace {
 
-// A moment of the proleptic Gregorian calendar in UTC. <chrono>'s calendar ends at the year 32767,
-// values do not.
+// A moment of the proleptic Gregorian calendar in UTC. <chrono>'s calendar ends
+// at the year 32767, values do not.
 struct Moment {
   explicit Moment(double unix_seconds) {
     constexpr int64_t kSecondsPerDay = 86'400;
-    // What is no 64-bit time (NaN, infinities) is one second behind the last one, as it is on the
-    // machines that most servers run on.
+    // What is no 64-bit time (NaN, infinities) is one second behind the last
+    // one, as it is on the machines that most servers run on.
     const bool fits = unix_seconds >= -0x1p63 && unix_seconds < 0x1p63;
     const auto seconds =
         fits ? static_cast<int64_t>(unix_seconds) : std::numeric_limits<int64_t>::max();
@@ -33,7 +33,8 @@ struct Moment {
   bool IsLeapYear() const { return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0); }
 
  private:
-  // Counts in cycles of 400 years that begin on the first of March, so that the leap day is last.
+  // Counts in cycles of 400 years that begin on the first of March, so that the
+  // leap day is last.
   void SetDate() {
     constexpr int64_t kDaysPerCycle = 146'097;
     constexpr int64_t kEpochInCycle = 719'468;  // 1970-01-01 since 0000-03-01.
@@ -56,8 +57,8 @@ struct Moment {
 };
 
 template <class F>
-void MapMoment(size_t steps, Row& row, F&& f) {
-  for (size_t step = 0; step < steps; ++step) {
+void MapMoment(StepRange steps, Row& row, F&& f) {
+  for (size_t step = steps.begin; step < steps.end; ++step) {
     row.values[step] = static_cast<double>(f(Moment(row.values[step])));
   }
 }
@@ -66,45 +67,48 @@ double Seconds(int64_t ms) { return static_cast<double>(ms) / 1000; }
 
 }  // namespace
 
-void DayOfMonth(const ScalarArgs&, size_t steps, Row& row) {
+void DayOfMonth(const ScalarArgs&, StepRange steps, Row& row) {
   MapMoment(steps, row, [](const Moment& m) { return m.day_of_month; });
 }
 
-void DayOfWeek(const ScalarArgs&, size_t steps, Row& row) {
+void DayOfWeek(const ScalarArgs&, StepRange steps, Row& row) {
   constexpr int64_t kThursday = 4;  // 1970-01-01
   MapMoment(steps, row, [](const Moment& m) { return ((m.day + kThursday) % 7 + 7) % 7; });
 }
 
-void DayOfYear(const ScalarArgs&, size_t steps, Row& row) {
+void DayOfYear(const ScalarArgs&, StepRange steps, Row& row) {
   MapMoment(steps, row, [](const Moment& m) { return m.day_of_year; });
 }
 
-void DaysInMonth(const ScalarArgs&, size_t steps, Row& row) {
+void DaysInMonth(const ScalarArgs&, StepRange steps, Row& row) {
   constexpr int64_t kDays[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
   MapMoment(steps, row, [&](const Moment& m) {
     return kDays[m.month - 1] + (m.month == 2 && m.IsLeapYear() ? 1 : 0);
   });
 }
 
-void Hour(const ScalarArgs&, size_t steps, Row& row) {
+void Hour(const ScalarArgs&, StepRange steps, Row& row) {
   MapMoment(steps, row, [](const Moment& m) { return m.second / 3600; });
 }
 
-void Minute(const ScalarArgs&, size_t steps, Row& row) {
+void Minute(const ScalarArgs&, StepRange steps, Row& row) {
   MapMoment(steps, row, [](const Moment& m) { return m.second / 60 % 60; });
 }
 
-void Month(const ScalarArgs&, size_t steps, Row& row) {
+void Month(const ScalarArgs&, StepRange steps, Row& row) {
   MapMoment(steps, row, [](const Moment& m) { return m.month; });
 }
 
-void Year(const ScalarArgs&, size_t steps, Row& row) {
+void Year(const ScalarArgs&, StepRange steps, Row& row) {
   MapMoment(steps, row, [](const Moment& m) { return m.year; });
 }
 
-base::Result<std::vector<double>> Time(Planner&, const Call&, const Grid& grid) {
+base::Result<std::vector<double>> Time(Planner& planner, const Call&, const Grid& grid) {
   std::vector<double> values(grid.steps);
-  for (size_t step = 0; step < grid.steps; ++step) values[step] = Seconds(grid.At(step));
+  Watch watch(planner.context().budget);
+  watch.InStretches(0, grid.steps, [&](size_t from, size_t to) {
+    for (size_t step = from; step < to; ++step) values[step] = Seconds(grid.At(step));
+  });
   return values;
 }
 
@@ -132,12 +136,12 @@ base::Result<VectorOperatorPtr> TimestampOf(Planner& planner, const Call& call, 
     ASSIGN_OR_RETURN(auto selector, MakeInstantSelector(planner.context(), As<VectorSelector>(arg),
                                                         grid, InstantValue::kTimestamp));
     return planner.Elementwise(
-        std::move(selector), [](const ScalarArgs&, size_t, Row&) {}, {}, grid);
+        std::move(selector), [](const ScalarArgs&, StepRange, Row&) {}, {}, grid);
   }
   ASSIGN_OR_RETURN(auto input, planner.Vector(arg, grid));
   ASSIGN_OR_RETURN(std::vector<double> times, Time(planner, call, grid));
-  const auto replace = [](const ScalarArgs& args, size_t steps, Row& row) {
-    std::copy_n(args[0].begin(), steps, row.values);
+  const auto replace = [](const ScalarArgs& args, StepRange steps, Row& row) {
+    for (size_t step = steps.begin; step < steps.end; ++step) row.values[step] = args[0][step];
   };
   return planner.Elementwise(std::move(input), replace, {std::move(times)}, grid);
 }

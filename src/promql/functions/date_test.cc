@@ -11,7 +11,7 @@ namespace {
 double Apply(ElementFn fn, double value) {
   uint64_t present = 1;
   Row row{.values = &value, .present = &present};
-  fn({}, 1, row);
+  fn({}, {0, 1}, row);
   return value;
 }
 

@@ -44,8 +44,8 @@ void Coalesce(std::vector<Bucket>& buckets) {
   buckets.resize(last + 1);
 }
 
-// Cumulative counts may not fall. Falls within rounding (1e-12) are mended silently; true when
-// there was a larger one.
+// Cumulative counts may not fall. Falls within rounding (1e-12) are mended
+// silently; true when there was a larger one.
 bool ForceMonotonic(std::vector<Bucket>& buckets) {
   constexpr double kTolerance = 1e-12;
   bool forced = false;
@@ -168,11 +168,11 @@ std::vector<Histogram> GatherHistograms(QueryContext& context, const Rows& rows,
     const std::string_view le = row->labels.Get(model::kBucketLabel);
     const auto bound = model::ParseFloat(le);
     if (!bound) {
-      context.annotations.Warn(
-          at,
-          "bucket label \"le\" is missing or has a malformed value of \"{}\" for metric name "
-          "\"{}\"",
-          le, row->labels.Get(model::kMetricName));
+      context.annotations.Warn(at,
+                               "bucket label \"le\" is missing or has a "
+                               "malformed value of \"{}\" for metric name "
+                               "\"{}\"",
+                               le, row->labels.Get(model::kMetricName));
       continue;
     }
     find(*row).buckets.push_back({*bound, row});
@@ -183,14 +183,15 @@ std::vector<Histogram> GatherHistograms(QueryContext& context, const Rows& rows,
   return histograms;
 }
 
-// Adds a row per histogram: of `classic(histogram, buckets, step)` wherever it has a bucket, of
-// `native(histogram, value, step)` where it is a native one.
+// Adds a row per histogram: of `classic(histogram, buckets, step)` wherever it
+// has a bucket, of `native(histogram, value, step)` where it is a native one.
 template <class Classic, class Native>
 base::Status AddRows(QueryContext& context, const std::vector<Histogram>& histograms,
                      const Grid& grid, RowBuilder& output,
                      const std::pair<std::string, std::string>* extra, Position at,
                      Classic&& classic, Native&& native) {
   std::vector<Bucket> buckets;
+  Watch watch(context.budget);
   for (const Histogram& histogram : histograms) {
     RETURN_IF_ERROR(context.budget.Check());
     const bool drop_now = !context.delayed_name_removal;
@@ -202,6 +203,7 @@ base::Status AddRows(QueryContext& context, const std::vector<Histogram>& histog
     }
     Row& out = output.Add(std::move(labels), !drop_now);
     for (size_t step = 0; step < grid.steps; ++step) {
+      if (watch.Spend(1 + histogram.buckets.size())) break;
       buckets.clear();
       for (const auto& [bound, row] : histogram.buckets) {
         if (row->Has(step) && !row->IsHistogram(step)) {
@@ -213,9 +215,10 @@ base::Status AddRows(QueryContext& context, const std::vector<Histogram>& histog
         if (buckets.empty()) {
           out.Set(step, native(histogram, *row->histograms[step], step));
         } else {
-          context.annotations.Warn(
-              at, "vector contains a mix of classic and native histograms for metric name \"{}\"",
-              histogram.labels.Get(model::kMetricName));
+          context.annotations.Warn(at,
+                                   "vector contains a mix of classic and "
+                                   "native histograms for metric name \"{}\"",
+                                   histogram.labels.Get(model::kMetricName));
         }
       } else if (!buckets.empty()) {
         out.Set(step, classic(histogram, buckets, step));
@@ -225,9 +228,10 @@ base::Status AddRows(QueryContext& context, const std::vector<Histogram>& histog
   return {};
 }
 
-base::Result<VectorOperatorPtr> Finish(RowBuilder& output, const Grid& grid) {
-  ASSIGN_OR_RETURN(Rows rows, MergeEqualRows(output.Take(), grid.steps));
-  auto made = MakeRowsOperator(std::move(rows));
+base::Result<VectorOperatorPtr> Finish(QueryContext& context, RowBuilder& output,
+                                       const Grid& grid) {
+  ASSIGN_OR_RETURN(Rows rows, MergeEqualRows(output.Take(), grid.steps, context.budget));
+  auto made = MakeRowsOperator(std::move(rows), context.budget);
   made->one_name = true;
   return made;
 }
@@ -238,12 +242,13 @@ auto QuantileWithRemarks(QueryContext& context, const std::vector<double>& quant
     bool forced = false;
     const double value = BucketQuantile(quantiles[step], buckets, &forced);
     if (forced) {
-      context.annotations.Inform(
-          at,
-          "input to histogram_quantile needed to be fixed for monotonicity (see "
-          "https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile) "
-          "for metric name \"{}\"",
-          histogram.labels.Get(model::kMetricName));
+      context.annotations.Inform(at,
+                                 "input to histogram_quantile needed to be "
+                                 "fixed for monotonicity (see "
+                                 "https://prometheus.io/docs/prometheus/latest/"
+                                 "querying/functions/#histogram_quantile) "
+                                 "for metric name \"{}\"",
+                                 histogram.labels.Get(model::kMetricName));
     }
     return value;
   };
@@ -264,11 +269,11 @@ auto NativeQuantileWithRemarks(QueryContext& context, const std::vector<double>&
     NanObservations nans = NanObservations::kNone;
     const double value = NativeQuantile(quantiles[step], h, &nans);
     if (nans != NanObservations::kNone) {
-      context.annotations.Inform(
-          at,
-          "input to histogram_quantile has NaN observations, result is {} for metric name \"{}\"",
-          nans == NanObservations::kSkewed ? "skewed higher" : "NaN",
-          histogram.labels.Get(model::kMetricName));
+      context.annotations.Inform(at,
+                                 "input to histogram_quantile has NaN observations, result is {} "
+                                 "for metric name \"{}\"",
+                                 nans == NanObservations::kSkewed ? "skewed higher" : "NaN",
+                                 histogram.labels.Get(model::kMetricName));
     }
     return value;
   };
@@ -276,7 +281,7 @@ auto NativeQuantileWithRemarks(QueryContext& context, const std::vector<double>&
 
 // Replaces each histogram of a row by a number; numbers go.
 template <double (*of)(const model::FloatHistogram&)>
-void ReplaceHistograms(const ScalarArgs&, size_t steps, Row& row) {
+void ReplaceHistograms(const ScalarArgs&, StepRange steps, Row& row) {
   ForEachPresent(row.present, steps, [&](size_t step) {
     if (row.IsHistogram(step)) {
       row.values[step] = of(*row.histograms[step]);
@@ -284,14 +289,13 @@ void ReplaceHistograms(const ScalarArgs&, size_t steps, Row& row) {
       row.Clear(step);
     }
   });
-  row.histograms.clear();
 }
 
 template <double (*of)(const model::FloatHistogram&)>
 base::Result<VectorOperatorPtr> PerHistogram(Planner& planner, const Call& call, const Grid& grid) {
   ASSIGN_OR_RETURN(auto input, planner.Vector(*call.args[0], grid));
   return planner.Elementwise(std::move(input), &ReplaceHistograms<of>, {}, grid,
-                             KeepHistograms::kYes);
+                             KeepHistograms::kForFunction);
 }
 
 double CountOf(const model::FloatHistogram& h) { return h.count; }
@@ -312,7 +316,7 @@ base::Result<VectorOperatorPtr> HistogramQuantile(Planner& planner, const Call& 
   RETURN_IF_ERROR(AddRows(context, GatherHistograms(context, rows, grid.steps, at), grid, output,
                           nullptr, at, QuantileWithRemarks(context, quantiles, at),
                           NativeQuantileWithRemarks(context, quantiles, at)));
-  return Finish(output, grid);
+  return Finish(context, output, grid);
 }
 
 base::Result<VectorOperatorPtr> HistogramQuantiles(Planner& planner, const Call& call,
@@ -331,7 +335,7 @@ base::Result<VectorOperatorPtr> HistogramQuantiles(Planner& planner, const Call&
                             QuantileWithRemarks(context, quantiles, at),
                             NativeQuantileWithRemarks(context, quantiles, at)));
   }
-  return Finish(output, grid);
+  return Finish(context, output, grid);
 }
 
 base::Result<VectorOperatorPtr> HistogramFraction(Planner& planner, const Call& call,
@@ -358,7 +362,7 @@ base::Result<VectorOperatorPtr> HistogramFraction(Planner& planner, const Call& 
   };
   RETURN_IF_ERROR(AddRows(context, GatherHistograms(context, rows, grid.steps, at), grid, output,
                           nullptr, at, classic, native));
-  return Finish(output, grid);
+  return Finish(context, output, grid);
 }
 
 base::Result<VectorOperatorPtr> HistogramAvg(Planner& planner, const Call& call, const Grid& grid) {

@@ -5,8 +5,7 @@
 #include <optional>
 
 #include "promql/functions/extrapolate.h"
-#include "promql/functions/kernels.h"
-#include "promql/functions/start_time.h"
+#include "promql/functions/mixed_window.h"
 
 namespace narthex::promql {
 namespace {
@@ -15,128 +14,6 @@ using model::FloatHistogram;
 using model::ResetHint;
 using model::SampleColumns;
 using Extension = WindowCall::Extension;
-
-// One window of a series: samples [begin, end).
-class MixedWindow {
- public:
-  MixedWindow(const WindowCall& call, const SampleColumns& samples, const Row& row, size_t begin,
-              size_t end)
-      : call_(call), samples_(samples), row_(row), begin_(begin), end_(end) {
-    for (size_t i = begin; i < end; ++i) histograms_ += samples.IsHistogram(i) ? 1 : 0;
-  }
-
-  size_t count() const { return end_ - begin_; }
-  bool OnlyNumbers() const { return histograms_ == 0; }
-  bool Mixed() const { return histograms_ != 0 && histograms_ != count(); }
-  const FloatHistogram& first() const { return at(begin_); }
-  const FloatHistogram& last() const { return at(end_ - 1); }
-  const FloatHistogram& at(size_t i) const { return *samples_.histograms[i]; }
-  size_t begin() const { return begin_; }
-  size_t end() const { return end_; }
-  model::Timestamp time(size_t i) const { return samples_.t[i]; }
-
-  std::string_view name() const { return row_.labels.Get(model::kMetricName); }
-  void WarnMixedTypes() const { WarnOfMixedTypes(*call_.annotations, call_.at, name()); }
-  void WarnMixedSchemas() const { WarnOfMixedSchemas(*call_.annotations, call_.at, name()); }
-  void WarnNotCounter() const {
-    call_.annotations->Warn(call_.at, "this native histogram metric is not a counter: \"{}\"",
-                            name());
-  }
-  void WarnNotGauge() const {
-    call_.annotations->Warn(call_.at, "this native histogram metric is not a gauge: \"{}\"",
-                            name());
-  }
-  void WarnOfOverlaps() const {
-    WarnOfStartOverlaps(samples_, begin_, end_, *call_.annotations, call_.at, name());
-  }
-  // The counter began anew right before sample `i`, which follows `before`.
-  bool ResetAt(size_t i, const FloatHistogram& before) const {
-    return IsStartReset(samples_, i) || at(i).DetectReset(before);
-  }
-  model::Timestamp StartInside(model::Timestamp range_start) const {
-    return narthex::promql::StartInside(samples_, begin_, range_start);
-  }
-  void InformReconciled(const model::CombineRemarks& remarks, std::string_view operation) const {
-    RemarkOnCombination(*call_.annotations, call_.at, {false, remarks.bounds_reconciled},
-                        operation);
-  }
-
- private:
-  const WindowCall& call_;
-  const SampleColumns& samples_;
-  const Row& row_;
-  const size_t begin_;
-  const size_t end_;
-  size_t histograms_ = 0;
-};
-
-using MaybeHistogram = std::optional<FloatHistogram>;
-
-FloatHistogram EmptyLike(const FloatHistogram& h) {
-  FloatHistogram empty;
-  empty.schema = h.schema;
-  empty.custom_bounds = h.custom_bounds;
-  return empty;
-}
-
-bool IsGauge(const FloatHistogram& h) { return h.hint == ResetHint::kGauge; }
-
-// Last minus first histogram, and for a counter what stood before each reset. nullopt with a remark
-// where they do not fit together. REQUIRES: histograms only, at least one.
-// Source: upstream's histogramRate.
-MaybeHistogram HistogramIncrease(const MixedWindow& window, bool counter) {
-  if (counter && (IsGauge(window.first()) || IsGauge(window.last()))) window.WarnNotCounter();
-  FloatHistogram first = window.first();
-  // What was before a reset right after the first sample does not matter, nor does its layout.
-  const bool reset_at_once =
-      counter && window.count() > 1 && window.ResetAt(window.begin() + 1, first);
-  if (reset_at_once) first = EmptyLike(window.at(window.begin() + 1));
-  if (window.last().custom() != first.custom()) {
-    window.WarnMixedSchemas();
-    return std::nullopt;
-  }
-  if (counter) {
-    for (size_t i = window.begin() + 1; i + 1 < window.end(); ++i) {
-      if (IsGauge(window.at(i))) window.WarnNotCounter();
-      if (window.at(i).custom() != first.custom()) {
-        window.WarnMixedSchemas();
-        return std::nullopt;
-      }
-    }
-  }
-  FloatHistogram result = window.last();
-  window.InformReconciled(model::Subtract(result, first), "subtraction");
-  if (counter) {
-    window.WarnOfOverlaps();
-    const FloatHistogram* before = &first;
-    for (size_t i = window.begin() + 1; i < window.end(); ++i) {
-      if (window.ResetAt(i, *before)) {
-        window.InformReconciled(model::Add(result, *before), "addition");
-      }
-      before = &window.at(i);
-    }
-  } else if (!IsGauge(window.first()) || !IsGauge(window.last())) {
-    window.WarnNotGauge();
-  }
-  result.hint = ResetHint::kGauge;
-  result.Compact();
-  return result;
-}
-
-void Set(const WindowCall& call, Row& row, size_t step, FloatHistogram histogram) {
-  row.SetHistogram(step, std::make_shared<const FloatHistogram>(std::move(histogram)),
-                   call.windows.steps);
-}
-
-double RangeSeconds(const WindowCall& call) {
-  return static_cast<double>(call.windows.range) / 1000;
-}
-
-struct RateKind {
-  bool counter;
-  bool per_second;
-};
-RateKind KindOf(WindowFn base) { return {base != &Delta, base == &Rate}; }
 
 void RateOf(const WindowCall& call, const MixedWindow& window, size_t step, Row& row) {
   const RateKind kind = KindOf(call.base);
@@ -211,26 +88,6 @@ void Aggregated(const WindowCall& call, const MixedWindow& window, size_t step, 
   Set(call, row, step, (aggregate.*result)());
 }
 
-// How often neighbours differ (changes) or the counter started anew (resets), numbers or not.
-double CountEvents(const SampleColumns& samples, size_t begin, size_t end, bool resets) {
-  double count = 0;
-  for (size_t i = begin + 1; i < end; ++i) {
-    bool happened = samples.IsHistogram(i) != samples.IsHistogram(i - 1);
-    if (!happened && samples.IsHistogram(i)) {
-      const FloatHistogram& now = *samples.histograms[i];
-      const FloatHistogram& before = *samples.histograms[i - 1];
-      happened = resets ? IsStartReset(samples, i) || now.DetectReset(before) : !now.SameAs(before);
-    } else if (!happened) {
-      const double now = samples.v[i];
-      const double before = samples.v[i - 1];
-      happened = resets ? now < before || IsStartReset(samples, i)
-                        : now != before && !(std::isnan(now) && std::isnan(before));
-    }
-    if (happened) ++count;
-  }
-  return count;
-}
-
 // Functions of numbers pass over histograms.
 void NumbersOnly(const WindowCall& call, WindowFn fn, const SampleColumns& samples, Row& row) {
   SampleColumns numbers;
@@ -238,131 +95,16 @@ void NumbersOnly(const WindowCall& call, WindowFn fn, const SampleColumns& sampl
     if (!samples.IsHistogram(i)) numbers.Add(samples.t[i], samples.v[i]);
   }
   if (numbers.size() > 0) fn(call, numbers, row);
-  ForEachWindow(call.windows, samples.t, [&](size_t, size_t begin, size_t end) {
-    const MixedWindow window(call, samples, row, begin, end);
-    if (!window.Mixed()) return;
-    call.annotations->Inform(
-        call.at,
-        "ignored histograms in a range containing both floats and histograms for metric name "
-        "\"{}\"",
-        window.name());
-  });
-}
-
-// Samples of one anchored or smoothed window and its neighbours within the look-back.
-struct Neighbourhood {
-  size_t begin;
-  size_t end;
-  bool before;
-  bool after;
-};
-
-template <class Visit>
-void ForEachNeighbourhood(const WindowCall& call, const SampleColumns& samples, Visit&& visit) {
-  size_t begin = 0;
-  size_t end = 0;
-  for (size_t step = 0; step < call.windows.steps; ++step) {
-    const model::Timestamp stop = call.windows.End(step);
-    const model::Timestamp start = stop - call.windows.range;
-    while (end < samples.size() && samples.t[end] <= stop) ++end;
-    while (begin < end && samples.t[begin] <= start) ++begin;
-    const bool before = begin > 0 && samples.t[begin - 1] > start - call.lookback_ms;
-    const bool after = end < samples.size() && samples.t[end] <= stop + call.lookback_ms;
-    visit(step, Neighbourhood{begin, end, before, after});
-  }
-}
-
-void Anchored(const WindowCall& call, const SampleColumns& samples, Row& row) {
-  ForEachNeighbourhood(call, samples, [&](size_t step, const Neighbourhood& n) {
-    if (n.begin == n.end) return;
-    const size_t first = n.before ? n.begin - 1 : n.begin;
-    const MixedWindow window(call, samples, row, first, n.end);
-    if (window.OnlyNumbers()) return;
-    row.Clear(step);
-    if (call.base == &Changes || call.base == &Resets) {
-      row.SetNumber(step, CountEvents(samples, first, n.end, call.base == &Resets));
-      return;
-    }
-    if (window.Mixed()) return window.WarnMixedTypes();
-    const RateKind kind = KindOf(call.base);
-    MaybeHistogram increase = HistogramIncrease(window, kind.counter);
-    if (!increase) return;
-    if (kind.per_second) increase->Divide(RangeSeconds(call));
-    Set(call, row, step, *std::move(increase));
-  });
-}
-
-double Share(const SampleColumns& samples, size_t i, model::Timestamp t) {
-  return static_cast<double>(t - samples.t[i]) /
-         static_cast<double>(samples.t[i + 1] - samples.t[i]);
-}
-
-// The rise between the interpolated ends. REQUIRES: histograms of one kind only.
-FloatHistogram SmoothedRise(const MixedWindow& all, const SampleColumns& samples,
-                            const Neighbourhood& n, model::Timestamp start, model::Timestamp stop,
-                            bool counter) {
-  const auto edge = [&](size_t i, model::Timestamp t) {
-    if (samples.t[i] == t) return all.at(i);
-    return Interpolate(all.at(i), all.at(i + 1), Share(samples, i, t), counter);
-  };
-  if (n.begin == n.end) {
-    FloatHistogram rise = edge(n.begin - 1, stop);
-    model::Subtract(rise, edge(n.begin - 1, start));
-    return rise;
-  }
-  const size_t last = n.end - 1;
-  FloatHistogram rise = all.at(last);
-  model::Subtract(rise, all.at(n.begin));
-  if (counter) {
-    for (size_t i = n.begin + 1; i <= last; ++i) {
-      if (all.at(i).DetectReset(all.at(i - 1))) model::Add(rise, all.at(i - 1));
-    }
-  }
-  if (n.before) {
-    model::Add(rise, all.at(n.begin));
-    model::Subtract(rise, edge(n.begin - 1, start));
-    // From an exact sample to the next one there can be a reset.
-    const bool exact = samples.t[n.begin - 1] == start;
-    if (counter && exact && all.at(n.begin).DetectReset(all.at(n.begin - 1))) {
-      model::Add(rise, all.at(n.begin - 1));
-    }
-  }
-  if (n.after && samples.t[last] != stop) {
-    FloatHistogram more = all.at(last + 1);
-    // A counter that started anew goes on from where it was.
-    if (!counter || !more.DetectReset(all.at(last))) model::Subtract(more, all.at(last));
-    more.Multiply(Share(samples, last, stop));
-    model::Add(rise, more);
-  }
-  return rise;
-}
-
-void Smoothed(const WindowCall& call, const SampleColumns& samples, Row& row) {
-  ForEachNeighbourhood(call, samples, [&](size_t step, const Neighbourhood& n) {
-    if (n.begin == n.end && (!n.before || !n.after)) return;
-    const model::Timestamp stop = call.windows.End(step);
-    const size_t first = n.before ? n.begin - 1 : n.begin;
-    const bool looks_ahead = n.after && (n.begin == n.end || samples.t[n.end - 1] != stop);
-    const size_t end = looks_ahead ? n.end + 1 : n.end;
-    const MixedWindow window(call, samples, row, first, end);
-    if (window.OnlyNumbers()) return;
-    row.Clear(step);
-    if (window.Mixed()) return window.WarnMixedTypes();
-    const RateKind kind = KindOf(call.base);
-    bool gauges = true;
-    for (size_t i = first; i < end; ++i) {
-      if (window.at(i).custom() != window.first().custom()) return window.WarnMixedSchemas();
-      if (kind.counter && IsGauge(window.at(i))) window.WarnNotCounter();
-      gauges &= IsGauge(window.at(i));
-    }
-    if (!kind.counter && !gauges) window.WarnNotGauge();
-    FloatHistogram rise =
-        SmoothedRise(window, samples, n, stop - call.windows.range, stop, kind.counter);
-    rise.hint = ResetHint::kGauge;
-    rise.Compact();
-    if (kind.per_second) rise.Divide(RangeSeconds(call));
-    Set(call, row, step, std::move(rise));
-  });
+  ForEachWindow(call.windows, samples.t, call.bounds->watch(),
+                [&](size_t, size_t begin, size_t end) {
+                  const MixedWindow window(call, samples, row, begin, end);
+                  if (!window.Mixed()) return;
+                  call.annotations->Inform(call.at,
+                                           "ignored histograms in a range containing both floats "
+                                           "and histograms for metric name "
+                                           "\"{}\"",
+                                           window.name());
+                });
 }
 
 bool IsForNumbersOnly(WindowFn base) {
@@ -379,10 +121,12 @@ bool IsForNumbersOnly(WindowFn base) {
 void ApplyToMixed(const WindowCall& call, WindowFn fn, const SampleColumns& samples, Row& row) {
   if (IsForNumbersOnly(call.base)) return NumbersOnly(call, fn, samples, row);
   fn(call, samples, row);
-  if (call.extension == Extension::kAnchored) return Anchored(call, samples, row);
-  if (call.extension == Extension::kSmoothed) return Smoothed(call, samples, row);
+  if (call.extension == Extension::kAnchored) return AnchoredHistograms(call, samples, row);
+  if (call.extension == Extension::kSmoothed) return SmoothedHistograms(call, samples, row);
   const WindowFn base = call.base;
-  ForEachWindow(call.windows, samples.t, [&](size_t step, size_t begin, size_t end) {
+  Watch& watch = call.bounds->watch();
+  ForEachWindow(call.windows, samples.t, watch, [&](size_t step, size_t begin, size_t end) {
+    if (watch.Spend(kHistogramWork * (end - begin))) return;
     const MixedWindow window(call, samples, row, begin, end);
     if (window.OnlyNumbers()) return;
     if (base == &FirstOverTime || base == &LastOverTime) {

@@ -48,8 +48,8 @@ base::Result<InfoSelector> ReadSelector(const Call& call) {
   return selector;
 }
 
-// The times of the info series are those of the samples that they describe: moves along the path
-// to the first selector. False where there is none.
+// The times of the info series are those of the samples that they describe:
+// moves along the path to the first selector. False where there is none.
 bool FollowModifiers(const Expr& expr, VectorSelector& moved) {
   const auto follow = [&](const std::optional<Duration>& offset, const AtModifier& at) {
     if (at) {
@@ -86,17 +86,18 @@ bool FollowModifiers(const Expr& expr, VectorSelector& moved) {
   }
 }
 
-// Adds the labels of info series to the rows that they describe: those with the same instance and
-// job. Of several series of one info metric, that with the newest sample counts.
+// Adds the labels of info series to the rows that they describe: those with the
+// same instance and job. Of several series of one info metric, that with the
+// newest sample counts.
 class Enrichment {
  public:
-  Enrichment(const InfoSelector& selector, size_t steps, const Rows& info_times,
-             MemoryAccount& memory)
+  Enrichment(const InfoSelector& selector, size_t steps, const Rows& info_times, Budget& budget)
       : selector_(selector),
         steps_(steps),
         groups_(LabelSubset({std::string(model::kInstanceLabel), std::string(model::kJobLabel)},
                             LabelSubset::Keep::kOnly)),
-        output_(steps, memory) {
+        output_(steps, budget.memory()),
+        watch_(budget) {
     for (const Row* row : info_times.rows) {
       const size_t group = groups_.Of(row->labels);
       if (group >= infos_.size()) infos_.resize(group + 1);
@@ -114,7 +115,7 @@ class Enrichment {
     std::map<std::vector<const Row*>, Row*> outputs;
     std::vector<const Row*> chosen;
     base::Status status;
-    ForEachPresent(row.present, steps_, [&](size_t step) {
+    ForEachPresent(row.present, steps_, watch_, [&](size_t step) {
       if (!status) return;
       chosen.clear();
       for (const auto& [name, candidates] : infos) {
@@ -142,7 +143,8 @@ class Enrichment {
 
   base::Status Copy(const Row& row) {
     Row& out = output_.Add(row.labels, row.drop_name);
-    ForEachPresent(row.present, steps_, [&](size_t step) { out.SetFrom(row, step, steps_); });
+    ForEachPresent(row.present, steps_, watch_,
+                   [&](size_t step) { out.SetFrom(row, step, steps_); });
     return {};
   }
 
@@ -180,9 +182,11 @@ class Enrichment {
   GroupIds groups_;
   std::vector<InfosByName> infos_;
   RowBuilder output_;
+  Watch watch_;
 };
 
-// Info metrics are numbers. Error: kFailedPrecondition where a native histogram would count.
+// Info metrics are numbers. Error: kFailedPrecondition where a native histogram
+// would count.
 base::Status CheckInfos(QueryContext& context, const VectorSelector& infos, const Grid& grid) {
   ASSIGN_OR_RETURN(auto samples, MakeInstantSelector(context, infos, grid, InstantValue::kSample));
   Tile tile(grid.steps, context.budget.memory());
@@ -209,13 +213,13 @@ base::Result<VectorOperatorPtr> InfoOf(Planner& planner, const Call& call, const
   RETURN_IF_ERROR(CheckInfos(context, infos, grid));
   ASSIGN_OR_RETURN(auto input, MakeInstantSelector(context, infos, grid, InstantValue::kTimestamp));
   ASSIGN_OR_RETURN(const Rows info_times, ReadAll(*input, grid.steps, context.budget));
-  Enrichment enrichment(selector, grid.steps, info_times, context.budget.memory());
+  Enrichment enrichment(selector, grid.steps, info_times, context.budget);
   for (const Row* row : rows.rows) {
     RETURN_IF_ERROR(context.budget.Check());
     RETURN_IF_ERROR(enrichment.Add(*row));
   }
-  ASSIGN_OR_RETURN(Rows enriched, MergeEqualRows(enrichment.Take(), grid.steps));
-  return MakeRowsOperator(std::move(enriched));
+  ASSIGN_OR_RETURN(Rows enriched, MergeEqualRows(enrichment.Take(), grid.steps, context.budget));
+  return MakeRowsOperator(std::move(enriched), context.budget);
 }
 
 }  // namespace narthex::promql

@@ -12,22 +12,23 @@
 
 namespace narthex::promql {
 
-// The evaluators that rows of the function table name, declared by family and file.
+// The evaluators that rows of the function table name, declared by family and
+// file.
 
 class Planner;
 struct Call;
 
 using ScalarArgs = std::vector<std::vector<double>>;  // Per argument, per step.
 
-// Changes the values of a row in place; may clear steps.
-using ElementFn = void (*)(const ScalarArgs& args, size_t steps, Row& row);
+// Changes the values of some steps of a row in place; may clear steps.
+using ElementFn = void (*)(const ScalarArgs& args, StepRange steps, Row& row);
 // Plans a call that needs more than one sample or one series at a time.
 using VectorFn = base::Result<VectorOperatorPtr> (*)(Planner&, const Call&, const Grid&);
 // One value per step.
 using ScalarFn = base::Result<std::vector<double>> (*)(Planner&, const Call&, const Grid&);
 
-// Sorts as upstream does, NaN first, and interpolates. NaN for no values or a NaN quantile,
-// infinite for quantiles outside 0…1.
+// Sorts as upstream does, NaN first, and interpolates. NaN for no values or a
+// NaN quantile, infinite for quantiles outside 0…1.
 double Quantile(double q, std::vector<double>& values);
 
 // rate.cc
@@ -63,46 +64,46 @@ void TsOfMinOverTime(const WindowCall&, const model::SampleColumns&, Row&);
 void TsOfMaxOverTime(const WindowCall&, const model::SampleColumns&, Row&);
 
 // math.cc
-void Abs(const ScalarArgs&, size_t, Row&);
-void Acos(const ScalarArgs&, size_t, Row&);
-void Acosh(const ScalarArgs&, size_t, Row&);
-void Asin(const ScalarArgs&, size_t, Row&);
-void Asinh(const ScalarArgs&, size_t, Row&);
-void Atan(const ScalarArgs&, size_t, Row&);
-void Atanh(const ScalarArgs&, size_t, Row&);
-void Ceil(const ScalarArgs&, size_t, Row&);
-void Clamp(const ScalarArgs&, size_t, Row&);
-void ClampMax(const ScalarArgs&, size_t, Row&);
-void ClampMin(const ScalarArgs&, size_t, Row&);
-void Cos(const ScalarArgs&, size_t, Row&);
-void Cosh(const ScalarArgs&, size_t, Row&);
-void Deg(const ScalarArgs&, size_t, Row&);
-void Exp(const ScalarArgs&, size_t, Row&);
-void Floor(const ScalarArgs&, size_t, Row&);
-void Ln(const ScalarArgs&, size_t, Row&);
-void Log10(const ScalarArgs&, size_t, Row&);
-void Log2(const ScalarArgs&, size_t, Row&);
-void Rad(const ScalarArgs&, size_t, Row&);
-void Round(const ScalarArgs&, size_t, Row&);
-void Sgn(const ScalarArgs&, size_t, Row&);
-void Sin(const ScalarArgs&, size_t, Row&);
-void Sinh(const ScalarArgs&, size_t, Row&);
-void Sqrt(const ScalarArgs&, size_t, Row&);
-void Tan(const ScalarArgs&, size_t, Row&);
-void Tanh(const ScalarArgs&, size_t, Row&);
+void Abs(const ScalarArgs&, StepRange, Row&);
+void Acos(const ScalarArgs&, StepRange, Row&);
+void Acosh(const ScalarArgs&, StepRange, Row&);
+void Asin(const ScalarArgs&, StepRange, Row&);
+void Asinh(const ScalarArgs&, StepRange, Row&);
+void Atan(const ScalarArgs&, StepRange, Row&);
+void Atanh(const ScalarArgs&, StepRange, Row&);
+void Ceil(const ScalarArgs&, StepRange, Row&);
+void Clamp(const ScalarArgs&, StepRange, Row&);
+void ClampMax(const ScalarArgs&, StepRange, Row&);
+void ClampMin(const ScalarArgs&, StepRange, Row&);
+void Cos(const ScalarArgs&, StepRange, Row&);
+void Cosh(const ScalarArgs&, StepRange, Row&);
+void Deg(const ScalarArgs&, StepRange, Row&);
+void Exp(const ScalarArgs&, StepRange, Row&);
+void Floor(const ScalarArgs&, StepRange, Row&);
+void Ln(const ScalarArgs&, StepRange, Row&);
+void Log10(const ScalarArgs&, StepRange, Row&);
+void Log2(const ScalarArgs&, StepRange, Row&);
+void Rad(const ScalarArgs&, StepRange, Row&);
+void Round(const ScalarArgs&, StepRange, Row&);
+void Sgn(const ScalarArgs&, StepRange, Row&);
+void Sin(const ScalarArgs&, StepRange, Row&);
+void Sinh(const ScalarArgs&, StepRange, Row&);
+void Sqrt(const ScalarArgs&, StepRange, Row&);
+void Tan(const ScalarArgs&, StepRange, Row&);
+void Tanh(const ScalarArgs&, StepRange, Row&);
 base::Result<std::vector<double>> Pi(Planner&, const Call&, const Grid&);
 base::Result<std::vector<double>> MaxOf(Planner&, const Call&, const Grid&);
 base::Result<std::vector<double>> MinOf(Planner&, const Call&, const Grid&);
 
 // date.cc
-void DayOfMonth(const ScalarArgs&, size_t, Row&);
-void DayOfWeek(const ScalarArgs&, size_t, Row&);
-void DayOfYear(const ScalarArgs&, size_t, Row&);
-void DaysInMonth(const ScalarArgs&, size_t, Row&);
-void Hour(const ScalarArgs&, size_t, Row&);
-void Minute(const ScalarArgs&, size_t, Row&);
-void Month(const ScalarArgs&, size_t, Row&);
-void Year(const ScalarArgs&, size_t, Row&);
+void DayOfMonth(const ScalarArgs&, StepRange, Row&);
+void DayOfWeek(const ScalarArgs&, StepRange, Row&);
+void DayOfYear(const ScalarArgs&, StepRange, Row&);
+void DaysInMonth(const ScalarArgs&, StepRange, Row&);
+void Hour(const ScalarArgs&, StepRange, Row&);
+void Minute(const ScalarArgs&, StepRange, Row&);
+void Month(const ScalarArgs&, StepRange, Row&);
+void Year(const ScalarArgs&, StepRange, Row&);
 base::Result<std::vector<double>> Time(Planner&, const Call&, const Grid&);
 base::Result<std::vector<double>> QueryStart(Planner&, const Call&, const Grid&);
 base::Result<std::vector<double>> QueryEnd(Planner&, const Call&, const Grid&);

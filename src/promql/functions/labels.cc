@@ -23,8 +23,8 @@ base::Result<VectorOperatorPtr> Relabel(Planner& planner, const Call& call, cons
       if (destination == model::kMetricName) row->drop_name = false;
     }
   }
-  ASSIGN_OR_RETURN(rows, MergeEqualRows(std::move(rows), grid.steps));
-  return MakeRowsOperator(std::move(rows));
+  ASSIGN_OR_RETURN(rows, MergeEqualRows(std::move(rows), grid.steps, planner.context().budget));
+  return MakeRowsOperator(std::move(rows), planner.context().budget);
 }
 
 }  // namespace

@@ -10,10 +10,11 @@ namespace {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
-// Over all steps, values or not: a plain loop that the compiler can vectorise.
+// Over all the steps, values or not: a plain loop that the compiler can
+// vectorise.
 template <class F>
-void Map(size_t steps, Row& row, F&& f) {
-  for (size_t step = 0; step < steps; ++step) row.values[step] = f(row.values[step]);
+void Map(StepRange steps, Row& row, F&& f) {
+  for (size_t step = steps.begin; step < steps.end; ++step) row.values[step] = f(row.values[step]);
 }
 
 // Go's math.Max and math.Min: NaN wins, and signed zeros are ordered.
@@ -37,14 +38,17 @@ base::Result<std::vector<double>> Combine(Planner& planner, const Call& call, co
                                           double (*f)(double, double)) {
   ASSIGN_OR_RETURN(std::vector<double> values, planner.Scalar(*call.args[0], grid));
   ASSIGN_OR_RETURN(const std::vector<double> others, planner.Scalar(*call.args[1], grid));
-  for (size_t i = 0; i < values.size(); ++i) values[i] = f(values[i], others[i]);
+  Watch watch(planner.context().budget);
+  watch.InStretches(0, values.size(), [&](size_t from, size_t to) {
+    for (size_t i = from; i < to; ++i) values[i] = f(values[i], others[i]);
+  });
   return values;
 }
 
 }  // namespace
 
 #define NARTHEX_MAP(Name, expression)                               \
-  void Name(const ScalarArgs&, size_t steps, Row& row) {            \
+  void Name(const ScalarArgs&, StepRange steps, Row& row) {         \
     Map(steps, row, [](double x) -> double { return expression; }); \
   }
 
@@ -73,8 +77,8 @@ NARTHEX_MAP(Tan, std::tan(x))
 NARTHEX_MAP(Tanh, std::tanh(x))
 #undef NARTHEX_MAP
 
-void Clamp(const ScalarArgs& args, size_t steps, Row& row) {
-  for (size_t step = 0; step < steps; ++step) {
+void Clamp(const ScalarArgs& args, StepRange steps, Row& row) {
+  for (size_t step = steps.begin; step < steps.end; ++step) {
     const double low = args[0][step];
     const double high = args[1][step];
     if (high < low) row.Clear(step);
@@ -82,21 +86,22 @@ void Clamp(const ScalarArgs& args, size_t steps, Row& row) {
   }
 }
 
-void ClampMax(const ScalarArgs& args, size_t steps, Row& row) {
-  for (size_t step = 0; step < steps; ++step) {
+void ClampMax(const ScalarArgs& args, StepRange steps, Row& row) {
+  for (size_t step = steps.begin; step < steps.end; ++step) {
     row.values[step] = Smaller(args[0][step], row.values[step]);
   }
 }
 
-void ClampMin(const ScalarArgs& args, size_t steps, Row& row) {
-  for (size_t step = 0; step < steps; ++step) {
+void ClampMin(const ScalarArgs& args, StepRange steps, Row& row) {
+  for (size_t step = steps.begin; step < steps.end; ++step) {
     row.values[step] = Larger(args[0][step], row.values[step]);
   }
 }
 
-// Halves go up. The inverse of the multiple is used because 1/0.1 is exact where 0.1 is not.
-void Round(const ScalarArgs& args, size_t steps, Row& row) {
-  for (size_t step = 0; step < steps; ++step) {
+// Halves go up. The inverse of the multiple is used because 1/0.1 is exact
+// where 0.1 is not.
+void Round(const ScalarArgs& args, StepRange steps, Row& row) {
+  for (size_t step = steps.begin; step < steps.end; ++step) {
     const double inverse = 1.0 / (args.empty() ? 1.0 : args[0][step]);
     row.values[step] = std::floor(row.values[step] * inverse + 0.5) / inverse;
   }

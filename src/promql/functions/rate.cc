@@ -20,14 +20,23 @@ NARTHEX_WIDE bool Falls(const double* values, size_t count) {
   return falls != 0;
 }
 
-// Where a counter started anew: positions whose value is below the one before, or whose start
-// lies between the two.
-std::vector<size_t> ResetPositions(const SampleColumns& samples) {
+bool FallsAnywhere(const std::vector<double>& values, Watch& watch) {
+  bool falls = false;
+  watch.InStretches(1, values.size(), [&](size_t from, size_t to) {
+    falls |= Falls(values.data() + from - 1, to - from + 1);
+  });
+  return falls;
+}
+
+// Where a counter started anew: positions whose value is below the one before,
+// or whose start lies between the two.
+std::vector<size_t> ResetPositions(const SampleColumns& samples, Watch& watch) {
   constexpr size_t kPiece = 64;
   std::vector<size_t> positions;
   const bool starts = samples.HasStarts();
   for (size_t begin = 1; begin < samples.size(); begin += kPiece) {
     const size_t end = std::min(begin + kPiece, samples.size());
+    if (watch.Spend(kPiece)) break;
     if (!starts && !Falls(samples.v.data() + begin - 1, end - begin + 1)) continue;
     for (size_t i = begin; i < end; ++i) {
       if (samples.v[i] < samples.v[i - 1] || IsStartReset(samples, i)) positions.push_back(i);
@@ -54,11 +63,12 @@ ExtrapolationInput TimesOf(const WindowCall& call, const SampleColumns& samples,
           .increase = 0};
 }
 
-// What an increase is multiplied with where nothing keeps it from being extrapolated.
+// What an increase is multiplied with where nothing keeps it from being
+// extrapolated.
 const double* Factors(const WindowCall& call, const SampleColumns& samples, WindowBounds& bounds,
                       bool per_second) {
   return bounds.Column(0, [&](double* factors) {
-    ForEachPresent(bounds.with_two().data(), bounds.steps(), [&](size_t step) {
+    ForEachPresent(bounds.with_two().data(), bounds.steps(), bounds.watch(), [&](size_t step) {
       factors[step] = ExtrapolationFactor(
           TimesOf(call, samples, step, bounds.begins()[step], bounds.ends()[step]));
       if (per_second) factors[step] /= RangeSeconds(call);
@@ -66,13 +76,14 @@ const double* Factors(const WindowCall& call, const SampleColumns& samples, Wind
   });
 }
 
-// A counter is not extrapolated below zero where its first value is more than this share of its
-// increase. Rounded upwards, so that whoever is near has to be looked at again.
+// A counter is not extrapolated below zero where its first value is more than
+// this share of its increase. Rounded upwards, so that whoever is near has to
+// be looked at again.
 const double* ZeroShares(const WindowCall& call, const SampleColumns& samples,
                          WindowBounds& bounds) {
   constexpr double kRoundUp = 1 + 1e-9;
   return bounds.Column(1, [&](double* shares) {
-    ForEachPresent(bounds.with_two().data(), bounds.steps(), [&](size_t step) {
+    ForEachPresent(bounds.with_two().data(), bounds.steps(), bounds.watch(), [&](size_t step) {
       const ExtrapolationReach reach =
           ReachOf(TimesOf(call, samples, step, bounds.begins()[step], bounds.ends()[step]));
       shares[step] = reach.to_start / reach.sampled * kRoundUp;
@@ -80,10 +91,11 @@ const double* ZeroShares(const WindowCall& call, const SampleColumns& samples,
   });
 }
 
-// First values of windows and what the last ones are above them; anything for empty windows.
-void TakeIncreases(const std::vector<double>& values, const WindowBounds& bounds, double* firsts,
-                   double* increases) {
-  for (size_t step = 0; step < bounds.steps(); ++step) {
+// First values of windows and what the last ones are above them; anything for
+// empty windows.
+void TakeIncreases(const std::vector<double>& values, const WindowBounds& bounds, StepRange steps,
+                   double* firsts, double* increases) {
+  for (size_t step = steps.begin; step < steps.end; ++step) {
     const uint32_t end = bounds.ends()[step];
     firsts[step] = values[bounds.begins()[step]];
     increases[step] = values[end - (end > 0 ? 1 : 0)] - firsts[step];
@@ -91,10 +103,10 @@ void TakeIncreases(const std::vector<double>& values, const WindowBounds& bounds
 }
 
 // True where some counter might be extrapolated below zero.
-NARTHEX_WIDE bool AnyNearZero(size_t steps, const double* firsts, const double* increases,
+NARTHEX_WIDE bool AnyNearZero(StepRange steps, const double* firsts, const double* increases,
                               const double* shares) {
   int64_t any = 0;  // As wide as what is compared.
-  for (size_t step = 0; step < steps; ++step) {
+  for (size_t step = steps.begin; step < steps.end; ++step) {
     const int64_t rises = increases[step] > 0 ? 1 : 0;
     const int64_t positive = firsts[step] >= 0 ? 1 : 0;
     const int64_t near = firsts[step] > increases[step] * shares[step] ? 0 : 1;
@@ -103,19 +115,20 @@ NARTHEX_WIDE bool AnyNearZero(size_t steps, const double* firsts, const double* 
   return any != 0;
 }
 
-NARTHEX_WIDE void Multiply(size_t steps, const double* factors, double* values) {
-  for (size_t step = 0; step < steps; ++step) values[step] *= factors[step];
+NARTHEX_WIDE void Multiply(StepRange steps, const double* factors, double* values) {
+  for (size_t step = steps.begin; step < steps.end; ++step) values[step] *= factors[step];
 }
 
-// Adds addends[from[step], to[step]) in order to each sum. Several steps at a time, whose additions
-// do not wait for each other.
+// Adds addends[from[step], to[step]) in order to each sum. Several steps at a
+// time, whose additions do not wait for each other.
 NARTHEX_WIDE void AddStretches(const double* addends, const uint32_t* from, const uint32_t* to,
-                               size_t steps, double* sums) {
+                               size_t steps, Watch& watch, double* sums) {
   constexpr size_t kSteps = 8;
   size_t step = 0;
   for (; step + kSteps <= steps; step += kSteps) {
     uint32_t common = to[step] - from[step];
     for (size_t i = 1; i < kSteps; ++i) common = std::min(common, to[step + i] - from[step + i]);
+    if (watch.Spend(kSteps * (to[step] - from[step] + size_t{1}))) return;
     double sum[kSteps];
     for (size_t i = 0; i < kSteps; ++i) sum[i] = sums[step + i];
     for (uint32_t k = 0; k < common; ++k) {
@@ -148,7 +161,7 @@ void AddResets(const SampleColumns& samples, const std::vector<size_t>& resets,
     from[step] = first;
     to[step] = last;
   });
-  AddStretches(lost.data(), from.data(), to.data(), bounds.steps(), increases);
+  AddStretches(lost.data(), from.data(), to.data(), bounds.steps(), bounds.watch(), increases);
 }
 
 template <Kind kind>
@@ -157,18 +170,26 @@ void Extrapolate(const WindowCall& call, const SampleColumns& samples, Row& row)
   constexpr bool kPerSecond = kind == Kind::kRate;
   WindowBounds& bounds = call.BoundsOf(samples.t);
   const double* const factors = Factors(call, samples, bounds, kPerSecond);
+  Watch& watch = bounds.watch();
+  const auto in_stretches = [&](auto&& visit) {
+    watch.InStretches(0, bounds.steps(),
+                      [&](size_t from, size_t to) { visit(StepRange{from, to}); });
+  };
   std::vector<double> firsts(bounds.steps());
-  TakeIncreases(samples.v, bounds, firsts.data(), row.values);
+  in_stretches(
+      [&](StepRange steps) { TakeIncreases(samples.v, bounds, steps, firsts.data(), row.values); });
   bool near_zero = false;
   if (kCounter) {
-    if (Falls(samples.v.data(), samples.size())) {
-      AddResets(samples, ResetPositions(samples), bounds, row.values);
+    if (FallsAnywhere(samples.v, watch)) {
+      AddResets(samples, ResetPositions(samples, watch), bounds, row.values);
     }
-    near_zero =
-        AnyNearZero(bounds.steps(), firsts.data(), row.values, ZeroShares(call, samples, bounds));
+    const double* const shares = ZeroShares(call, samples, bounds);
+    in_stretches([&](StepRange steps) {
+      near_zero |= AnyNearZero(steps, firsts.data(), row.values, shares);
+    });
   }
   if (!near_zero) {
-    Multiply(bounds.steps(), factors, row.values);
+    in_stretches([&](StepRange steps) { Multiply(steps, factors, row.values); });
   } else {
     bounds.ForEach([&](size_t step, size_t begin, size_t end) {
       if (end - begin < 2) return;
@@ -187,9 +208,10 @@ void Extrapolate(const WindowCall& call, const SampleColumns& samples, Row& row)
 // Counters whose start is known for some samples.
 template <Kind kind>
 void ExtrapolateWithStarts(const WindowCall& call, const SampleColumns& samples, Row& row) {
-  const std::vector<size_t> resets = ResetPositions(samples);
+  const WindowBounds& bounds = call.BoundsOf(samples.t);
+  const std::vector<size_t> resets = ResetPositions(samples, bounds.watch());
   size_t first_reset = 0;
-  call.BoundsOf(samples.t).ForEach([&](size_t step, size_t begin, size_t end) {
+  bounds.ForEach([&](size_t step, size_t begin, size_t end) {
     ExtrapolationInput input = TimesOf(call, samples, step, begin, end);
     input.start = StartInside(samples, begin, input.range_start);
     if (end - begin < 2 && input.start == 0) return;
@@ -226,7 +248,8 @@ void LastTwo(const WindowCall& call, const SampleColumns& samples, Row& row) {
   });
 }
 
-// Counts the positions in (begin, end) where `happened(i)` holds, by prefix sums.
+// Counts the positions in (begin, end) where `happened(i)` holds, by prefix
+// sums.
 template <class Happened>
 void CountBetween(const WindowCall& call, const SampleColumns& samples, Row& row,
                   Happened&& happened) {

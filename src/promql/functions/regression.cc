@@ -31,18 +31,21 @@ Line LineOfConstant(double value) {
   return {nan, nan};
 }
 
-// Least squares over each window of two samples at least, times in seconds relative to
-// origin_of(step, window's first sample). Calls emit(step, line).
-// Source: upstream's linearRegression, with its compensated sums and its answer for constants.
+// Least squares over each window of two samples at least, times in seconds
+// relative to origin_of(step, window's first sample). Calls emit(step, line).
+// Source: upstream's linearRegression, with its compensated sums and its answer
+// for constants.
 template <class Origin, class Emit>
 void FitWindows(const WindowCall& call, const SampleColumns& samples, Origin&& origin_of,
                 Emit&& emit) {
   WindowBounds& bounds = call.BoundsOf(samples.t);
   const size_t steps = bounds.steps();
   std::vector<model::Timestamp> origins(steps);
-  for (size_t step = 0; step < steps; ++step) {
-    origins[step] = bounds.Has(step) ? origin_of(step, bounds.begins()[step]) : 0;
-  }
+  bounds.watch().InStretches(0, steps, [&](size_t from, size_t to) {
+    for (size_t step = from; step < to; ++step) {
+      origins[step] = bounds.Has(step) ? origin_of(step, bounds.begins()[step]) : 0;
+    }
+  });
   const RelativeTimes times{samples.t, origins.data()};
   const double* const sum_x =
       bounds.Column(0, [&](double* sums) { SumTimes(times, bounds, sums); });

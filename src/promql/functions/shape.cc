@@ -8,7 +8,8 @@
 namespace narthex::promql {
 namespace {
 
-// What the missing series would have for labels: those that equality matchers say, once each.
+// What the missing series would have for labels: those that equality matchers
+// say, once each.
 model::Labels LabelsOfAbsent(const Expr& arg) {
   const Expr& inner = Unwrap(arg);
   const VectorSelector* selector = nullptr;
@@ -32,10 +33,13 @@ VectorOperatorPtr OnesWhereAbsent(Planner& planner, const Expr& arg,
                                   const std::vector<bool>& present) {
   RowBuilder output(present.size(), planner.context().budget.memory());
   Row& row = output.Add(LabelsOfAbsent(arg), false);
-  for (size_t step = 0; step < present.size(); ++step) {
-    if (!present[step]) row.Set(step, 1);
-  }
-  auto made = MakeRowsOperator(output.Take());
+  Watch watch(planner.context().budget);
+  watch.InStretches(0, present.size(), [&](size_t from, size_t to) {
+    for (size_t step = from; step < to; ++step) {
+      if (!present[step]) row.Set(step, 1);
+    }
+  });
+  auto made = MakeRowsOperator(output.Take(), planner.context().budget);
   made->one_name = true;
   return made;
 }
@@ -45,12 +49,13 @@ VectorOperatorPtr OnesWhereAbsent(Planner& planner, const Expr& arg,
 base::Result<VectorOperatorPtr> Absent(Planner& planner, const Call& call, const Grid& grid) {
   ASSIGN_OR_RETURN(auto input, planner.Vector(*call.args[0], grid));
   std::vector<bool> present(grid.steps);
+  Watch watch(planner.context().budget);
   Tile tile(grid.steps, planner.context().budget.memory());
   while (true) {
     ASSIGN_OR_RETURN(const bool more, input->Next(tile));
     if (!more) break;
     for (const Row& row : tile) {
-      ForEachPresent(row.present, grid.steps, [&](size_t step) { present[step] = true; });
+      ForEachPresent(row.present, grid.steps, watch, [&](size_t step) { present[step] = true; });
     }
   }
   return OnesWhereAbsent(planner, *call.args[0], present);
@@ -60,11 +65,12 @@ base::Result<VectorOperatorPtr> AbsentOverTime(Planner& planner, const Call& cal
                                                const Grid& grid) {
   ASSIGN_OR_RETURN(auto input, planner.Matrix(*call.args[0], grid));
   std::vector<bool> present(grid.steps);
+  Watch watch(planner.context().budget);
   RangeSeries series;
   while (true) {
     ASSIGN_OR_RETURN(const bool more, input->Next(series));
     if (!more) break;
-    ForEachWindow(input->windows, series.samples.t,
+    ForEachWindow(input->windows, series.samples.t, watch,
                   [&](size_t step, size_t, size_t) { present[step] = true; });
   }
   return OnesWhereAbsent(planner, *call.args[0], present);
@@ -74,12 +80,13 @@ base::Result<std::vector<double>> ScalarOf(Planner& planner, const Call& call, c
   ASSIGN_OR_RETURN(auto input, planner.Vector(*call.args[0], grid));
   std::vector<double> values(grid.steps, std::numeric_limits<double>::quiet_NaN());
   std::vector<uint8_t> count(grid.steps);
+  Watch watch(planner.context().budget);
   Tile tile(grid.steps, planner.context().budget.memory());
   while (true) {
     ASSIGN_OR_RETURN(const bool more, input->Next(tile));
     if (!more) break;
     for (const Row& row : tile) {
-      ForEachPresent(row.present, grid.steps, [&](size_t step) {
+      ForEachPresent(row.present, grid.steps, watch, [&](size_t step) {
         if (row.IsHistogram(step)) return;
         if (count[step] < 2) ++count[step];
         values[step] =
@@ -94,8 +101,11 @@ base::Result<VectorOperatorPtr> VectorOf(Planner& planner, const Call& call, con
   ASSIGN_OR_RETURN(const std::vector<double> values, planner.Scalar(*call.args[0], grid));
   RowBuilder output(grid.steps, planner.context().budget.memory());
   Row& row = output.Add({}, false);
-  for (size_t step = 0; step < grid.steps; ++step) row.Set(step, values[step]);
-  auto made = MakeRowsOperator(output.Take());
+  Watch watch(planner.context().budget);
+  watch.InStretches(0, grid.steps, [&](size_t from, size_t to) {
+    for (size_t step = from; step < to; ++step) row.Set(step, values[step]);
+  });
+  auto made = MakeRowsOperator(output.Take(), planner.context().budget);
   made->one_name = true;
   return made;
 }

@@ -15,9 +15,9 @@ template <class Before>
 base::Result<VectorOperatorPtr> SortRows(Planner& planner, const Call& call, const Grid& grid,
                                          By by, Before&& before) {
   if (!planner.context().instant) {
-    planner.context().annotations.Warn(
-        call.position,
-        "sort is ineffective for range queries since results are always ordered by labels");
+    planner.context().annotations.Warn(call.position,
+                                       "sort is ineffective for range queries since results "
+                                       "are always ordered by labels");
     return planner.Vector(*call.args[0], grid);
   }
   ASSIGN_OR_RETURN(auto input, planner.Vector(*call.args[0], grid));
@@ -28,7 +28,7 @@ base::Result<VectorOperatorPtr> SortRows(Planner& planner, const Call& call, con
   }
   std::erase_if(rows.rows, [&](const Row* row) { return IsEmpty(*row, grid.steps); });
   std::ranges::stable_sort(rows.rows, [&](const Row* a, const Row* b) { return before(*a, *b); });
-  auto made = MakeRowsOperator(std::move(rows));
+  auto made = MakeRowsOperator(std::move(rows), planner.context().budget);
   made->one_name = one_name;
   return made;
 }

@@ -13,11 +13,18 @@
 namespace narthex::promql {
 namespace {
 
-constexpr size_t kLanes = 8;
-using Lanes __attribute__((vector_size(kLanes * sizeof(double)))) = double;
+// One number for each of some neighbouring windows: a register of AVX2. A wider type, as one of
+// AVX-512 would hold it, is kept in memory by the compiler where there is none, and so are structs
+// of several: every operation then waits for its operands to come back.
+constexpr size_t kWidth = 4;
+using Lanes __attribute__((vector_size(kWidth * sizeof(double)))) = double;
+// So many registers are filled at once, whose additions do not wait for each other.
+constexpr size_t kRegisters = 2;
+constexpr size_t kLanes = kWidth * kRegisters;
 
-// CompensatedSum without its care for infinities: what is not finite in the end is summed anew.
-// The error of an addition is found without a comparison. Source: Knuth, TAOCP 2, 4.2.2, theorem B.
+// CompensatedSum without its care for infinities: what is not finite in the end
+// is summed anew. The error of an addition is found without a comparison.
+// Source: Knuth, TAOCP 2, 4.2.2, theorem B.
 struct LaneSums {
   Lanes sum{};
   Lanes lost{};
@@ -28,10 +35,14 @@ struct LaneSums {
     lost += (sum - (total - added)) + (x - added);
     sum = total;
   }
-  NARTHEX_INLINE CompensatedSum At(size_t lane) const { return {sum[lane], lost[lane]}; }
 };
+NARTHEX_INLINE CompensatedSum SumAt(const LaneSums* sums, size_t lane) {
+  const LaneSums& sum = sums[lane / kWidth];
+  return {sum.sum[lane % kWidth], sum.lost[lane % kWidth]};
+}
 
-// The windows of neighbouring steps. Where there are fewer than lanes, the last one repeats.
+// The windows of neighbouring steps. Where there are fewer than lanes, the last
+// one repeats.
 struct Block {
   NARTHEX_INLINE Block(const WindowBounds& bounds, size_t first_step) {
     common = bounds.ends()[first_step] - bounds.begins()[first_step];
@@ -45,11 +56,12 @@ struct Block {
   }
 
   // Sample `k` of each window. REQUIRES: k < common.
-  NARTHEX_INLINE void Load(const double* column, size_t k, Lanes& x) const {
+  NARTHEX_INLINE void Load(const double* column, size_t k, size_t r, Lanes& x) const {
     if (adjacent) {
-      std::memcpy(&x, column + begin[0] + k, sizeof(x));
+      std::memcpy(&x, column + begin[0] + r * kWidth + k, sizeof(x));
     } else {
-      for (size_t lane = 0; lane < kLanes; ++lane) x[lane] = column[begin[lane] + k];
+      const uint32_t* const at = begin.data() + r * kWidth;
+      x = Lanes{column[at[0] + k], column[at[1] + k], column[at[2] + k], column[at[3] + k]};
     }
   }
 
@@ -67,19 +79,26 @@ NARTHEX_INLINE void ForEachBlock(const WindowBounds& bounds, Visit&& visit) {
   const size_t last = steps > kLanes ? steps - kLanes : 0;
   for (size_t first = 0;; first += kLanes) {
     visit(Block(bounds, std::min(first, last)));
-    if (first >= last) return;
+    if (first >= last || bounds.watch().Spend(kLanes)) return;
   }
 }
 
-// The rest of a window's sum, whose first `k` terms are in `sum`. `term(i)` is that of sample i.
+// The whole of a window's sum: that of what all windows of the block have is in
+// `sum`. `term(i)` is the one of sample i.
 template <class Term>
-NARTHEX_INLINE CompensatedSum Finish(CompensatedSum sum, const Block& block, size_t lane, size_t k,
-                                     Term&& term) {
-  for (size_t i = block.begin[lane] + k; i < block.end[lane]; ++i) sum.Add(term(i));
+NARTHEX_INLINE CompensatedSum Finish(CompensatedSum sum, const Block& block, size_t lane,
+                                     Watch& watch, Term&& term) {
+  const size_t end = block.end[lane];
+  const auto add_from = [&](size_t i) __attribute__((always_inline)) {
+    for (size_t to; (to = watch.Stretch(i, end)) > i;) {
+      for (; i < to; ++i) sum.Add(term(i));
+    }
+  };
+  add_from(block.begin[lane] + block.common);
   if (std::isfinite(sum.Both())) [[likely]]
     return sum;
   sum = {};
-  for (size_t i = block.begin[lane]; i < block.end[lane]; ++i) sum.Add(term(i));
+  add_from(block.begin[lane]);
   return sum;
 }
 
@@ -98,14 +117,15 @@ class LaneTimes {
   }
 
   // Of sample `k` of each window.
-  NARTHEX_INLINE void Load(size_t k, Lanes& seconds) const {
+  NARTHEX_INLINE void Load(size_t k, size_t r, Lanes& seconds) const {
     if (same_) {
       const double s = static_cast<double>(first_ms_ + static_cast<int64_t>(k) * spacing_ms_) / 1e3;
-      for (size_t lane = 0; lane < kLanes; ++lane) seconds[lane] = s;
-    } else {
-      block_.Load(ms_, k, seconds);
-      seconds = (seconds - origin_) / 1e3;
+      seconds = Lanes{s, s, s, s};
+      return;
     }
+    const double* const origin = origin_.data() + r * kWidth;
+    block_.Load(ms_, k, r, seconds);
+    seconds = (seconds - Lanes{origin[0], origin[1], origin[2], origin[3]}) / 1e3;
   }
   NARTHEX_INLINE double At(size_t lane, size_t i) const {
     return static_cast<double>(x_.times[i] - x_.origins[block_.step[lane]]) / 1e3;
@@ -122,7 +142,7 @@ class LaneTimes {
   const int64_t spacing_ms_;
   int64_t first_ms_;
   bool same_;  // All windows have the same relative times.
-  Lanes origin_;
+  std::array<double, kLanes> origin_;
 };
 
 std::vector<double> RelativeMs(std::span<const model::Timestamp> times) {
@@ -148,17 +168,19 @@ NARTHEX_WIDE void SumWindows(std::span<const double> values, const WindowBounds&
                              CompensatedSum* sums) {
   const double* const v = values.data();
   ForEachBlock(bounds, [&](const Block& block) __attribute__((always_inline)) {
-    LaneSums lanes;
+    LaneSums sum[kRegisters];
     for (size_t k = 0, to; (to = bounds.watch().Stretch(k, block.common)) > k;) {
       for (; k < to; ++k) {
-        Lanes x;
-        block.Load(v, k, x);
-        lanes.Add(x);
+        for (size_t r = 0; r < kRegisters; ++r) {
+          Lanes x;
+          block.Load(v, k, r, x);
+          sum[r].Add(x);
+        }
       }
     }
     for (size_t lane = 0; lane < kLanes; ++lane) {
       sums[block.step[lane]] =
-          Finish(lanes.At(lane), block, lane, block.common, [v](size_t i) { return v[i]; });
+          Finish(SumAt(sum, lane), block, lane, bounds.watch(), [v](size_t i) { return v[i]; });
     }
   });
 }
@@ -167,26 +189,31 @@ NARTHEX_WIDE void WindowVariances(std::span<const double> values, const WindowBo
                                   double* variances) {
   const double* const v = values.data();
   ForEachBlock(bounds, [&](const Block& block) __attribute__((always_inline)) {
-    LaneSums mean;
-    LaneSums squares;
+    LaneSums mean[kRegisters];
+    LaneSums squares[kRegisters];
     for (size_t k = 0, to; (to = bounds.watch().Stretch(k, block.common)) > k;) {
       for (; k < to; ++k) {
-        Lanes x;
-        block.Load(v, k, x);
-        const Lanes delta = x - (mean.sum + mean.lost);
-        mean.Add(delta / static_cast<double>(k + 1));
-        squares.Add(delta * (x - (mean.sum + mean.lost)));
+        for (size_t r = 0; r < kRegisters; ++r) {
+          Lanes x;
+          block.Load(v, k, r, x);
+          const Lanes delta = x - (mean[r].sum + mean[r].lost);
+          mean[r].Add(delta / static_cast<double>(k + 1));
+          squares[r].Add(delta * (x - (mean[r].sum + mean[r].lost)));
+        }
       }
     }
     for (size_t lane = 0; lane < kLanes; ++lane) {
       const size_t size = block.end[lane] - block.begin[lane];
-      Variance variance{mean.At(lane), squares.At(lane)};
-      for (size_t k = block.common; k < size; ++k) {
-        variance.Add(v[block.begin[lane] + k], k + 1);
-      }
+      Variance variance{SumAt(mean, lane), SumAt(squares, lane)};
+      const auto add_from = [&](size_t k) {
+        for (size_t to; (to = bounds.watch().Stretch(k, size)) > k;) {
+          for (; k < to; ++k) variance.Add(v[block.begin[lane] + k], k + 1);
+        }
+      };
+      add_from(block.common);
       if (!std::isfinite(variance.squares.Both()) || !std::isfinite(variance.mean.Both())) {
         variance = {};
-        for (size_t k = 0; k < size; ++k) variance.Add(v[block.begin[lane] + k], k + 1);
+        add_from(0);
       }
       variances[block.step[lane]] = variance.squares.Both() / static_cast<double>(size);
     }
@@ -200,16 +227,18 @@ NARTHEX_INLINE void SumOfTimes(const RelativeTimes& x, const WindowBounds& bound
   const std::vector<double> ms = RelativeMs(x.times);
   ForEachBlock(bounds, [&](const Block& block) __attribute__((always_inline)) {
     const LaneTimes times(x, bounds, ms.data(), block);
-    LaneSums lanes;
+    LaneSums sum[kRegisters];
     for (size_t k = 0, to; (to = bounds.watch().Stretch(k, block.common)) > k;) {
       for (; k < to; ++k) {
-        Lanes seconds;
-        times.Load(k, seconds);
-        lanes.Add(squared ? seconds * seconds : seconds);
+        for (size_t r = 0; r < kRegisters; ++r) {
+          Lanes seconds;
+          times.Load(k, r, seconds);
+          sum[r].Add(squared ? seconds * seconds : seconds);
+        }
       }
     }
     for (size_t lane = 0; lane < kLanes; ++lane) {
-      sums[block.step[lane]] = Finish(lanes.At(lane), block, lane, block.common, [&](size_t i) {
+      sums[block.step[lane]] = Finish(SumAt(sum, lane), block, lane, bounds.watch(), [&](size_t i) {
                                  const double seconds = times.At(lane, i);
                                  return squared ? seconds * seconds : seconds;
                                }).Both();
@@ -234,23 +263,26 @@ NARTHEX_WIDE void SumProducts(const RelativeTimes& x, std::span<const double> va
   const double* const v = values.data();
   ForEachBlock(bounds, [&](const Block& block) __attribute__((always_inline)) {
     const LaneTimes times(x, bounds, ms.data(), block);
-    LaneSums plain;
-    LaneSums weighted;
+    LaneSums plain[kRegisters];
+    LaneSums weighted[kRegisters];
     for (size_t k = 0, to; (to = bounds.watch().Stretch(k, block.common)) > k;) {
       for (; k < to; ++k) {
-        Lanes value;
-        Lanes seconds;
-        block.Load(v, k, value);
-        times.Load(k, seconds);
-        plain.Add(value);
-        weighted.Add(seconds * value);
+        for (size_t r = 0; r < kRegisters; ++r) {
+          Lanes value;
+          Lanes seconds;
+          block.Load(v, k, r, value);
+          times.Load(k, r, seconds);
+          plain[r].Add(value);
+          weighted[r].Add(seconds * value);
+        }
       }
     }
     for (size_t lane = 0; lane < kLanes; ++lane) {
       const size_t step = block.step[lane];
-      sums[step] =
-          Finish(plain.At(lane), block, lane, block.common, [v](size_t i) { return v[i]; }).Both();
-      products[step] = Finish(weighted.At(lane), block, lane, block.common, [&](size_t i) {
+      sums[step] = Finish(SumAt(plain, lane), block, lane, bounds.watch(), [v](size_t i) {
+                     return v[i];
+                   }).Both();
+      products[step] = Finish(SumAt(weighted, lane), block, lane, bounds.watch(), [&](size_t i) {
                          return times.At(lane, i) * v[i];
                        }).Both();
     }

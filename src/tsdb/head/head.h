@@ -161,8 +161,11 @@ class Head {
   LateSamples::Statistics late_statistics() const EXCLUDES_LOCK(mutex_);
 
   // A consistent copy of what the matchers select within `range`; finished chunks are read later.
+  // With kNewest, the set need not give more of a series than its newest sample in `range`.
+  enum class Reach { kAll, kNewest };
   std::unique_ptr<storage::SeriesSet> Select(const std::vector<model::Matcher>& matchers,
-                                             model::TimeRange range) const EXCLUDES_LOCK(mutex_);
+                                             model::TimeRange range,
+                                             Reach reach = Reach::kAll) const EXCLUDES_LOCK(mutex_);
   std::vector<std::string> LabelNames(const std::vector<model::Matcher>& matchers) const
       EXCLUDES_LOCK(mutex_);
   std::vector<std::string> LabelValues(std::string_view name,

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/bytes.h"
+#include "base/pages.h"
 #include "chunk/xor_chunk.h"
 #include "tsdb/head/head.h"
 
@@ -17,6 +18,14 @@ namespace {
 
 // In front of an open chunk's bits: the count and the first time.
 constexpr size_t kOpenHeaderBytesMax = sizeof(uint16_t) + base::kVarintBytesMax;
+constexpr size_t kOneSampleBytesMax = kOpenHeaderBytesMax + sizeof(uint64_t);
+
+// A chunk of one sample.
+void AppendOneSample(model::Timestamp t, uint64_t value_bits, std::string& out) {
+  base::PutBigEndian(out, uint16_t{1});
+  base::PutVarint(out, t);
+  base::PutBigEndian(out, value_bits);
+}
 
 }  // namespace
 
@@ -39,6 +48,8 @@ class Head::Snapshot final : public storage::SeriesSet {
     bool empty() const { return deleted == nullptr && mixed.empty() && late.empty(); }
   };
 
+  explicit Snapshot(Reach reach) : reach_(reach) {}
+
   size_t size() const override { return rows_.size(); }
   Labels labels(size_t i) const override {
     Labels labels;
@@ -53,6 +64,12 @@ class Head::Snapshot final : public storage::SeriesSet {
     out.clear();
     const Row& row = rows_[i];
     const std::string_view bytes = std::string_view(bytes_).substr(row.begin + row.labels_size);
+    const auto extra = extras_.find(i);
+    // Of what follows each other, the last that begins in time has the newest.
+    const bool newest = reach_ == Reach::kNewest && extra == extras_.end();
+    if (row.open_size > 0 && newest) {
+      return chunk::DecodeXor(bytes.substr(row.sealed_size, row.open_size), range, out);
+    }
     std::vector<SealedChunk> chunks;
     // Whoever reads one series mostly reads the next one as well.
     if (i + 1 < rows_.size()) {
@@ -62,6 +79,7 @@ class Head::Snapshot final : public storage::SeriesSet {
     if (row.sealed_size > 0) {
       std::string scratch;
       DecodeSealed(SealedOf(row), range, chunks);
+      if (newest && chunks.size() > 1) chunks.erase(chunks.begin(), chunks.end() - 1);
       for (const SealedChunk& chunk : chunks) {
         ASSIGN_OR_RETURN(const std::string_view read, files_.Read(chunk.location, scratch));
         RETURN_IF_ERROR(chunk::DecodeXor(read, range, out));
@@ -70,7 +88,6 @@ class Head::Snapshot final : public storage::SeriesSet {
     if (row.open_size > 0) {
       RETURN_IF_ERROR(chunk::DecodeXor(bytes.substr(row.sealed_size, row.open_size), range, out));
     }
-    const auto extra = extras_.find(i);
     if (extra == extras_.end()) [[likely]]
       return {};
     for (const HistogramTable::ChunkPtr& chunk : extra->second.mixed) {
@@ -85,6 +102,7 @@ class Head::Snapshot final : public storage::SeriesSet {
     return std::string_view(bytes_).substr(row.begin + row.labels_size, row.sealed_size);
   }
 
+  const Reach reach_;
   HeadChunks::View files_;
   std::string bytes_;
   std::vector<Row> rows_;
@@ -118,8 +136,8 @@ void Head::PrefetchChunks(const std::vector<Slot>& slots, size_t i) const {
 }
 
 std::unique_ptr<storage::SeriesSet> Head::Select(const std::vector<Matcher>& matchers,
-                                                 TimeRange range) const {
-  auto snapshot = std::make_unique<Snapshot>();
+                                                 TimeRange range, Reach reach) const {
+  auto snapshot = std::make_unique<Snapshot>(reach);
   base::SharedLock lock(mutex_);
   snapshot->files_ = chunk_files_->view();
   std::vector<Slot> slots;
@@ -136,25 +154,44 @@ std::unique_ptr<storage::SeriesSet> Head::Select(const std::vector<Matcher>& mat
   const auto overlaps = [&](const HotSeries& series) {
     return series.open_count > 0 && series.open_min() <= range.max;
   };
+  const auto* const deleted = &deleted_;
+  // The state of a series has its newest sample: that is all there is to say where it is asked for.
+  const auto has_newest = [&](Slot slot, const HotSeries& series) {
+    return reach == Reach::kNewest && series.open_count > 0 && series.form == Form::kNumbers &&
+           range.Contains(series.last_time) && !deleted->contains(slot);
+  };
   // Room for all is made first: growing by copies would cost as much as the rest.
   size_t chunk_bytes = 0;
   for (size_t i = 0; i < slots.size(); ++i) {
-    PrefetchChunks(slots, i + 8);
     const HotSeries& series = hot_[slots[i]];
+    if (has_newest(slots[i], series)) {
+      chunk_bytes += kOneSampleBytesMax;
+      continue;
+    }
+    PrefetchChunks(slots, i + 8);
     chunk_bytes += SealedBytes(pool_, series.sealed).size();
     if (overlaps(series)) chunk_bytes += kOpenHeaderBytesMax + series.open_bytes();
   }
   std::string& bytes = snapshot->bytes_;
   snapshot->rows_.reserve(slots.size());
   for (size_t i = 0; i < slots.size(); ++i) {
-    PrefetchChunks(slots, i + 8);
     const Slot slot = slots[i];
     const HotSeries& series = hot_[slot];
     const size_t begin = bytes.size();
     index_.AppendLabelBytes(slot, bytes);
     const size_t labels_size = bytes.size() - begin;
     // The labels of the first stand for those of all.
-    if (begin == 0) bytes.reserve(chunk_bytes + slots.size() * (labels_size + 8));
+    if (begin == 0) {
+      bytes.reserve(chunk_bytes + slots.size() * (labels_size + 8));
+      base::AskForLargePages(bytes.data(), bytes.capacity());
+    }
+    if (has_newest(slot, series)) {
+      AppendOneSample(series.last_time, series.last_bits, bytes);
+      snapshot->rows_.push_back({begin, static_cast<uint32_t>(labels_size), 0,
+                                 static_cast<uint32_t>(bytes.size() - begin - labels_size)});
+      continue;
+    }
+    PrefetchChunks(slots, i + 8);
     const std::string_view list = SealedBytes(pool_, series.sealed);
     bytes += list;
     if (overlaps(series)) AppendOpen(series, bytes);
