@@ -19,6 +19,7 @@ HOMES = {
     r"boost/(asio|beast)": {"net"},
     r"nghttp2/": {"net"},
     r"curl/": {"net"},
+    r"ares\.h": {"net"},
     r"yaml-cpp/": {"config"},
     r"simdjson": {"json"},
 }
