@@ -16,8 +16,7 @@
 namespace narthex::promql {
 namespace {
 
-// Rows whose name was to go in the end lose it now; what became equal becomes
-// one.
+// Rows whose name was to go in the end lose it now; what became equal becomes one.
 base::Result<Rows> RemoveNames(Rows rows, const Grid& grid, Budget& budget) {
   bool any = false;
   for (Row* row : rows.rows) {
@@ -131,8 +130,7 @@ double Seconds(int64_t ns) { return static_cast<double>(ns) / 1e9; }
 
 }  // namespace
 
-// Lets so many queries run at once; the others wait in line until their
-// deadline.
+// Lets so many queries run at once; the others wait in line until their deadline.
 class Engine::Gate {
  public:
   Gate(size_t slots, const base::Clock& clock) : free_(slots), clock_(clock) {}
@@ -381,9 +379,9 @@ base::Result<QueryResult> Engine::OverRange(storage::Queryable& storage, std::st
   CHECK(range.step_ms > 0 && range.start <= range.end);
   const auto steps = static_cast<size_t>((range.end - range.start) / range.step_ms) + 1;
   if (steps > options_.samples_max) {
-    return base::Fail(base::Code::kFailedPrecondition,
-                      "query processing would load too many samples into "
-                      "memory in query execution");
+    return base::Fail(
+        base::Code::kFailedPrecondition,
+        "query processing would load too many samples into memory in query execution");
   }
   return Run(storage, text, {range.start, range.end, range.step_ms}, options);
 }

@@ -25,8 +25,8 @@ class ThreadPool;
 
 namespace narthex::promql {
 
-// One series of an answer. An instant vector has one sample per row, a scalar
-// is a row without labels.
+// One series of an answer. An instant vector has one sample per row, a scalar is a row without
+// labels.
 struct ResultRow {
   model::Labels labels;
   model::SampleColumns samples;
@@ -44,11 +44,10 @@ struct QueryStats {
 
 // The answer to a query. A value.
 struct QueryResult {
-  // kVector and kString for instant queries only; a range query's answer is
-  // always kMatrix.
+  // kVector and kString for instant queries only; a range query's answer is always kMatrix.
   ValueType type = ValueType::kVector;
-  // kMatrix: sorted by labels. kVector: sorted where the query says so, else in
-  // no special order. kScalar: one row.
+  // kMatrix: sorted by labels. kVector: sorted where the query says so, else in no special order.
+  // kScalar: one row.
   std::vector<ResultRow> rows;
   std::string text;           // kString
   model::Timestamp time = 0;  // kString
@@ -60,11 +59,9 @@ struct QueryResult {
 
 // Answers PromQL queries. Thread-safe.
 //
-// Errors of both kinds of query carry upstream's words and a code that says
-// what kind they are: kInvalidArgument: the text is wrong (bad_data);
-// kFailedPrecondition: the data does not allow it (execution);
-// kDeadlineExceeded; kCancelled; everything else is a fault of the storage
-// (internal).
+// Errors of both kinds of query carry upstream's words and a code that says what kind they are:
+// kInvalidArgument: the text is wrong (bad_data); kFailedPrecondition: the data does not allow it
+// (execution); kDeadlineExceeded; kCancelled; everything else is a fault of the storage (internal).
 class Engine {
  public:
   // Told of each query that runs, on its thread. Thread-safe.
@@ -110,12 +107,11 @@ class Engine {
     size_t work_alone_max = size_t{1} << 16;
     int64_t subquery_step_ms = 60 * 1000;  // Of `[5m:]`.
     ParseOptions parse;
-    // Names go from the final result only, not at once where a function changes
-    // the meaning.
+    // Names go from the final result only, not at once where a function changes the meaning.
     bool delayed_name_removal = false;
     PassOptions passes;
-    // rate(), increase(), irate() and resets() look at the start times of
-    // samples, and start_timestamp() gives them.
+    // rate(), increase(), irate() and resets() look at the start times of samples, and
+    // start_timestamp() gives them.
     bool use_start_timestamps = false;
     Listener* listener = nullptr;
     Log* log = nullptr;
@@ -147,8 +143,8 @@ class Engine {
   base::Result<QueryResult> OverRange(storage::Queryable& storage, std::string_view text,
                                       const Range& range, const QueryOptions& options) const;
 
-  // Whether whoever writes down `result` may hold so many bytes beside it: they
-  // count as the query's. Error: that of a query that would hold too much.
+  // Whether whoever writes down `result` may hold so many bytes beside it: they count as the
+  // query's. Error: that of a query that would hold too much.
   base::Status AdmitAnswer(const QueryResult& result, size_t bytes) const;
 
   const Options& options() const { return options_; }

@@ -48,8 +48,7 @@ TEST_F(EngineTest, RefusesToHoldTooManySamples) {
     ASSERT_FALSE(result.has_value()) << text;
     EXPECT_EQ(result.error().code, base::Code::kFailedPrecondition);
     EXPECT_EQ(result.error().message,
-              "query processing would load too many "
-              "samples into memory in query execution");
+              "query processing would load too many samples into memory in query execution");
   }
   EXPECT_TRUE(Ask(options, "vector(1)").has_value());
 }
@@ -86,8 +85,7 @@ TEST_F(EngineTest, RefusesToHoldTooMuchMemory) {
   EXPECT_TRUE(Ask(options, "vector(1)").has_value());
 }
 
-// A copy of what was selected is the query's, however little of it is looked
-// at.
+// A copy of what was selected is the query's, however little of it is looked at.
 TEST_F(EngineTest, CountsTheSelectionAsMemory) {
   storage::MemoryStorage storage;
   for (int i = 0; i < 2000; ++i) {
@@ -117,8 +115,8 @@ class SteppingClock final : public base::Clock {
   mutable std::atomic<int64_t> looks_{0};
 };
 
-// A query over one series looks whether it may go on in all that it does with
-// the many samples: selecting, copying, and what the function does itself.
+// A query over one series looks whether it may go on in all that it does with the many samples:
+// selecting, copying, and what the function does itself.
 TEST_F(EngineTest, LooksAtTheClockWithinOneLongSeries) {
   constexpr int64_t kSamples = 1'000'000;
   constexpr int64_t kLooksPerPass = kSamples / 70'000;

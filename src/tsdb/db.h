@@ -249,11 +249,13 @@ class Db final : public storage::Queryable,
   // db_heal.cc
   // Makes finished chunks of the head anew from the log where their file has lost them.
   base::Status HealHeadChunks(model::TimeRange range) REQUIRES_LOCK(maintenance_mutex_);
+  model::Timestamp CutAccordingToBlocks(const Block* without) const;
   // How much of the finished log goes into the checkpoint: two thirds of the segments, as upstream
   // (the rest is likely to be needed again soon), or all.
   enum class CheckpointReach { kOlderSegments, kAllSegments };
-  base::Status TruncateHead(model::Timestamp mint, CheckpointReach reach)
-      REQUIRES_LOCK(maintenance_mutex_);
+  // `going`: a block that is about to be removed; null for none.
+  base::Status TruncateHead(model::Timestamp mint, CheckpointReach reach,
+                            const Block* going = nullptr) REQUIRES_LOCK(maintenance_mutex_);
   // A block that was just written; where it cannot be opened it goes again. One that is on the disk
   // but not in service would miss deletions, and bring back what they hid at the next start.
   base::Result<std::shared_ptr<Block>> OpenWritten(const BlockMeta& meta)

@@ -103,7 +103,7 @@ base::Status Db::CleanTombstones() {
 
 base::Status Db::DropFromLog(const Block& deleted) {
   if (deleted.meta().max_time < head_.valid_time()) return {};
-  return TruncateHead(head_.valid_time(), CheckpointReach::kAllSegments);
+  return TruncateHead(head_.valid_time(), CheckpointReach::kAllSegments, &deleted);
 }
 
 void Db::ReplaceBlocks(const Blocks& gone, std::shared_ptr<Block> added) {

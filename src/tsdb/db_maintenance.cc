@@ -150,7 +150,18 @@ base::Result<BlockMeta> Db::TryWriteHeadBlock(const std::string& directory, Time
   return writer->Finish(std::move(meta));
 }
 
-base::Status Db::TruncateHead(Timestamp mint, CheckpointReach reach) {
+// The next start takes what is newer than this for the head's. It may be further back than where
+// the head begins: a stretch of which nothing was left has no block. Then files of finished chunks
+// can still have its samples, and only the log knows that they were deleted.
+Timestamp Db::CutAccordingToBlocks(const Block* without) const {
+  Timestamp cut = model::kTimestampMin;
+  for (const auto& block : *blocks()) {
+    if (!block->is_late() && block.get() != without) cut = std::max(cut, block->meta().max_time);
+  }
+  return cut;
+}
+
+base::Status Db::TruncateHead(Timestamp mint, CheckpointReach reach, const Block* going) {
   std::vector<wal::Ref> live;
   {
     base::MutexLock commit(commit_mutex_);
@@ -174,7 +185,8 @@ base::Status Db::TruncateHead(Timestamp mint, CheckpointReach reach) {
   const wal::CheckpointPlan plan{
       .last_segment = last,
       .keep_series = [&live](wal::Ref ref) { return std::ranges::binary_search(live, ref); },
-      .mint = mint};
+      .mint = mint,
+      .deletions_mint = std::min(mint, CutAccordingToBlocks(going))};
   const auto written = wal::WriteCheckpoint(
       env_.files, directory, plan, options_.wal, [this](const wal::Damage& damage) {
         log_.Warn("tsdb", "passed over a damaged place in the log",

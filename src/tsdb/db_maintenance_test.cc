@@ -276,6 +276,40 @@ TEST_F(MaintenanceTest, DeletesFromBlocksAndHead) {
   EXPECT_EQ(Read(*db), model_);
 }
 
+TEST_F(MaintenanceTest, WhatWasDeletedStaysAwayWhereNoBlockWasLeftToCut) {
+  options_.head_image = false;
+  {
+    const auto db = Open();
+    Fill(*db, {1}, kStart, kStart + kRange * 11 / 5);
+    ASSERT_TRUE(
+        db->DeleteSeries({Matcher::Equal("i", "1")}, {kStart, kStart + kRange - 1}).has_value());
+    std::erase_if(model_[Series(1).ToString()],
+                  [](const auto& sample) { return sample.first < kStart + kRange; });
+    ASSERT_TRUE(db->Maintain().has_value());
+    EXPECT_TRUE(db->blocks()->empty());
+    EXPECT_EQ(Read(*db), model_);
+  }
+  EXPECT_EQ(Read(*Open()), model_);
+}
+
+TEST_F(MaintenanceTest, WhatWasDeletedStaysAwayWhenTheNewestBlockGoesWithIt) {
+  options_.head_image = false;
+  {
+    const auto db = Open();
+    Fill(*db, {1}, kStart, kStart + kRange * 11 / 5);
+    ASSERT_TRUE(db->Maintain().has_value());
+    ASSERT_EQ(db->blocks()->size(), 1u);
+    ASSERT_TRUE(
+        db->DeleteSeries({Matcher::Equal("i", "1")}, {kStart, kStart + kRange - 1}).has_value());
+    std::erase_if(model_[Series(1).ToString()],
+                  [](const auto& sample) { return sample.first < kStart + kRange; });
+    ASSERT_TRUE(db->CleanTombstones().has_value());
+    EXPECT_TRUE(db->blocks()->empty());
+    EXPECT_EQ(Read(*db), model_);
+  }
+  EXPECT_EQ(Read(*Open()), model_);
+}
+
 TEST_F(MaintenanceTest, SnapshotsOpenAsDatabases) {
   const auto db = Open();
   Fill(*db, {1, 2}, kStart, kStart + 3 * kRange);

@@ -97,7 +97,7 @@ void Filter(std::string_view record, const CheckpointPlan& plan, CheckpointResul
       std::ignore = DecodeTombstones(record, entries);
       TombstonesRecord kept;
       for (const TombstoneEntry& entry : entries) {
-        if (entry.range.max >= plan.mint) kept.Add(entry);
+        if (entry.range.max >= plan.deletions_mint) kept.Add(entry);
       }
       out = kept.bytes();
       return;

@@ -16,7 +16,9 @@ namespace narthex::wal {
 struct CheckpointPlan {
   uint32_t last_segment = 0;  // Everything up to this one is replaced.
   std::function<bool(Ref)> keep_series;
-  model::Timestamp mint = 0;  // Older samples and deletions are left out.
+  model::Timestamp mint = 0;  // Older samples are left out,
+  // and deletions that end before this: the time from which on a start reads samples again.
+  model::Timestamp deletions_mint = 0;
 };
 
 struct CheckpointResult {

@@ -248,8 +248,10 @@ std::string ReadCheckpointAndLog(MemoryFileSystem& disk) {
 }
 
 base::Status CheckpointTo(MemoryFileSystem& disk, uint32_t last, model::Timestamp mint) {
-  const CheckpointPlan plan{
-      .last_segment = last, .keep_series = [](Ref ref) { return ref != 1; }, .mint = mint};
+  const CheckpointPlan plan{.last_segment = last,
+                            .keep_series = [](Ref ref) { return ref != 1; },
+                            .mint = mint,
+                            .deletions_mint = mint};
   RETURN_IF_ERROR(WriteCheckpoint(disk, kDirectory, plan, {}, [](const Damage&) {}));
   return RemoveReplaced(disk, kDirectory);
 }
@@ -386,8 +388,10 @@ TEST(Checkpoint, KeepsRecordsWithStartTimesWhole) {
     const std::vector<std::string_view> records = {old, both};
     ASSERT_TRUE(writer->Log(records).has_value());
   }
-  const CheckpointPlan plan{
-      .last_segment = 0, .keep_series = [](Ref) { return true; }, .mint = 100};
+  const CheckpointPlan plan{.last_segment = 0,
+                            .keep_series = [](Ref) { return true; },
+                            .mint = 100,
+                            .deletions_mint = 100};
   const auto result = WriteCheckpoint(disk, "/wal", plan, {}, [](const Damage&) { FAIL(); });
   ASSERT_TRUE(result.has_value());
   EXPECT_EQ(result->samples_kept, 2u);

@@ -12,8 +12,8 @@
 namespace narthex::promql {
 namespace {
 
-// The running results of one group, a column per quantity with an entry per
-// step. Which columns there are depends on the operator.
+// The running results of one group, a column per quantity with an entry per step. Which columns
+// there are depends on the operator.
 struct Columns {
   std::vector<double> value;
   std::vector<double> lost;   // Compensation of `value`.
@@ -27,8 +27,8 @@ bool UsesCount(AggregateOp op) {
          op == AggregateOp::kStdvar;
 }
 
-// One addition of CompensatedSum over columns: lanes are steps, so that each
-// step adds its members in series order whatever the vector width.
+// One addition of CompensatedSum over columns: lanes are steps, so that each step adds its members
+// in series order whatever the vector width.
 NARTHEX_WIDE void AddCompensated(const double* x, size_t steps, double* sum, double* lost) {
   for (size_t step = 0; step < steps; ++step) {
     const double total = sum[step] + x[step];
@@ -56,8 +56,7 @@ class Accumulator {
       if (op_ == AggregateOp::kCount) group.count.resize(steps_);
       return;
     }
-    // Minus zero is the neutral element: it keeps the sign of a sum of minus
-    // zeros.
+    // Minus zero is the neutral element: it keeps the sign of a sum of minus zeros.
     group.value.resize(steps_, op_ == AggregateOp::kSum ? -0.0 : 0.0);
     if (op_ == AggregateOp::kSum || op_ == AggregateOp::kAvg) group.lost.resize(steps_);
     if (UsesCount(op_)) group.count.resize(steps_);
@@ -116,8 +115,7 @@ class Accumulator {
     });
   }
 
-  // CompensatedMean over columns; `mean` tells whether a step went over to the
-  // running mean.
+  // CompensatedMean over columns; `mean` tells whether a step went over to the running mean.
   static void AddAverage(Columns& group, size_t step, double x) {
     CompensatedMean mean{
         {group.value[step], group.lost[step]}, group.count[step], group.mean[step] != 0};
@@ -196,8 +194,8 @@ class Accumulator {
   std::vector<Columns> groups_;
 };
 
-// The native histograms of one group for sum and avg, a compensated sum or mean
-// per step. A step that mixed what does not go together has no result.
+// The native histograms of one group for sum and avg, a compensated sum or mean per step. A step
+// that mixed what does not go together has no result.
 class HistogramGroup {
  public:
   HistogramGroup(AggregateOp op, size_t steps)
@@ -245,8 +243,7 @@ class HistogramGroup {
   std::vector<uint8_t> seen_;
 };
 
-// Streams its input through the accumulators: memory is groups x steps, however
-// many series.
+// Streams its input through the accumulators: memory is groups x steps, however many series.
 class AggregateOperator final : public VectorOperator {
  public:
   AggregateOperator(QueryContext& context, const Aggregate& node, VectorOperatorPtr input,

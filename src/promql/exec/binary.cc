@@ -7,8 +7,7 @@
 namespace narthex::promql {
 namespace {
 
-// `op` with a fixed operator in the loop: values of all steps, then what
-// comparisons filter.
+// `op` with a fixed operator in the loop: values of all steps, then what comparisons filter.
 template <class F>
 void ApplyRow(const Binary& node, const std::vector<double>& scalars, bool scalar_left,
               StepRange steps, Row& row, F&& f) {

@@ -26,8 +26,7 @@ namespace narthex::promql {
 // The error of a query past its limit of memory.
 base::Status TooMuchMemory(uint64_t bytes_max);
 
-// What a query still may: time, samples, memory, and whether anybody waits for
-// it. Thread-safe.
+// What a query still may: time, samples, memory, and whether anybody waits for it. Thread-safe.
 class Budget {
  public:
   struct Options {
@@ -40,18 +39,17 @@ class Budget {
   explicit Budget(Options options)
       : options_(std::move(options)), memory_(options_.memory_bytes_max) {}
 
-  // Cheap; call it at least every 1,000 samples. Errors: kDeadlineExceeded,
-  // kCancelled, kFailedPrecondition past the limit of memory.
+  // Cheap; call it at least every 1,000 samples. Errors: kDeadlineExceeded, kCancelled,
+  // kFailedPrecondition past the limit of memory.
   base::Status Check();
-  // True where Check would give an error; looks at the clock each time. Check
-  // gives it from then on.
+  // True where Check would give an error; looks at the clock each time. Check gives it from then
+  // on.
   bool Ended();
-  // Takes note of samples that the query holds from now on. Error:
-  // kFailedPrecondition past the limits of samples and memory.
+  // Takes note of samples that the query holds from now on. Error: kFailedPrecondition past the
+  // limits of samples and memory.
   base::Status Charge(size_t samples);
   void Release(size_t samples) { held_.fetch_sub(samples, std::memory_order_relaxed); }
-  // The error of Charge where so many bytes more would be too many. Takes no
-  // note.
+  // The error of Charge where so many bytes more would be too many. Takes no note.
   base::Status AdmitBytes(size_t bytes) const;
   // Samples that came from storage.
   void Read(size_t samples) { read_.fetch_add(samples, std::memory_order_relaxed); }
@@ -73,8 +71,8 @@ class Budget {
   std::atomic<uint64_t> read_{0};
 };
 
-// Remarks about a query that got its answer all the same; each text once, in
-// order. One thread at a time.
+// Remarks about a query that got its answer all the same; each text once, in order. One thread at a
+// time.
 class Annotations {
  public:
   explicit Annotations(std::string_view query) : query_(query) {}
@@ -107,12 +105,10 @@ class Annotations {
 
 struct PlanNode;  // exec/plan.h
 
-// Passes over a query that change how it is evaluated and never what it says.
-// Each checks for itself where it may; switches are for tests and for who
-// suspects one.
+// Passes over a query that change how it is evaluated and never what it says. Each checks for
+// itself where it may; switches are for tests and for who suspects one.
 struct PassOptions {
-  // What stands more than once in a query, at the same times, is evaluated
-  // once.
+  // What stands more than once in a query, at the same times, is evaluated once.
   bool share_subexpressions = true;
   // Names are left where whoever reads the rows looks at none.
   bool leave_names = true;

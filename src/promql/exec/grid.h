@@ -6,16 +6,14 @@
 
 namespace narthex::promql {
 
-// What a query asks for: the times of start() and end(). The last step can lie
-// before the end.
+// What a query asks for: the times of start() and end(). The last step can lie before the end.
 struct QueryTimes {
   model::Timestamp start = 0;
   model::Timestamp end = 0;
   int64_t step_ms = 0;  // 0 for an instant query.
 };
 
-// The evaluation times of a query or subquery: `steps` times from `start` on. A
-// value.
+// The evaluation times of a query or subquery: `steps` times from `start` on. A value.
 struct Grid {
   model::Timestamp start = 0;
   int64_t interval = 0;
@@ -33,8 +31,7 @@ struct StepRange {
   size_t end = 0;
 };
 
-// The windows (end - range, end] that a selector reads, one per step; open at
-// the left.
+// The windows (end - range, end] that a selector reads, one per step; open at the left.
 struct Windows {
   model::Timestamp first_end = 0;
   int64_t interval = 0;  // 0 where `@` pins all windows to one time.

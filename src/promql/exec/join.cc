@@ -24,17 +24,14 @@ base::Status NotUnique(const VectorMatching& matching, const Row& now, const Row
     return text + "}";
   };
   return base::Fail(base::Code::kFailedPrecondition,
-                    "found duplicate series for the match group {} on the {} "
-                    "hand-side of the "
-                    "operation: [{}, {}];many-to-many matching not allowed: "
-                    "matching labels must "
+                    "found duplicate series for the match group {} on the {} hand-side of the "
+                    "operation: [{}, {}];many-to-many matching not allowed: matching labels must "
                     "be unique on one side",
                     print(group), one_is_left ? "left" : "right", print(first), print(second));
 }
 
-// Arithmetic or comparison of two vectors. The "many" side is that with any
-// number of series per match group; each of its rows meets at most one row of
-// the "one" side at a step.
+// Arithmetic or comparison of two vectors. The "many" side is that with any number of series per
+// match group; each of its rows meets at most one row of the "one" side at a step.
 class Join {
  public:
   Join(QueryContext& context, const Binary& node, size_t steps)
@@ -72,8 +69,8 @@ class Join {
     std::vector<uint64_t> matched;  // Steps whose match is taken, one-to-one only.
   };
 
-  // fill_left stands for a missing partner on the many side, as upstream has
-  // it: with group_right that is the right one.
+  // fill_left stands for a missing partner on the many side, as upstream has it: with group_right
+  // that is the right one.
   std::optional<double> FillMany() const { return matching_.fill_left; }
   std::optional<double> FillOne() const { return matching_.fill_right; }
   bool FillsMany() const { return FillMany().has_value(); }
@@ -126,8 +123,7 @@ class Join {
     return {};
   }
 
-  // The results of two rows at the steps that both have, or at `mask` where one
-  // is filled in.
+  // The results of two rows at the steps that both have, or at `mask` where one is filled in.
   void Pair(const Row* many, const Row* one, const uint64_t* mask) {
     std::vector<uint64_t> steps(words_);
     bool any = false;
@@ -139,8 +135,7 @@ class Join {
     const size_t group = groups_.Of((many != nullptr ? many : one)->labels);
     // Counts even where a filter leaves nothing of either match.
     if (matching_.cardinality == Cardinality::kOneToOne && !TakeMatch(group, steps)) return;
-    // Made with the first value: a filter may leave nothing. Matches count even
-    // then.
+    // Made with the first value: a filter may leave nothing. Matches count even then.
     Row* out = CountsMatches() ? &OutputOf(many, one, group) : nullptr;
     const bool mixed = (many != nullptr && many->HasHistograms()) ||
                        (one != nullptr && one->HasHistograms()) || IsTrim(node_.op);
@@ -213,8 +208,7 @@ class Join {
     for (size_t word = 0; word < words_; ++word) {
       if ((matched[word] & steps[word]) != 0 && conflict_) {
         conflict_ = base::Fail(base::Code::kFailedPrecondition,
-                               "multiple matches for labels: many-to-one "
-                               "matching must be explicit "
+                               "multiple matches for labels: many-to-one matching must be explicit "
                                "(group_left/group_right)");
       }
       matched[word] |= steps[word];
@@ -240,9 +234,9 @@ class Join {
       conflict_ = base::Fail(base::Code::kFailedPrecondition,
                              "vector cannot contain metrics with the same labelset");
     } else {
-      conflict_ = base::Fail(base::Code::kFailedPrecondition,
-                             "multiple matches for labels: grouping labels "
-                             "must ensure unique matches");
+      conflict_ =
+          base::Fail(base::Code::kFailedPrecondition,
+                     "multiple matches for labels: grouping labels must ensure unique matches");
     }
   }
 

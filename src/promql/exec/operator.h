@@ -12,21 +12,19 @@
 
 namespace narthex::promql {
 
-// A node of a running query that yields an instant vector over all steps,
-// series by series, in tiles. One thread at a time.
+// A node of a running query that yields an instant vector over all steps, series by series, in
+// tiles. One thread at a time.
 class VectorOperator {
  public:
   virtual ~VectorOperator() = default;
-  // Replaces `tile` by the next rows. False, with an empty tile, behind the
-  // last; and again then.
+  // Replaces `tile` by the next rows. False, with an empty tile, behind the last; and again then.
   virtual base::Result<bool> Next(Tile& tile) = 0;
 
-  // Tells that whoever reads the rows looks at no names: they need not be
-  // dropped. REQUIRES: before the first Next.
+  // Tells that whoever reads the rows looks at no names: they need not be dropped. REQUIRES: before
+  // the first Next.
   virtual void LeaveNames() {}
 
-  // All rows have the same name, or none: dropping it cannot make two of them
-  // equal.
+  // All rows have the same name, or none: dropping it cannot make two of them equal.
   bool one_name = false;
 };
 using VectorOperatorPtr = std::unique_ptr<VectorOperator>;
@@ -48,11 +46,9 @@ class MatrixOperator {
   // False behind the last series; and again then.
   virtual base::Result<bool> Next(RangeSeries& series) = 0;
 
-  // Where each series can be read for itself: how many there are, else 0. Then
-  // Next is not called.
+  // Where each series can be read for itself: how many there are, else 0. Then Next is not called.
   virtual size_t readable() const { return 0; }
-  // Series `i`; false where it has no samples. Thread-safe. REQUIRES: i <
-  // readable().
+  // Series `i`; false where it has no samples. Thread-safe. REQUIRES: i < readable().
   virtual base::Result<bool> Read(size_t, RangeSeries&) const { return false; }
 
   Windows windows;
@@ -60,8 +56,7 @@ class MatrixOperator {
 };
 using MatrixOperatorPtr = std::unique_ptr<MatrixOperator>;
 
-// All rows of an operator, in order. The samples stay charged to the query's
-// budget.
+// All rows of an operator, in order. The samples stay charged to the query's budget.
 struct Rows {
   std::vector<Tile> tiles;
   std::vector<Row*> rows;
@@ -78,8 +73,8 @@ Rows CopyRows(const Rows& rows, size_t steps, Budget& budget);
 // Yields rows that are already there. `rows` may be a selection, in any order.
 VectorOperatorPtr MakeRowsOperator(Rows rows, Budget& budget);
 
-// Makes one row of rows with equal labels. Error: kFailedPrecondition,
-// upstream's words, where two of them have a value at the same step.
+// Makes one row of rows with equal labels. Error: kFailedPrecondition, upstream's words, where two
+// of them have a value at the same step.
 base::Result<Rows> MergeEqualRows(Rows rows, size_t steps, Budget& budget);
 
 // Rows to be filled, in tiles that are added as needed.

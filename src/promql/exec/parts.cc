@@ -21,10 +21,9 @@ void Reset(PartOutput& out) {
 
 }  // namespace
 
-// The parts that are made ahead of the reader, a window of them. Helpers on the
-// pool's threads take the next part that nobody has taken until the window is
-// full; the reader makes what it needs now itself unless somebody has begun
-// with it. So a busy pool delays nobody.
+// The parts that are made ahead of the reader, a window of them. Helpers on the pool's threads take
+// the next part that nobody has taken until the window is full; the reader makes what it needs now
+// itself unless somebody has begun with it. So a busy pool delays nobody.
 class PartReader::Ahead : public std::enable_shared_from_this<Ahead> {
  public:
   // Of the parts from `first` on.
@@ -67,8 +66,7 @@ class PartReader::Ahead : public std::enable_shared_from_this<Ahead> {
     base::MutexLock lock(mutex_);
     abandoned_ = true;
     while (working_ > 0) changed_.Wait(mutex_);
-    // A helper that is called later keeps this alive, but not what belongs to
-    // the query.
+    // A helper that is called later keeps this alive, but not what belongs to the query.
     slots_.clear();
   }
 
@@ -123,8 +121,8 @@ class PartReader::Ahead : public std::enable_shared_from_this<Ahead> {
 
   base::Mutex mutex_;
   base::CondVar changed_;
-  std::vector<Slot> slots_;                // Of part i: i % size. Whoever took the part has it
-                                           // until it is done.
+  // Of part i: i % size. Whoever took the part has it until it is done.
+  std::vector<Slot> slots_;
   size_t taken_ GUARDED_BY(mutex_);        // Parts below are being made, or made.
   size_t read_ GUARDED_BY(mutex_);         // Parts below are no more here.
   size_t helpers_ GUARDED_BY(mutex_) = 0;  // Called, and not yet done.

@@ -10,8 +10,8 @@
 
 namespace narthex::promql {
 
-// One operator of a query: what it is, what it is fed by and, once the query
-// has run, what it did. Times and reads include what lies below.
+// One operator of a query: what it is, what it is fed by and, once the query has run, what it did.
+// Times and reads include what lies below.
 struct PlanNode {
   std::string text;           // "sum by (job)", "rate", "m{job=\"a\"}[5m]"
   std::string notes;          // How it runs, where that is not obvious.
@@ -26,8 +26,7 @@ struct PlanNode {
 // The tree as indented lines, with what each operator did where `analyzed`.
 std::string FormatPlan(const PlanNode& root, bool analyzed);
 
-// Adds the time and the samples read while it lives to a node. One thread at a
-// time.
+// Adds the time and the samples read while it lives to a node. One thread at a time.
 class ScopedMeasure {
  public:
   ScopedMeasure(QueryContext& context, PlanNode& node);

@@ -16,9 +16,8 @@ namespace narthex::promql {
 // behind it.
 enum class KeepHistograms { kNo, kForFunction, kYes };
 
-// Turns a syntax tree into running operators, part by part. Scalars are
-// evaluated while planning: a scalar is one number per step. One thread at a
-// time, one per query.
+// Turns a syntax tree into running operators, part by part. Scalars are evaluated while planning:
+// a scalar is one number per step. One thread at a time, one per query.
 class Planner {
  public:
   explicit Planner(QueryContext& context) : context_(context) {}
@@ -32,8 +31,8 @@ class Planner {
   // REQUIRES: a string.
   static const std::string& Text(const Expr& expr);
 
-  // Applies `fn` to every row and drops its name; merges rows that became
-  // equal. Functions of numbers leave nothing of histograms.
+  // Applies `fn` to every row and drops its name; merges rows that became equal. Functions of
+  // numbers leave nothing of histograms.
   base::Result<VectorOperatorPtr> Elementwise(VectorOperatorPtr input, ElementFn fn,
                                               ScalarArgs args, const Grid& grid,
                                               KeepHistograms keep = KeepHistograms::kNo);
@@ -41,13 +40,12 @@ class Planner {
   base::Result<Rows> ReadVector(const Expr& expr, const Grid& grid);
   QueryContext& context() { return context_; }
 
-  // Looks for subexpressions that stand more than once. `text`: of the query,
-  // which the positions of `root` belong to.
+  // Looks for subexpressions that stand more than once. `text`: of the query, which the positions
+  // of `root` belong to.
   void FindShared(std::string_view text, const Expr& root);
 
  private:
-  // The rows of a subexpression that stands more than once, for those who come
-  // later.
+  // The rows of a subexpression that stands more than once, for those who come later.
   struct Kept {
     Grid grid;
     Rows rows;

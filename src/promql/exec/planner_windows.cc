@@ -35,8 +35,8 @@ WindowCall::Extension ExtensionOf(const Expr& arg) {
   return selector.smoothed ? WindowCall::Extension::kSmoothed : WindowCall::Extension::kNone;
 }
 
-// The variant of a function that its argument asks for: only some know windows
-// that reach beyond their range.
+// The variant of a function that its argument asks for: only some know windows that reach beyond
+// their range.
 base::Result<WindowFn> VariantFor(const Function& function, WindowFn fn, const Expr& arg) {
   const Expr& inner = Unwrap(arg);
   if (inner.kind != Expr::Kind::kMatrixSelector) return fn;
@@ -92,8 +92,7 @@ base::Result<MatrixOperatorPtr> Planner::Matrix(const Expr& expr, const Grid& gr
 base::Result<MatrixOperatorPtr> Planner::SubqueryNode(const Subquery& node, const Grid& grid) {
   const int64_t interval = node.step ? node.step->ms : context_.subquery_step_ms;
   const Windows windows = WindowsOf(grid, node.offset, node.at, node.range.ms);
-  // The first multiple of the interval inside the first window, which is open
-  // at the left.
+  // The first multiple of the interval inside the first window, which is open at the left.
   const model::Timestamp open_end = windows.first_end - windows.range;
   model::Timestamp start = open_end / interval * interval;
   if (start <= open_end) start += interval;

@@ -22,8 +22,7 @@ struct Member {
   Row* row;
 };
 
-// Go's container/heap, step for step: which of several equal members stays
-// depends on it.
+// Go's container/heap, step for step: which of several equal members stays depends on it.
 class Heap {
  public:
   // `worse(a, b)`: a goes before b.
@@ -73,8 +72,7 @@ class Heap {
 bool SmallerFirst(double a, double b) { return std::isnan(a) || a < b; }
 bool LargerFirst(double a, double b) { return std::isnan(a) || a > b; }
 
-// How many series a parameter asks for. Errors: upstream's, for values that are
-// no count.
+// How many series a parameter asks for. Errors: upstream's, for values that are no count.
 base::Result<size_t> CountOf(double parameter, size_t available) {
   if (std::isnan(parameter)) {
     return base::Fail(base::Code::kFailedPrecondition, "Parameter value is NaN");
@@ -238,8 +236,8 @@ class RankAggregate {
     return std::move(rows_);
   }
 
-  // Chooses by a hash of the labels, so that the same series are chosen every
-  // time. The hash is upstream's: its scripts and users compare choices.
+  // Chooses by a hash of the labels, so that the same series are chosen every time. The hash is
+  // upstream's: its scripts and users compare choices.
   static bool InSample(const model::Labels& labels, double ratio) {
     std::string bytes;
     for (const model::LabelView label : labels) {

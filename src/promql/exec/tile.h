@@ -17,17 +17,17 @@
 
 namespace narthex::promql {
 
-// One series of a result: a value per step and a bit per step that says whether
-// there is one. The memory belongs to a Tile. Some of the values may be native
-// histograms; most rows have none and pay nothing for them.
+// One series of a result: a value per step and a bit per step that says whether there is one. The
+// memory belongs to a Tile. Some of the values may be native histograms; most rows have none and
+// pay nothing for them.
 struct Row {
   model::Labels labels;
   // The name is to go from the final result, but operators above still see it.
   bool drop_name = false;
   double* values = nullptr;
   uint64_t* present = nullptr;
-  // Empty where all values are numbers, else one per step, null for numbers and
-  // where there is no value.
+  // Empty where all values are numbers, else one per step, null for numbers and where there is no
+  // value.
   std::vector<model::HistogramPtr> histograms;
 
   bool Has(size_t step) const { return (present[step / 64] >> (step % 64)) & 1; }
@@ -35,8 +35,7 @@ struct Row {
     values[step] = value;
     present[step / 64] |= uint64_t{1} << (step % 64);
   }
-  // Of values that have been written: which steps have one. Steps that had one
-  // keep it.
+  // Of values that have been written: which steps have one. Steps that had one keep it.
   void SetPresent(std::span<const uint64_t> words) {
     for (size_t i = 0; i < words.size(); ++i) present[i] |= words[i];
   }
@@ -104,9 +103,8 @@ void ForEachPresent(const uint64_t* present, size_t steps, Visit&& visit) {
   ForEachPresent(present, StepRange{0, steps}, std::forward<Visit>(visit));
 }
 
-// Up to kRowsMax series with all their steps, about a megabyte: what operators
-// hand to each other. Reused from batch to batch. Move-only, one thread at a
-// time.
+// Up to kRowsMax series with all their steps, about a megabyte: what operators hand to each other.
+// Reused from batch to batch. Move-only, one thread at a time.
 class Tile {
  public:
   static constexpr size_t kRowsMax = 256;
@@ -117,15 +115,13 @@ class Tile {
         capacity_(std::clamp<size_t>(kValuesMax / steps, 1, kRowsMax)),
         held_(memory) {}
 
-  // A row without values. REQUIRES: !full(). References to rows live as long as
-  // the tile.
+  // A row without values. REQUIRES: !full(). References to rows live as long as the tile.
   Row& Add(model::Labels labels, bool drop_name) {
     Row& row = Add(drop_name);
     row.labels = std::move(labels);
     return row;
   }
-  // One whose labels are anything: the caller sets them, and may use their
-  // memory again.
+  // One whose labels are anything: the caller sets them, and may use their memory again.
   Row& Add(bool drop_name) {
     DCHECK(!full());
     if (values_ == nullptr) Allocate();

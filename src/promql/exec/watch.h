@@ -7,10 +7,9 @@
 
 namespace narthex::promql {
 
-// Looks now and then whether a query has ended, within work on one series that
-// may have millions of samples or steps. Whoever learns that stops where it is
-// and leaves anything behind: the query gives its error, not its result. One
-// thread at a time.
+// Looks now and then whether a query has ended, within work on one series that may have millions of
+// samples or steps. Whoever learns that stops where it is and leaves anything behind: the query
+// gives its error, not its result. One thread at a time.
 class Watch {
  public:
   // Samples between two looks; 0.1 ms or so. A multiple of 64, as StepRange
@@ -30,8 +29,8 @@ class Watch {
     return ended_;
   }
 
-  // Where the stretch of [begin, end) that begins there ends; `begin` when the
-  // query has ended. For loops that keep what they have in registers:
+  // Where the stretch of [begin, end) that begins there ends; `begin` when the query has ended. For
+  // loops that keep what they have in registers:
   //   for (size_t i = 0, to; (to = watch.Stretch(i, count)) > i;) {
   //     for (; i < to; ++i) sum += values[i];
   //   }
@@ -40,8 +39,7 @@ class Watch {
     return begin < end && Spend(to - begin) ? begin : to;
   }
 
-  // Calls visit(from, to) for stretches of [begin, end) in order. False when
-  // the query has ended.
+  // Calls visit(from, to) for stretches of [begin, end) in order. False when the query has ended.
   template <class Visit>
   bool InStretches(size_t begin, size_t end, Visit&& visit) {
     for (size_t to; (to = Stretch(begin, end)) > begin; begin = to) visit(begin, to);

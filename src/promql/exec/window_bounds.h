@@ -12,8 +12,7 @@
 
 namespace narthex::promql {
 
-// The first position from `at` on whose time is after `limit`, which mostly is
-// near.
+// The first position from `at` on whose time is after `limit`, which mostly is near.
 inline size_t FirstAfter(std::span<const model::Timestamp> times, size_t at,
                          model::Timestamp limit) {
   constexpr size_t kNear = 32;
@@ -41,10 +40,9 @@ void ForEachWindow(const Windows& windows, std::span<const model::Timestamp> tim
   }
 }
 
-// Which samples the window of each step holds, for one series after the other.
-// The series of a scrape have the same times, so what was found for the last
-// series is kept and serves the next one where its times are equal. One thread
-// at a time.
+// Which samples the window of each step holds, for one series after the other. The series of a
+// scrape have the same times, so what was found for the last series is kept and serves the next one
+// where its times are equal. One thread at a time.
 class WindowBounds {
  public:
   // `watch`: of the query that asks.
@@ -57,8 +55,7 @@ class WindowBounds {
   size_t steps() const { return windows_.steps; }
   // For work on the samples of a window, and over all of them.
   Watch& watch() const { return watch_; }
-  // The window of a step holds samples [begin, end); both are 0 where it holds
-  // none.
+  // The window of a step holds samples [begin, end); both are 0 where it holds none.
   const uint32_t* begins() const { return begins_.data(); }
   const uint32_t* ends() const { return ends_.data(); }
   bool Has(size_t step) const { return ends_[step] != 0; }
@@ -68,9 +65,8 @@ class WindowBounds {
   // The distance of each sample to the next where all are the same, else 0.
   int64_t spacing_ms() const { return spacing_ms_; }
 
-  // Numbers, one per step, that follow from the times alone: `compute(numbers)`
-  // fills column `index` where the times are others than when it did last. A
-  // function has its own columns.
+  // Numbers, one per step, that follow from the times alone: `compute(numbers)` fills column
+  // `index` where the times are others than when it did last. A function has its own columns.
   template <class Compute>
   const double* Column(size_t index, Compute&& compute) {
     Derived& column = columns_[index];
@@ -82,8 +78,8 @@ class WindowBounds {
     return column.numbers.data();
   }
 
-  // Calls visit(step, begin, end) for each window that holds samples, in order;
-  // no more when the query has ended.
+  // Calls visit(step, begin, end) for each window that holds samples, in order; no more when the
+  // query has ended.
   template <class Visit>
   void ForEach(Visit&& visit) const {
     ForEachPresent(present_.data(), windows_.steps, [&](size_t step) {

@@ -8,13 +8,13 @@
 namespace narthex::promql {
 namespace {
 
-// A moment of the proleptic Gregorian calendar in UTC. <chrono>'s calendar ends
-// at the year 32767, values do not.
+// A moment of the proleptic Gregorian calendar in UTC. <chrono>'s calendar ends at the year 32767,
+// values do not.
 struct Moment {
   explicit Moment(double unix_seconds) {
     constexpr int64_t kSecondsPerDay = 86'400;
-    // What is no 64-bit time (NaN, infinities) is one second behind the last
-    // one, as it is on the machines that most servers run on.
+    // What is no 64-bit time (NaN, infinities) is one second behind the last one, as it is on the
+    // machines that most servers run on.
     const bool fits = unix_seconds >= -0x1p63 && unix_seconds < 0x1p63;
     const auto seconds =
         fits ? static_cast<int64_t>(unix_seconds) : std::numeric_limits<int64_t>::max();
@@ -33,8 +33,7 @@ struct Moment {
   bool IsLeapYear() const { return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0); }
 
  private:
-  // Counts in cycles of 400 years that begin on the first of March, so that the
-  // leap day is last.
+  // Counts in cycles of 400 years that begin on the first of March, so that the leap day is last.
   void SetDate() {
     constexpr int64_t kDaysPerCycle = 146'097;
     constexpr int64_t kEpochInCycle = 719'468;  // 1970-01-01 since 0000-03-01.

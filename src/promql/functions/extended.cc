@@ -13,8 +13,7 @@ using model::SampleColumns;
 
 enum class Kind { kRate, kIncrease, kDelta, kChanges, kResets };
 
-// Samples of one window, [begin, end), and whether there are neighbours within
-// the look-back.
+// Samples of one window, [begin, end), and whether there are neighbours within the look-back.
 struct Neighbourhood {
   model::Timestamp start;  // Open.
   model::Timestamp stop;   // Closed.
@@ -40,8 +39,7 @@ void ForEachNeighbourhood(const WindowCall& call, const SampleColumns& samples, 
   }
 }
 
-// How much a value rose from sample `first` to `last`, counting falls as new
-// starts for counters.
+// How much a value rose from sample `first` to `last`, counting falls as new starts for counters.
 double Rise(const SampleColumns& samples, size_t first, size_t last, bool counter) {
   double rise = samples.v[last] - samples.v[first];
   if (!counter) return rise;
@@ -82,16 +80,14 @@ void Anchored(const WindowCall& call, const SampleColumns& samples, Row& row) {
   });
 }
 
-// The value at time t on the line from sample i to sample i + 1, whose values
-// may be replaced.
+// The value at time t on the line from sample i to sample i + 1, whose values may be replaced.
 double Interpolate(const SampleColumns& samples, size_t i, double from, double to,
                    model::Timestamp t) {
   const auto span = static_cast<double>(samples.t[i + 1] - samples.t[i]);
   return from + (to - from) * (static_cast<double>(t - samples.t[i]) / span);
 }
 
-// At the start of a window a counter that fell is taken to have started from
-// zero.
+// At the start of a window a counter that fell is taken to have started from zero.
 double LeftEdge(const SampleColumns& samples, size_t i, model::Timestamp t, bool counter) {
   if (samples.t[i] == t) return samples.v[i];
   const bool fell = counter && samples.v[i + 1] < samples.v[i];

@@ -44,8 +44,8 @@ void Coalesce(std::vector<Bucket>& buckets) {
   buckets.resize(last + 1);
 }
 
-// Cumulative counts may not fall. Falls within rounding (1e-12) are mended
-// silently; true when there was a larger one.
+// Cumulative counts may not fall. Falls within rounding (1e-12) are mended silently; true when
+// there was a larger one.
 bool ForceMonotonic(std::vector<Bucket>& buckets) {
   constexpr double kTolerance = 1e-12;
   bool forced = false;
@@ -168,11 +168,11 @@ std::vector<Histogram> GatherHistograms(QueryContext& context, const Rows& rows,
     const std::string_view le = row->labels.Get(model::kBucketLabel);
     const auto bound = model::ParseFloat(le);
     if (!bound) {
-      context.annotations.Warn(at,
-                               "bucket label \"le\" is missing or has a "
-                               "malformed value of \"{}\" for metric name "
-                               "\"{}\"",
-                               le, row->labels.Get(model::kMetricName));
+      context.annotations.Warn(
+          at,
+          "bucket label \"le\" is missing or has a malformed value of \"{}\" for metric name "
+          "\"{}\"",
+          le, row->labels.Get(model::kMetricName));
       continue;
     }
     find(*row).buckets.push_back({*bound, row});
@@ -183,8 +183,8 @@ std::vector<Histogram> GatherHistograms(QueryContext& context, const Rows& rows,
   return histograms;
 }
 
-// Adds a row per histogram: of `classic(histogram, buckets, step)` wherever it
-// has a bucket, of `native(histogram, value, step)` where it is a native one.
+// Adds a row per histogram: of `classic(histogram, buckets, step)` wherever it has a bucket, of
+// `native(histogram, value, step)` where it is a native one.
 template <class Classic, class Native>
 base::Status AddRows(QueryContext& context, const std::vector<Histogram>& histograms,
                      const Grid& grid, RowBuilder& output,
@@ -215,10 +215,9 @@ base::Status AddRows(QueryContext& context, const std::vector<Histogram>& histog
         if (buckets.empty()) {
           out.Set(step, native(histogram, *row->histograms[step], step));
         } else {
-          context.annotations.Warn(at,
-                                   "vector contains a mix of classic and "
-                                   "native histograms for metric name \"{}\"",
-                                   histogram.labels.Get(model::kMetricName));
+          context.annotations.Warn(
+              at, "vector contains a mix of classic and native histograms for metric name \"{}\"",
+              histogram.labels.Get(model::kMetricName));
         }
       } else if (!buckets.empty()) {
         out.Set(step, classic(histogram, buckets, step));
@@ -242,13 +241,12 @@ auto QuantileWithRemarks(QueryContext& context, const std::vector<double>& quant
     bool forced = false;
     const double value = BucketQuantile(quantiles[step], buckets, &forced);
     if (forced) {
-      context.annotations.Inform(at,
-                                 "input to histogram_quantile needed to be "
-                                 "fixed for monotonicity (see "
-                                 "https://prometheus.io/docs/prometheus/latest/"
-                                 "querying/functions/#histogram_quantile) "
-                                 "for metric name \"{}\"",
-                                 histogram.labels.Get(model::kMetricName));
+      context.annotations.Inform(
+          at,
+          "input to histogram_quantile needed to be fixed for monotonicity (see "
+          "https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile) "
+          "for metric name \"{}\"",
+          histogram.labels.Get(model::kMetricName));
     }
     return value;
   };
@@ -269,11 +267,11 @@ auto NativeQuantileWithRemarks(QueryContext& context, const std::vector<double>&
     NanObservations nans = NanObservations::kNone;
     const double value = NativeQuantile(quantiles[step], h, &nans);
     if (nans != NanObservations::kNone) {
-      context.annotations.Inform(at,
-                                 "input to histogram_quantile has NaN observations, result is {} "
-                                 "for metric name \"{}\"",
-                                 nans == NanObservations::kSkewed ? "skewed higher" : "NaN",
-                                 histogram.labels.Get(model::kMetricName));
+      context.annotations.Inform(
+          at,
+          "input to histogram_quantile has NaN observations, result is {} for metric name \"{}\"",
+          nans == NanObservations::kSkewed ? "skewed higher" : "NaN",
+          histogram.labels.Get(model::kMetricName));
     }
     return value;
   };

@@ -9,8 +9,7 @@ using model::FloatHistogram;
 using model::ResetHint;
 using model::SampleColumns;
 
-// Samples of one anchored or smoothed window and its neighbours within the
-// look-back.
+// Samples of one anchored or smoothed window and its neighbours within the look-back.
 struct Neighbourhood {
   size_t begin;
   size_t end;
@@ -39,8 +38,7 @@ double Share(const SampleColumns& samples, size_t i, model::Timestamp t) {
          static_cast<double>(samples.t[i + 1] - samples.t[i]);
 }
 
-// The rise between the interpolated ends. REQUIRES: histograms of one kind
-// only.
+// The rise between the interpolated ends. REQUIRES: histograms of one kind only.
 FloatHistogram SmoothedRise(const MixedWindow& all, const SampleColumns& samples,
                             const Neighbourhood& n, model::Timestamp start, model::Timestamp stop,
                             bool counter) {

@@ -95,16 +95,16 @@ void NumbersOnly(const WindowCall& call, WindowFn fn, const SampleColumns& sampl
     if (!samples.IsHistogram(i)) numbers.Add(samples.t[i], samples.v[i]);
   }
   if (numbers.size() > 0) fn(call, numbers, row);
-  ForEachWindow(call.windows, samples.t, call.bounds->watch(),
-                [&](size_t, size_t begin, size_t end) {
-                  const MixedWindow window(call, samples, row, begin, end);
-                  if (!window.Mixed()) return;
-                  call.annotations->Inform(call.at,
-                                           "ignored histograms in a range containing both floats "
-                                           "and histograms for metric name "
-                                           "\"{}\"",
-                                           window.name());
-                });
+  ForEachWindow(
+      call.windows, samples.t, call.bounds->watch(), [&](size_t, size_t begin, size_t end) {
+        const MixedWindow window(call, samples, row, begin, end);
+        if (!window.Mixed()) return;
+        call.annotations->Inform(
+            call.at,
+            "ignored histograms in a range containing both floats and histograms for metric name "
+            "\"{}\"",
+            window.name());
+      });
 }
 
 bool IsForNumbersOnly(WindowFn base) {

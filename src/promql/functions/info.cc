@@ -48,8 +48,8 @@ base::Result<InfoSelector> ReadSelector(const Call& call) {
   return selector;
 }
 
-// The times of the info series are those of the samples that they describe:
-// moves along the path to the first selector. False where there is none.
+// The times of the info series are those of the samples that they describe: moves along the path
+// to the first selector. False where there is none.
 bool FollowModifiers(const Expr& expr, VectorSelector& moved) {
   const auto follow = [&](const std::optional<Duration>& offset, const AtModifier& at) {
     if (at) {
@@ -86,9 +86,8 @@ bool FollowModifiers(const Expr& expr, VectorSelector& moved) {
   }
 }
 
-// Adds the labels of info series to the rows that they describe: those with the
-// same instance and job. Of several series of one info metric, that with the
-// newest sample counts.
+// Adds the labels of info series to the rows that they describe: those with the same instance and
+// job. Of several series of one info metric, that with the newest sample counts.
 class Enrichment {
  public:
   Enrichment(const InfoSelector& selector, size_t steps, const Rows& info_times, Budget& budget)
@@ -185,8 +184,7 @@ class Enrichment {
   Watch watch_;
 };
 
-// Info metrics are numbers. Error: kFailedPrecondition where a native histogram
-// would count.
+// Info metrics are numbers. Error: kFailedPrecondition where a native histogram would count.
 base::Status CheckInfos(QueryContext& context, const VectorSelector& infos, const Grid& grid) {
   ASSIGN_OR_RETURN(auto samples, MakeInstantSelector(context, infos, grid, InstantValue::kSample));
   Tile tile(grid.steps, context.budget.memory());

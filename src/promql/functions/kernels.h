@@ -12,8 +12,7 @@
 
 namespace narthex::promql {
 
-// The evaluators that rows of the function table name, declared by family and
-// file.
+// The evaluators that rows of the function table name, declared by family and file.
 
 class Planner;
 struct Call;
@@ -27,8 +26,8 @@ using VectorFn = base::Result<VectorOperatorPtr> (*)(Planner&, const Call&, cons
 // One value per step.
 using ScalarFn = base::Result<std::vector<double>> (*)(Planner&, const Call&, const Grid&);
 
-// Sorts as upstream does, NaN first, and interpolates. NaN for no values or a
-// NaN quantile, infinite for quantiles outside 0…1.
+// Sorts as upstream does, NaN first, and interpolates. NaN for no values or a NaN quantile,
+// infinite for quantiles outside 0…1.
 double Quantile(double q, std::vector<double>& values);
 
 // rate.cc

@@ -98,8 +98,7 @@ void ClampMin(const ScalarArgs& args, StepRange steps, Row& row) {
   }
 }
 
-// Halves go up. The inverse of the multiple is used because 1/0.1 is exact
-// where 0.1 is not.
+// Halves go up. The inverse of the multiple is used because 1/0.1 is exact where 0.1 is not.
 void Round(const ScalarArgs& args, StepRange steps, Row& row) {
   for (size_t step = steps.begin; step < steps.end; ++step) {
     const double inverse = 1.0 / (args.empty() ? 1.0 : args[0][step]);

@@ -21,8 +21,7 @@ FloatHistogram EmptyLike(const FloatHistogram& h) {
 MaybeHistogram HistogramIncrease(const MixedWindow& window, bool counter) {
   if (counter && (IsGauge(window.first()) || IsGauge(window.last()))) window.WarnNotCounter();
   FloatHistogram first = window.first();
-  // What was before a reset right after the first sample does not matter, nor
-  // does its layout.
+  // What was before a reset right after the first sample does not matter, nor does its layout.
   const bool reset_at_once =
       counter && window.count() > 1 && window.ResetAt(window.begin() + 1, first);
   if (reset_at_once) first = EmptyLike(window.at(window.begin() + 1));

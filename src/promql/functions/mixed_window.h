@@ -74,9 +74,9 @@ using MaybeHistogram = std::optional<model::FloatHistogram>;
 
 inline bool IsGauge(const model::FloatHistogram& h) { return h.hint == model::ResetHint::kGauge; }
 
-// Last minus first histogram, and for a counter what stood before each reset.
-// nullopt with a remark where they do not fit together. REQUIRES: histograms
-// only, at least one. Source: upstream's histogramRate.
+// Last minus first histogram, and for a counter what stood before each reset. nullopt with a remark
+// where they do not fit together. REQUIRES: histograms only, at least one.
+// Source: upstream's histogramRate.
 MaybeHistogram HistogramIncrease(const MixedWindow& window, bool counter);
 
 // Gives a step of a row its histogram.
@@ -96,8 +96,7 @@ struct RateKind {
 };
 inline RateKind KindOf(WindowFn base) { return {base != &Delta, base == &Rate}; }
 
-// How often neighbours differ (changes) or the counter started anew (resets),
-// numbers or not.
+// How often neighbours differ (changes) or the counter started anew (resets), numbers or not.
 double CountEvents(const model::SampleColumns& samples, size_t begin, size_t end, bool resets);
 
 // Windows that reach beyond their range, for ApplyToMixed.

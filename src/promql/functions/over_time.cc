@@ -21,8 +21,8 @@ void PerWindow(const WindowCall& call, const SampleColumns& samples, Row& row, O
 
 double Seconds(model::Timestamp t) { return static_cast<double>(t) / 1000; }
 
-// Prefix sums where they are exact, so that they equal any compensated sum:
-// whole numbers whose sums all stay below 2^53. Empty where that does not hold.
+// Prefix sums where they are exact, so that they equal any compensated sum: whole numbers whose
+// sums all stay below 2^53. Empty where that does not hold.
 std::vector<double> ExactPrefixSums(const std::vector<double>& values, Watch& watch) {
   constexpr double kExactMax = 0x1p53;
   std::vector<double> sums(values.size() + 1);
@@ -36,9 +36,8 @@ std::vector<double> ExactPrefixSums(const std::vector<double>& values, Watch& wa
   return sums;
 }
 
-// The sums of all windows by prefix sums, divided by the count where `mean`.
-// False where they would not be exact. Short windows are summed faster
-// directly.
+// The sums of all windows by prefix sums, divided by the count where `mean`. False where they would
+// not be exact. Short windows are summed faster directly.
 bool SumExactly(const WindowCall& call, const SampleColumns& samples, Row& row, bool mean) {
   if (call.windows.steps < 2) return false;
   const WindowBounds& bounds = call.BoundsOf(samples.t);
@@ -51,9 +50,8 @@ bool SumExactly(const WindowCall& call, const SampleColumns& samples, Row& row, 
   return true;
 }
 
-// The position of the extreme value of each window, by a deque of candidates:
-// O(samples). `beats(a, b)` says that value a, which comes later, replaces b.
-// NaN never beats a number.
+// The position of the extreme value of each window, by a deque of candidates: O(samples). `beats(a,
+// b)` says that value a, which comes later, replaces b. NaN never beats a number.
 template <class Beats, class Emit>
 void SlidingExtreme(const WindowCall& call, const SampleColumns& samples, Beats&& beats,
                     Emit&& emit) {
@@ -113,15 +111,14 @@ void SumInLanes(const WindowCall& call, const SampleColumns& samples, Row& row, 
   row.SetPresent(bounds.present());
 }
 
-// A total order, so that what is sorted is the same however it came about: NaN
-// first, minus zero before zero.
+// A total order, so that what is sorted is the same however it came about: NaN first, minus zero
+// before zero.
 bool SortsBefore(double a, double b) {
   if (std::isnan(a) || std::isnan(b)) return std::isnan(a) && !std::isnan(b);
   return a < b || (a == b && std::signbit(a) && !std::signbit(b));
 }
 
-// Sorts in pieces that are merged in pairs, so that a query which ends need not
-// wait for all of it.
+// Sorts in pieces that are merged in pairs, so that a query which ends need not wait for all of it.
 void SortWatched(std::vector<double>& values, Watch& watch) {
   const size_t count = values.size();
   const auto sort = [&](size_t from, size_t to) {
@@ -149,16 +146,14 @@ void SortWatched(std::vector<double>& values, Watch& watch) {
   }
 }
 
-// The values of windows that move forward, sorted. What enters and leaves is
-// found by bisection.
+// The values of windows that move forward, sorted. What enters and leaves is found by bisection.
 class SortedWindow {
  public:
   SortedWindow(const std::vector<double>& values, Watch& watch) : values_(values), watch_(watch) {}
 
   const std::vector<double>& MoveTo(size_t begin, size_t end) {
     const size_t changes = (begin - begin_) + (end - end_);
-    // Sorting costs some log(n) comparisons a value, moving one place half a
-    // window.
+    // Sorting costs some log(n) comparisons a value, moving one place half a window.
     if (begin >= end_ || changes > kChangesMax) {
       sorted_.assign(values_.begin() + static_cast<ptrdiff_t>(begin),
                      values_.begin() + static_cast<ptrdiff_t>(end));

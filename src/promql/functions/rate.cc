@@ -28,8 +28,8 @@ bool FallsAnywhere(const std::vector<double>& values, Watch& watch) {
   return falls;
 }
 
-// Where a counter started anew: positions whose value is below the one before,
-// or whose start lies between the two.
+// Where a counter started anew: positions whose value is below the one before, or whose start
+// lies between the two.
 std::vector<size_t> ResetPositions(const SampleColumns& samples, Watch& watch) {
   constexpr size_t kPiece = 64;
   std::vector<size_t> positions;
@@ -63,8 +63,7 @@ ExtrapolationInput TimesOf(const WindowCall& call, const SampleColumns& samples,
           .increase = 0};
 }
 
-// What an increase is multiplied with where nothing keeps it from being
-// extrapolated.
+// What an increase is multiplied with where nothing keeps it from being extrapolated.
 const double* Factors(const WindowCall& call, const SampleColumns& samples, WindowBounds& bounds,
                       bool per_second) {
   return bounds.Column(0, [&](double* factors) {
@@ -76,9 +75,8 @@ const double* Factors(const WindowCall& call, const SampleColumns& samples, Wind
   });
 }
 
-// A counter is not extrapolated below zero where its first value is more than
-// this share of its increase. Rounded upwards, so that whoever is near has to
-// be looked at again.
+// A counter is not extrapolated below zero where its first value is more than this share of its
+// increase. Rounded upwards, so that whoever is near has to be looked at again.
 const double* ZeroShares(const WindowCall& call, const SampleColumns& samples,
                          WindowBounds& bounds) {
   constexpr double kRoundUp = 1 + 1e-9;
@@ -91,8 +89,7 @@ const double* ZeroShares(const WindowCall& call, const SampleColumns& samples,
   });
 }
 
-// First values of windows and what the last ones are above them; anything for
-// empty windows.
+// First values of windows and what the last ones are above them; anything for empty windows.
 void TakeIncreases(const std::vector<double>& values, const WindowBounds& bounds, StepRange steps,
                    double* firsts, double* increases) {
   for (size_t step = steps.begin; step < steps.end; ++step) {
@@ -119,8 +116,8 @@ NARTHEX_WIDE void Multiply(StepRange steps, const double* factors, double* value
   for (size_t step = steps.begin; step < steps.end; ++step) values[step] *= factors[step];
 }
 
-// Adds addends[from[step], to[step]) in order to each sum. Several steps at a
-// time, whose additions do not wait for each other.
+// Adds addends[from[step], to[step]) in order to each sum. Several steps at a time, whose additions
+// do not wait for each other.
 NARTHEX_WIDE void AddStretches(const double* addends, const uint32_t* from, const uint32_t* to,
                                size_t steps, Watch& watch, double* sums) {
   constexpr size_t kSteps = 8;
@@ -248,8 +245,7 @@ void LastTwo(const WindowCall& call, const SampleColumns& samples, Row& row) {
   });
 }
 
-// Counts the positions in (begin, end) where `happened(i)` holds, by prefix
-// sums.
+// Counts the positions in (begin, end) where `happened(i)` holds, by prefix sums.
 template <class Happened>
 void CountBetween(const WindowCall& call, const SampleColumns& samples, Row& row,
                   Happened&& happened) {

@@ -31,10 +31,9 @@ Line LineOfConstant(double value) {
   return {nan, nan};
 }
 
-// Least squares over each window of two samples at least, times in seconds
-// relative to origin_of(step, window's first sample). Calls emit(step, line).
-// Source: upstream's linearRegression, with its compensated sums and its answer
-// for constants.
+// Least squares over each window of two samples at least, times in seconds relative to
+// origin_of(step, window's first sample). Calls emit(step, line).
+// Source: upstream's linearRegression, with its compensated sums and its answer for constants.
 template <class Origin, class Emit>
 void FitWindows(const WindowCall& call, const SampleColumns& samples, Origin&& origin_of,
                 Emit&& emit) {

@@ -8,8 +8,7 @@
 namespace narthex::promql {
 namespace {
 
-// What the missing series would have for labels: those that equality matchers
-// say, once each.
+// What the missing series would have for labels: those that equality matchers say, once each.
 model::Labels LabelsOfAbsent(const Expr& arg) {
   const Expr& inner = Unwrap(arg);
   const VectorSelector* selector = nullptr;

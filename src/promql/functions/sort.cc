@@ -15,9 +15,9 @@ template <class Before>
 base::Result<VectorOperatorPtr> SortRows(Planner& planner, const Call& call, const Grid& grid,
                                          By by, Before&& before) {
   if (!planner.context().instant) {
-    planner.context().annotations.Warn(call.position,
-                                       "sort is ineffective for range queries since results "
-                                       "are always ordered by labels");
+    planner.context().annotations.Warn(
+        call.position,
+        "sort is ineffective for range queries since results are always ordered by labels");
     return planner.Vector(*call.args[0], grid);
   }
   ASSIGN_OR_RETURN(auto input, planner.Vector(*call.args[0], grid));

@@ -15,8 +15,8 @@ bool IsStartReset(const SampleColumns& samples, size_t i) {
   const Timestamp before = samples.t[i - 1];
   if (start == 0 || start >= samples.t[i] || start < before) return false;
   if (start > before) return true;
-  // A delta that goes on from the sample before, or a counter whose start is
-  // not known: then the sample before has no sensible start either.
+  // A delta that goes on from the sample before, or a counter whose start is not known: then the
+  // sample before has no sensible start either.
   const Timestamp start_before = samples.starts[i - 1];
   return start_before != 0 && start_before < before;
 }
@@ -33,8 +33,7 @@ void WarnOfStartOverlaps(const SampleColumns& samples, size_t begin, size_t end,
     const Timestamp start = samples.starts[i];
     if (start == 0 || start >= samples.t[i - 1] || start == samples.starts[i - 1]) continue;
     annotations.Warn(at,
-                     "sample has start time that overlaps with previous sample "
-                     "timestamp for "
+                     "sample has start time that overlaps with previous sample timestamp for "
                      "metric \"{}\"",
                      name);
     return;
@@ -46,8 +45,7 @@ base::Result<VectorOperatorPtr> StartTimestampOf(Planner& planner, const Call& c
   const Expr& arg = Unwrap(*call.args[0]);
   const bool known = planner.context().use_start_timestamps;
   if (!known || arg.kind != Expr::Kind::kVectorSelector) {
-    // Values that were computed have no start. They are evaluated all the same,
-    // for their errors.
+    // Values that were computed have no start. They are evaluated all the same, for their errors.
     RETURN_IF_ERROR(planner.ReadVector(arg, grid));
     return MakeRowsOperator({}, planner.context().budget);
   }

@@ -22,9 +22,8 @@ using Lanes __attribute__((vector_size(kWidth * sizeof(double)))) = double;
 constexpr size_t kRegisters = 2;
 constexpr size_t kLanes = kWidth * kRegisters;
 
-// CompensatedSum without its care for infinities: what is not finite in the end
-// is summed anew. The error of an addition is found without a comparison.
-// Source: Knuth, TAOCP 2, 4.2.2, theorem B.
+// CompensatedSum without its care for infinities: what is not finite in the end is summed anew.
+// The error of an addition is found without a comparison. Source: Knuth, TAOCP 2, 4.2.2, theorem B.
 struct LaneSums {
   Lanes sum{};
   Lanes lost{};
@@ -41,8 +40,7 @@ NARTHEX_INLINE CompensatedSum SumAt(const LaneSums* sums, size_t lane) {
   return {sum.sum[lane % kWidth], sum.lost[lane % kWidth]};
 }
 
-// The windows of neighbouring steps. Where there are fewer than lanes, the last
-// one repeats.
+// The windows of neighbouring steps. Where there are fewer than lanes, the last one repeats.
 struct Block {
   NARTHEX_INLINE Block(const WindowBounds& bounds, size_t first_step) {
     common = bounds.ends()[first_step] - bounds.begins()[first_step];
