@@ -61,7 +61,8 @@ TEST(ServerConfig, ReadsHttp) {
   EXPECT_EQ(out.http.max_request_body_size, 5u);
   EXPECT_EQ(out.http.write_timeout, std::chrono::seconds(3));
   EXPECT_FALSE(out.http.keep_alives);
-  EXPECT_THAT(out.without_effect, ElementsAre("include_metadata"));
+  EXPECT_TRUE(out.http.include_metadata);
+  EXPECT_THAT(out.without_effect, ElementsAre());
 }
 
 TEST(ServerConfig, ReadsGrpc) {
