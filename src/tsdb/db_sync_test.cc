@@ -51,9 +51,9 @@ class SyncTest : public testing::Test {
 bool InLog(std::string_view path) { return path.starts_with("/data/wal/"); }
 
 TEST_F(SyncTest, StopsNobodyWhoAppends) {
-  const auto db = Open();
   std::promise<void> began, end;
   std::atomic<bool> armed{true};
+  const auto db = Open();  // Its thread ends before these do.
   disk_.SetBeforeSync([&](const std::string& path) {
     if (!InLog(path) || !armed.exchange(false)) return;
     began.set_value();
@@ -69,10 +69,10 @@ TEST_F(SyncTest, StopsNobodyWhoAppends) {
 }
 
 TEST_F(SyncTest, GoesOnInANewSegmentAfterOneThatFailed) {
+  std::promise<void> failed;
   {
     const auto db = Open();
     const uint32_t segment = db->statistics().wal_segment;
-    std::promise<void> failed;
     disk_.SetPlan([&, armed = true](const MemoryFileSystem::Call& call) mutable {
       if (!armed || call.operation != "sync" || !InLog(call.path)) {
         return MemoryFileSystem::Fate::kSucceed;
@@ -97,9 +97,9 @@ TEST_F(SyncTest, GoesOnInANewSegmentAfterOneThatFailed) {
 
 TEST_F(SyncTest, MakesWhatWasAcknowledgedDurableByItself) {
   std::promise<void> second_round;
+  std::atomic<int> rounds{0};
   {
     const auto db = Open();
-    std::atomic<int> rounds{0};
     disk_.SetBeforeSync([&](const std::string& path) {
       if (InLog(path) && ++rounds == 2) second_round.set_value();
     });
