@@ -42,13 +42,4 @@ Pages::~Pages() {
   if (data_ != nullptr) ::munmap(data_, bytes_);
 }
 
-void AskForLargePages(void* data, size_t bytes) {
-  // Only what lies in large pages as a whole: neighbours may be anybody's.
-  const auto begin = reinterpret_cast<uintptr_t>(data);
-  const uintptr_t first = (begin + kLargePage - 1) / kLargePage * kLargePage;
-  const uintptr_t last = (begin + bytes) / kLargePage * kLargePage;
-  if (bytes < 2 * kLargePage || first >= last) return;
-  ::madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);  // Else they are small.
-}
-
 }  // namespace narthex::base

@@ -30,9 +30,4 @@ class Pages {
   size_t bytes_ = 0;
 };
 
-// Says that memory which is about to be written all over had better come in large pages; each of
-// them is touched for the first time in place of 512 small ones. Changes nothing about what is in
-// it, and nothing at all where it is small.
-void AskForLargePages(void* data, size_t bytes);
-
 }  // namespace narthex::base

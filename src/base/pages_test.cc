@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
-#include <string>
 
 #include "base/process.h"
 
@@ -22,14 +21,6 @@ TEST(Pages, GiveBackAllThatTheyTook) {
   }
   const uint64_t after = ReadProcessUsage().virtual_bytes;
   EXPECT_LT(after, before + (kRounds << 20) / 4);
-}
-
-TEST(Pages, AskingForLargeOnesChangesNothingElse) {
-  for (const size_t bytes : {size_t{0}, size_t{100}, size_t{4} << 20, (size_t{9} << 20) + 17}) {
-    std::string text(bytes, 'x');
-    AskForLargePages(text.data(), text.size());
-    EXPECT_EQ(text, std::string(bytes, 'x'));
-  }
 }
 
 }  // namespace

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "base/bytes.h"
-#include "base/pages.h"
 #include "chunk/xor_chunk.h"
 #include "tsdb/head/head.h"
 
@@ -181,10 +180,7 @@ std::unique_ptr<storage::SeriesSet> Head::Select(const std::vector<Matcher>& mat
     index_.AppendLabelBytes(slot, bytes);
     const size_t labels_size = bytes.size() - begin;
     // The labels of the first stand for those of all.
-    if (begin == 0) {
-      bytes.reserve(chunk_bytes + slots.size() * (labels_size + 8));
-      base::AskForLargePages(bytes.data(), bytes.capacity());
-    }
+    if (begin == 0) bytes.reserve(chunk_bytes + slots.size() * (labels_size + 8));
     if (has_newest(slot, series)) {
       AppendOneSample(series.last_time, series.last_bits, bytes);
       snapshot->rows_.push_back({begin, static_cast<uint32_t>(labels_size), 0,
