@@ -360,79 +360,99 @@ TEST_F(EngineTest, WakesNoThreadForLittleWork) {
   EXPECT_EQ(elsewhere, 0);
 }
 
-// Tells how much of this thread's time passes between two looks at it: so long
-// can a query go on when nobody waits for it any more. After some seconds,
-// nobody does.
+// Counts how often a query looks whether it may go on, and wants no more of it after so many.
 class ImpatientClock final : public base::Clock {
  public:
+  explicit ImpatientClock(uint64_t patience) : patience_(patience) {}
+
   int64_t WallMs() const override { return base::SystemClock().WallMs(); }
   int64_t WallNs() const override { return base::SystemClock().WallNs(); }
   int64_t MonotonicNs() const override {
-    const double now = CpuSeconds();
-    if (looks_++ > 0) longest_ = std::max(longest_, now - last_);
-    if (looks_ == 1) first_ = now;
-    last_ = now;
-    if (now - first_ > 1.5) stop_.request_stop();
+    if (++looks_ == patience_) stop_.request_stop();
     return base::SystemClock().MonotonicNs();
   }
 
   std::stop_token token() const { return stop_.get_token(); }
-  double longest_seconds() const { return longest_; }
+  uint64_t looks() const { return looks_; }
 
  private:
-  static double CpuSeconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
-
+  uint64_t patience_;
   mutable std::stop_source stop_;
   mutable uint64_t looks_ = 0;
-  mutable double first_ = 0;
-  mutable double last_ = 0;
-  mutable double longest_ = 0;
 };
 
-TEST_F(EngineTest, StopsSoonWithinOneSeriesOfMillionsOfSteps) {
-  const std::string_view kTexts[] = {
-      "vector(time())",
-      "vector(time() ^ 2 % 7)",
-      "vector(scalar(vector(time())))",
-      "sin(vector(time()))",
-      "clamp(vector(time()), 0, time())",
-      "hour()",
-      "-vector(time())",
-      "vector(time()) * 2",
-      "vector(time()) > bool 3",
-      "vector(time()) > 3",
-      "vector(time()) + vector(time() * 2)",
-      "vector(time()) and vector(time() * 2)",
-      "absent(vector(time()))",
-      "label_replace(vector(time()), \"a\", \"b\", \"\", \"\")",
-      "sum(vector(time()))",
-      "avg(vector(time()))",
-      "max(vector(time()))",
-      "count(vector(time()))",
-      "stddev(vector(time()))",
-      "topk(1, vector(time()))",
-      "quantile(0.5, vector(time()))",
-      "limitk(1, vector(time()))",
-      "histogram_quantile(0.5, label_replace(vector(time()), \"le\", \"+Inf\", "
-      "\"\", \"\"))",
-      "vector(1)",
+class OneLongSeries : public EngineTest {
+ protected:
+  // Steps of the one series; a tenth of them is what may pass between two looks.
+  static constexpr int64_t kSteps = 655'360;
+
+  struct Outcome {
+    bool cancelled = false;
+    uint64_t looks = 0;
   };
-  for (const std::string_view text : kTexts) {
-    const ImpatientClock clock;
+
+  Outcome AskOver(std::string_view text, uint64_t patience) {
+    const ImpatientClock clock(patience);
     Engine::Options options;
     options.threads = 1;
     options.parse.experimental_functions = true;
-    {
-      const Engine engine(options, clock);
-      const auto result = engine.Instant(storage_, fmt::format("rate(({})[30d:1s])", text),
-                                         model::Timestamp{100} * 86'400'000,
-                                         {.timeout_ms = 3'600'000, .stop = clock.token()});
-      if (!result) {
-        EXPECT_EQ(result.error().code, base::Code::kCancelled) << text << result.error().message;
-      }
-      clock.MonotonicNs();
+    const Engine engine(options, clock);
+    const auto result = engine.Instant(
+        storage_, fmt::format("count_over_time(({})[{}s:1s])", text, kSteps),
+        model::Timestamp{100} * 86'400'000, {.timeout_ms = 3'600'000, .stop = clock.token()});
+    if (!result) {
+      EXPECT_EQ(result.error().code, base::Code::kCancelled) << text << result.error().message;
     }
-    EXPECT_LT(clock.longest_seconds(), 0.1) << text;
+    return {!result.has_value(), clock.looks()};
+  }
+};
+
+TEST_F(OneLongSeries, IsLookedUpFromByEveryOperator) {
+  constexpr uint64_t kPatient = 1'000'000;
+  constexpr uint64_t kLooksPerLoop = 9;
+  const auto looks = [&](std::string_view text) {
+    const Outcome outcome = AskOver(text, kPatient);
+    EXPECT_FALSE(outcome.cancelled) << text;
+    return outcome.looks;
+  };
+  struct Case {
+    std::string_view text;
+    std::string_view operands;  // What it is made of: it loops once more than this.
+  };
+  const Case kCases[] = {
+      {"vector(1)", ""},
+      {"vector(time())", "vector(1)"},
+      {"vector(time() ^ 2)", "vector(time())"},
+      {"vector(scalar(vector(time())))", "vector(time())"},
+      {"sin(vector(time()))", "vector(time())"},
+      {"clamp(vector(time()), 0, time())", "vector(time())"},
+      {"hour(vector(time()))", "vector(time())"},
+      {"-vector(time())", "vector(time())"},
+      {"vector(time()) * 2", "vector(time())"},
+      {"vector(time()) > bool 3", "vector(time())"},
+      {"vector(time()) > 3", "vector(time())"},
+      {"vector(time()) + vector(1)", "vector(time())"},
+      {"vector(time()) and vector(1)", "vector(time())"},
+      {"absent(vector(time()))", "vector(time())"},
+      {R"(label_replace(vector(time()), "a", "b", "", ""))", "vector(time())"},
+      {"sum(vector(time()))", "vector(time())"},
+      {"avg(vector(time()))", "vector(time())"},
+      {"max(vector(time()))", "vector(time())"},
+      {"count(vector(time()))", "vector(time())"},
+      {"stddev(vector(time()))", "vector(time())"},
+      {"topk(1, vector(time()))", "vector(time())"},
+      {"quantile(0.5, vector(time()))", "vector(time())"},
+      {"limitk(1, vector(time()))", "vector(time())"},
+      {R"(histogram_quantile(0.5, label_replace(vector(time()), "le", "+Inf", "", "")))",
+       R"(label_replace(vector(time()), "le", "+Inf", "", ""))"},
+  };
+  for (const Case& c : kCases) {
+    const uint64_t before = c.operands.empty() ? 0 : looks(c.operands);
+    EXPECT_GE(looks(c.text), before + kLooksPerLoop) << c.text;
+    // In the midst of the last loop: then everything ends, but each loop may look once.
+    const Outcome stopped = AskOver(c.text, before + 5);
+    EXPECT_TRUE(stopped.cancelled) << c.text;
+    EXPECT_LE(stopped.looks, before + 10) << c.text;
   }
 }
 
