@@ -196,8 +196,11 @@ base::Status LoadBalancingExporter::Consume(otlp::Batch batch) {
   if (split.points_without_key > 0) {
     flow_.In(split.points_without_key);
     flow_.Lost("no_service_name", split.points_without_key);
-    host_.logger.Warn("load_balancing", "metrics without service.name were dropped",
-                      {{"exporter", id_.ToString()}, {"points", split.points_without_key}});
+    // Said once; from then on the counter tells.
+    if (!warned_.exchange(true)) {
+      host_.logger.Warn("load_balancing", "metrics without service.name are dropped",
+                        {{"exporter", id_.ToString()}, {"points", split.points_without_key}});
+    }
     if (split.parts.empty()) {
       return Fail(Code::kInvalidArgument, "{}: unable to get service name", id_.ToString());
     }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <map>
 #include <memory>
@@ -80,6 +81,7 @@ class LoadBalancingExporter final : public pipeline::Exporter {
   std::unique_ptr<sdk::Gauge<int64_t>> backend_count_;
   std::unique_ptr<sdk::Counter<uint64_t>> backend_updates_, resolutions_, outcomes_;
 
+  std::atomic<bool> warned_{false};
   mutable base::Mutex mutex_;
   base::CondVar wake_;
   std::shared_ptr<const Backends> backends_ GUARDED_BY(mutex_);

@@ -25,8 +25,11 @@ struct Split {
   size_t points_without_key = 0;  // Of resources without service.name: in no part.
 };
 
-// `choose`: the server of a key. Equal keys stay together, in their order.
+// The server of a key.
+using Choose = std::function<size_t(std::string_view)>;
+
+// Equal keys stay together, in their order.
 Split SplitBy(RoutingKey key, const std::vector<std::string>& attributes, otlp::Tree tree,
-              const std::function<size_t(std::string_view)>& choose);
+              const Choose& choose);
 
 }  // namespace narthex::exporters
