@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "promql/functions/kernels.h"
+#include "promql/functions/neighbourhood.h"
 #include "promql/functions/start_time.h"
 
 namespace narthex::promql {
@@ -12,32 +13,6 @@ namespace {
 using model::SampleColumns;
 
 enum class Kind { kRate, kIncrease, kDelta, kChanges, kResets };
-
-// Samples of one window, [begin, end), and whether there are neighbours within the look-back.
-struct Neighbourhood {
-  model::Timestamp start;  // Open.
-  model::Timestamp stop;   // Closed.
-  size_t begin;
-  size_t end;
-  bool before;
-  bool after;
-};
-
-template <class Visit>
-void ForEachNeighbourhood(const WindowCall& call, const SampleColumns& samples, Visit&& visit) {
-  size_t begin = 0;
-  size_t end = 0;
-  for (size_t step = 0; step < call.windows.steps; ++step) {
-    const model::Timestamp stop = call.windows.End(step);
-    const model::Timestamp start = stop - call.windows.range;
-    while (end < samples.size() && samples.t[end] <= stop) ++end;
-    while (begin < end && samples.t[begin] <= start) ++begin;
-    if (call.bounds->watch().Spend(end - begin + 1)) return;
-    const bool before = begin > 0 && samples.t[begin - 1] > start - call.lookback_ms;
-    const bool after = end < samples.size() && samples.t[end] <= stop + call.lookback_ms;
-    visit(step, Neighbourhood{start, stop, begin, end, before, after});
-  }
-}
 
 // How much a value rose from sample `first` to `last`, counting falls as new starts for counters.
 double Rise(const SampleColumns& samples, size_t first, size_t last, bool counter) {

@@ -1,6 +1,7 @@
 // Anchored and smoothed windows with native histograms.
 
 #include "promql/functions/mixed_window.h"
+#include "promql/functions/neighbourhood.h"
 
 namespace narthex::promql {
 namespace {
@@ -9,30 +10,6 @@ using model::FloatHistogram;
 using model::ResetHint;
 using model::SampleColumns;
 
-// Samples of one anchored or smoothed window and its neighbours within the look-back.
-struct Neighbourhood {
-  size_t begin;
-  size_t end;
-  bool before;
-  bool after;
-};
-
-template <class Visit>
-void ForEachNeighbourhood(const WindowCall& call, const SampleColumns& samples, Visit&& visit) {
-  size_t begin = 0;
-  size_t end = 0;
-  for (size_t step = 0; step < call.windows.steps; ++step) {
-    const model::Timestamp stop = call.windows.End(step);
-    const model::Timestamp start = stop - call.windows.range;
-    while (end < samples.size() && samples.t[end] <= stop) ++end;
-    while (begin < end && samples.t[begin] <= start) ++begin;
-    if (call.bounds->watch().Spend(end - begin + 1)) return;
-    const bool before = begin > 0 && samples.t[begin - 1] > start - call.lookback_ms;
-    const bool after = end < samples.size() && samples.t[end] <= stop + call.lookback_ms;
-    visit(step, Neighbourhood{begin, end, before, after});
-  }
-}
-
 double Share(const SampleColumns& samples, size_t i, model::Timestamp t) {
   return static_cast<double>(t - samples.t[i]) /
          static_cast<double>(samples.t[i + 1] - samples.t[i]);
@@ -40,15 +17,14 @@ double Share(const SampleColumns& samples, size_t i, model::Timestamp t) {
 
 // The rise between the interpolated ends. REQUIRES: histograms of one kind only.
 FloatHistogram SmoothedRise(const MixedWindow& all, const SampleColumns& samples,
-                            const Neighbourhood& n, model::Timestamp start, model::Timestamp stop,
-                            bool counter) {
+                            const Neighbourhood& n, bool counter) {
   const auto edge = [&](size_t i, model::Timestamp t) {
     if (samples.t[i] == t) return all.at(i);
     return Interpolate(all.at(i), all.at(i + 1), Share(samples, i, t), counter);
   };
   if (n.begin == n.end) {
-    FloatHistogram rise = edge(n.begin - 1, stop);
-    model::Subtract(rise, edge(n.begin - 1, start));
+    FloatHistogram rise = edge(n.begin - 1, n.stop);
+    model::Subtract(rise, edge(n.begin - 1, n.start));
     return rise;
   }
   const size_t last = n.end - 1;
@@ -61,18 +37,18 @@ FloatHistogram SmoothedRise(const MixedWindow& all, const SampleColumns& samples
   }
   if (n.before) {
     model::Add(rise, all.at(n.begin));
-    model::Subtract(rise, edge(n.begin - 1, start));
+    model::Subtract(rise, edge(n.begin - 1, n.start));
     // From an exact sample to the next one there can be a reset.
-    const bool exact = samples.t[n.begin - 1] == start;
+    const bool exact = samples.t[n.begin - 1] == n.start;
     if (counter && exact && all.at(n.begin).DetectReset(all.at(n.begin - 1))) {
       model::Add(rise, all.at(n.begin - 1));
     }
   }
-  if (n.after && samples.t[last] != stop) {
+  if (n.after && samples.t[last] != n.stop) {
     FloatHistogram more = all.at(last + 1);
     // A counter that started anew goes on from where it was.
     if (!counter || !more.DetectReset(all.at(last))) model::Subtract(more, all.at(last));
-    more.Multiply(Share(samples, last, stop));
+    more.Multiply(Share(samples, last, n.stop));
     model::Add(rise, more);
   }
   return rise;
@@ -103,9 +79,8 @@ void AnchoredHistograms(const WindowCall& call, const SampleColumns& samples, Ro
 void SmoothedHistograms(const WindowCall& call, const SampleColumns& samples, Row& row) {
   ForEachNeighbourhood(call, samples, [&](size_t step, const Neighbourhood& n) {
     if (n.begin == n.end && (!n.before || !n.after)) return;
-    const model::Timestamp stop = call.windows.End(step);
     const size_t first = n.before ? n.begin - 1 : n.begin;
-    const bool looks_ahead = n.after && (n.begin == n.end || samples.t[n.end - 1] != stop);
+    const bool looks_ahead = n.after && (n.begin == n.end || samples.t[n.end - 1] != n.stop);
     const size_t end = looks_ahead ? n.end + 1 : n.end;
     const MixedWindow window(call, samples, row, first, end);
     if (window.OnlyNumbers()) return;
@@ -119,8 +94,7 @@ void SmoothedHistograms(const WindowCall& call, const SampleColumns& samples, Ro
       gauges &= IsGauge(window.at(i));
     }
     if (!kind.counter && !gauges) window.WarnNotGauge();
-    FloatHistogram rise =
-        SmoothedRise(window, samples, n, stop - call.windows.range, stop, kind.counter);
+    FloatHistogram rise = SmoothedRise(window, samples, n, kind.counter);
     rise.hint = ResetHint::kGauge;
     rise.Compact();
     if (kind.per_second) rise.Divide(RangeSeconds(call));
