@@ -17,6 +17,9 @@ namespace internal {
 class TokenSource;
 }
 
+// Who asks, as targets and places of discovery are told.
+inline constexpr char kUserAgent[] = "Prometheus/3.14.0 (narthex)";
+
 // Sends requests as an HTTP client block says: with its credentials, headers, certificates and
 // proxy. Files are read at every request, so that changed secrets count at once. Redirects are
 // followed up to ten times; what is on another host, or no longer encrypted, gets neither

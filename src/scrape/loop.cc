@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "exposition/parser.h"
+#include "net/http_session.h"
 
 namespace narthex::scrape {
 
@@ -92,7 +93,7 @@ net::HttpClientRequest Loop::Request() const {
   request.response_bytes_max = job_.limits.body_bytes != 0 ? job_.limits.body_bytes : 1u << 30;
   request.accept_gzip = job_.enable_compression;
   request.headers.Set("Accept", AcceptHeader(job_.protocols));
-  request.headers.Set("User-Agent", "Prometheus/3.14.0 (narthex)");
+  request.headers.Set("User-Agent", net::kUserAgent);
   request.headers.Set("X-Prometheus-Scrape-Timeout-Seconds",
                       fmt::format("{}", static_cast<double>(target_.timeout_ms) / 1000));
   return request;

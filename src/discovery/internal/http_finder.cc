@@ -64,7 +64,7 @@ class HttpFinder final : public Finder {
     request.timeout = std::chrono::milliseconds(config_.refresh_interval_ms);
     request.response_bytes_max = kAnswerBytesMax;
     request.headers.Set("Accept", "application/json");
-    request.headers.Set("User-Agent", "Prometheus/3.14.0 (narthex)");
+    request.headers.Set("User-Agent", net::kUserAgent);
     request.headers.Set("X-Prometheus-Refresh-Interval-Seconds",
                         fmt::format("{}", static_cast<double>(config_.refresh_interval_ms) / 1000));
     const auto awaited = std::make_shared<Awaited>();
