@@ -4,6 +4,8 @@
 #include <cctype>
 #include <charconv>
 
+#include "base/ascii.h"
+
 namespace narthex::net {
 namespace {
 
@@ -11,12 +13,6 @@ char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + '
 
 bool EqualsIgnoringCase(std::string_view a, std::string_view b) {
   return std::ranges::equal(a, b, {}, Lower, Lower);
-}
-
-std::string_view Trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
 }
 
 int HexDigit(char c) {
@@ -145,7 +141,7 @@ std::string PercentEncode(std::string_view text) {
 }
 
 std::string MediaType(std::string_view content_type) {
-  std::string out(Trim(content_type.substr(0, content_type.find(';'))));
+  std::string out(base::Trim(content_type.substr(0, content_type.find(';')), " \t"));
   std::ranges::transform(out, out.begin(), Lower);
   return out;
 }
@@ -155,7 +151,7 @@ std::string MediaTypeParameter(std::string_view content_type, std::string_view n
   while (at != std::string_view::npos) {
     content_type.remove_prefix(at + 1);
     const size_t equals = std::min(content_type.find('='), content_type.size());
-    const std::string_view key = Trim(content_type.substr(0, equals));
+    const std::string_view key = base::Trim(content_type.substr(0, equals), " \t");
     content_type.remove_prefix(std::min(equals + 1, content_type.size()));
     std::string value;
     if (content_type.starts_with('"')) {
@@ -166,7 +162,7 @@ std::string MediaTypeParameter(std::string_view content_type, std::string_view n
       }
       content_type.remove_prefix(std::min(i + 1, content_type.size()));
     } else {
-      value = Trim(content_type.substr(0, content_type.find(';')));
+      value = base::Trim(content_type.substr(0, content_type.find(';')), " \t");
     }
     if (EqualsIgnoringCase(key, name)) return value;
     at = content_type.find(';');

@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/ascii.h"
+
 namespace narthex::otlp {
 namespace {
 
@@ -59,12 +61,6 @@ constexpr std::pair<std::string_view, std::string_view> kPerUnits[] = {
     {"w", "week"},   {"mo", "month"}, {"y", "year"},
 };
 
-std::string_view Trim(std::string_view text) {
-  const size_t first = text.find_first_not_of(" \t\r\n");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
-}
-
 struct UnitSuffixes {
   std::string main;  // "bytes"
   std::string per;   // "per_second"
@@ -76,10 +72,10 @@ UnitSuffixes SuffixesOf(std::string_view unit) {
     return half.find_first_of("{}") != std::string_view::npos;
   };
   UnitSuffixes suffixes;
-  const std::string_view main = Trim(unit.substr(0, slash));
+  const std::string_view main = base::Trim(unit.substr(0, slash));
   if (!main.empty() && !is_annotation(main)) suffixes.main = LookUp(main, kUnits);
   if (slash != std::string_view::npos) {
-    const std::string_view per = Trim(unit.substr(slash + 1));
+    const std::string_view per = base::Trim(unit.substr(slash + 1));
     if (!per.empty() && !is_annotation(per)) {
       suffixes.per = std::string("per_") + std::string(LookUp(per, kPerUnits));
     }

@@ -101,9 +101,8 @@ class Engine {
     uint64_t memory_bytes_max = uint64_t{2} << 30;  // Of one query, as it accounts for them.
     size_t concurrent_max = 20;
     size_t threads = 0;  // That one query may use at once; 0: as many as there are cores.
-    // What of a selector is no more than so many samples and steps, 0.3 ms of
-    // work or so, stays on the query's own thread: waking others would cost
-    // more.
+    // What of a selector is no more than so many samples and steps, 0.3 ms of work or so, stays on
+    // the query's own thread: waking others would cost more.
     size_t work_alone_max = size_t{1} << 16;
     int64_t subquery_step_ms = 60 * 1000;  // Of `[5m:]`.
     ParseOptions parse;

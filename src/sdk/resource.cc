@@ -4,17 +4,13 @@
 #include <optional>
 #include <vector>
 
+#include "base/ascii.h"
+
 namespace narthex::sdk {
 namespace {
 
 using base::Code;
 using base::Fail;
-
-std::string_view Trim(std::string_view text) {
-  const size_t first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
 
 std::optional<unsigned> HexDigit(char c) {
   if (c >= '0' && c <= '9') return static_cast<unsigned>(c - '0');
@@ -60,18 +56,18 @@ Resource Resource::Merge(const Resource& other) const {
 base::Result<AttributeSet> ParseResourceAttributes(std::string_view text) {
   std::list<std::string> decoded;  // Keeps the bytes in place.
   std::vector<Attribute> attributes;
-  while (!Trim(text).empty()) {
+  while (!base::Trim(text, " \t").empty()) {
     const size_t comma = text.find(',');
-    const std::string_view pair = Trim(text.substr(0, comma));
+    const std::string_view pair = base::Trim(text.substr(0, comma), " \t");
     text.remove_prefix(comma == std::string_view::npos ? text.size() : comma + 1);
     if (pair.empty()) continue;
     const size_t equals = pair.find('=');
-    const std::string_view key = Trim(pair.substr(0, equals));
+    const std::string_view key = base::Trim(pair.substr(0, equals), " \t");
     if (equals == std::string_view::npos || key.empty()) {
       return Fail(Code::kInvalidArgument, "\"{}\" is not key=value", pair);
     }
     ASSIGN_OR_RETURN(std::string name, PercentDecode(key));
-    ASSIGN_OR_RETURN(std::string value, PercentDecode(Trim(pair.substr(equals + 1))));
+    ASSIGN_OR_RETURN(std::string value, PercentDecode(base::Trim(pair.substr(equals + 1), " \t")));
     const std::string& kept_name = decoded.emplace_back(std::move(name));
     const std::string& kept_value = decoded.emplace_back(std::move(value));
     attributes.push_back({kept_name, kept_value});

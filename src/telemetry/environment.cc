@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstdlib>
 
+#include "base/ascii.h"
 #include "net/http.h"
 
 namespace narthex::telemetry {
@@ -14,12 +15,6 @@ std::string Lower(std::string text) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
   });
   return text;
-}
-
-std::string_view Trim(std::string_view text) {
-  const size_t first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
 // Reads one environment; knows what to say about bad values.
@@ -156,16 +151,16 @@ void ReadHeaders(const Reader& reader, Settings& settings) {
   std::string_view rest = headers->second;
   while (!rest.empty()) {
     const size_t comma = rest.find(',');
-    const std::string_view pair = Trim(rest.substr(0, comma));
+    const std::string_view pair = base::Trim(rest.substr(0, comma), " \t");
     rest.remove_prefix(comma == std::string_view::npos ? rest.size() : comma + 1);
     const size_t equals = pair.find('=');
-    const auto value = net::PercentDecode(
-        Trim(pair.substr(equals == std::string_view::npos ? pair.size() : equals + 1)));
+    const auto value = net::PercentDecode(base::Trim(
+        pair.substr(equals == std::string_view::npos ? pair.size() : equals + 1), " \t"));
     if (equals == std::string_view::npos || equals == 0 || !value.has_value()) {
       if (!pair.empty()) reader.Warn(headers->first, std::string(pair));
       continue;
     }
-    settings.headers.emplace_back(Trim(pair.substr(0, equals)), *value);
+    settings.headers.emplace_back(base::Trim(pair.substr(0, equals), " \t"), *value);
   }
 }
 

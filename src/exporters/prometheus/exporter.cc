@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/ascii.h"
 #include "exposition/protobuf_writer.h"
 #include "exposition/writer.h"
 #include "net/server_config.h"
@@ -22,21 +23,15 @@ struct Wish {
   double weight = 1;
 };
 
-std::string_view Trim(std::string_view text) {
-  while (text.starts_with(' ') || text.starts_with('\t')) text.remove_prefix(1);
-  while (text.ends_with(' ') || text.ends_with('\t')) text.remove_suffix(1);
-  return text;
-}
-
 Wish ReadWish(std::string_view entry) {
   Wish wish;
   const size_t semicolon = std::min(entry.find(';'), entry.size());
-  wish.media = Trim(entry.substr(0, semicolon));
+  wish.media = base::Trim(entry.substr(0, semicolon), " \t");
   wish.parameters = entry.substr(semicolon);
   for (std::string_view rest = wish.parameters; !rest.empty();) {
     rest.remove_prefix(1);  // The semicolon.
     const size_t end = std::min(rest.find(';'), rest.size());
-    const std::string_view parameter = Trim(rest.substr(0, end));
+    const std::string_view parameter = base::Trim(rest.substr(0, end), " \t");
     if (parameter.starts_with("q=")) {
       const std::string_view number = parameter.substr(2);
       if (std::from_chars(number.data(), number.data() + number.size(), wish.weight).ec !=

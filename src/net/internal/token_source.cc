@@ -53,10 +53,8 @@ base::Result<Token> ParseToken(const HttpClientResponse& response) {
 
 base::Result<std::string> ReadSecret(base::FileSystem& files, const config::Secret& secret) {
   if (secret.file.empty()) return secret.text;
-  ASSIGN_OR_RETURN(std::string text, base::ReadFile(files, secret.file));
-  const size_t begin = text.find_first_not_of(" \t\r\n");
-  if (begin == text.npos) return std::string();
-  text = text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
+  ASSIGN_OR_RETURN(const std::string content, base::ReadFile(files, secret.file));
+  std::string text(base::Trim(content));
   if (base::HasControlCharacters(text)) {
     return Fail(Code::kInvalidArgument, "{}: has control characters", secret.file);
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "base/ascii.h"
 #include "net/host_name.h"
 #include "otlp/edit.h"
 #include "otlp/tree.h"
@@ -10,36 +11,13 @@
 namespace narthex::processors {
 namespace {
 
-std::string_view Trim(std::string_view text) {
-  constexpr std::string_view kBlanks = " \t\r\n";
-  const size_t first = text.find_first_not_of(kBlanks);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
-}
+using base::Lines;
+using base::Trim;
+using base::Words;
 
 std::string_view Unquote(std::string_view text) {
   const bool is_quoted = text.size() >= 2 && text.front() == '"' && text.back() == '"';
   return is_quoted ? text.substr(1, text.size() - 2) : text;
-}
-
-// Calls `visit` with every line until it returns false.
-template <class Visit>
-void VisitLines(std::string_view text, Visit visit) {
-  while (!text.empty()) {
-    const size_t end = std::min(text.find('\n'), text.size());
-    if (!visit(text.substr(0, end))) return;
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-}
-
-std::vector<std::string> Words(std::string_view line) {
-  std::vector<std::string> words;
-  for (line = Trim(line); !line.empty(); line = Trim(line)) {
-    const size_t end = std::min(line.find_first_of(" \t"), line.size());
-    words.emplace_back(line.substr(0, end));
-    line.remove_prefix(end);
-  }
-  return words;
 }
 
 std::string EncodeList(const std::vector<std::string>& texts) {
@@ -75,27 +53,27 @@ std::string SystemDetector::Text(const std::string& path) const {
 
 std::string SystemDetector::Field(const std::string& path, std::string_view key,
                                   char separator) const {
-  std::string value;
-  VisitLines(Text(path), [&](std::string_view line) {
+  const std::string text = Text(path);
+  for (const std::string_view line : Lines(text)) {
     const size_t at = line.find(separator);
-    if (at == std::string_view::npos || Trim(line.substr(0, at)) != key) return true;
-    value = Unquote(Trim(line.substr(at + 1)));
-    return false;
-  });
-  return value;
+    if (at == std::string_view::npos || Trim(line.substr(0, at)) != key) continue;
+    return std::string(Unquote(Trim(line.substr(at + 1))));
+  }
+  return "";
 }
 
 // The name that /etc/hosts, or else the name service, gives first to the machine's own.
 std::string SystemDetector::QualifiedName(const std::string& name) const {
   std::string qualified;
-  VisitLines(Text("/etc/hosts"), [&](std::string_view line) {
-    const std::vector<std::string> words = Words(line.substr(0, line.find('#')));
+  const std::string hosts = Text("/etc/hosts");
+  for (const std::string_view line : Lines(hosts)) {
+    const std::vector<std::string_view> words = Words(line.substr(0, line.find('#')));
     if (words.size() < 2 || std::find(words.begin() + 1, words.end(), name) == words.end()) {
-      return true;
+      continue;
     }
     qualified = words[1];
-    return false;
-  });
+    break;
+  }
   if (qualified.find('.') != std::string::npos) return qualified;
   const std::string canonical = net::CanonicalHostName(name);
   return canonical.empty() ? qualified : canonical;
@@ -125,25 +103,26 @@ std::vector<std::string> SystemDetector::Addresses() const {
   const auto add = [&](const std::string& address) {
     if (std::ranges::find(addresses, address) == addresses.end()) addresses.push_back(address);
   };
-  std::string last;
-  VisitLines(Text("/proc/net/fib_trie"), [&](std::string_view line) {
-    const std::vector<std::string> words = Words(line);
+  std::string_view last;
+  const std::string v4 = Text("/proc/net/fib_trie");
+  for (const std::string_view line : Lines(v4)) {
+    const std::vector<std::string_view> words = Words(line);
     if (words.size() == 2 && words[0] == "|--") last = words[1];
     const bool is_own = words.size() == 3 && words[0] == "/32" && words[2] == "LOCAL";
-    if (is_own && !last.starts_with("127.")) add(last);
-    return true;
-  });
-  VisitLines(Text("/proc/net/if_inet6"), [&](std::string_view line) {
-    const std::vector<std::string> words = Words(line);
+    if (is_own && !last.starts_with("127.")) add(std::string(last));
+  }
+  const std::string v6 = Text("/proc/net/if_inet6");
+  for (const std::string_view line : Lines(v6)) {
+    const std::vector<std::string_view> words = Words(line);
     constexpr size_t kDigits = 32;
-    if (words.size() < 6 || words[0].size() != kDigits || words[5] == "lo") return true;
+    if (words.size() < 6 || words[0].size() != kDigits || words[5] == "lo") continue;
     std::string colons;
     for (size_t i = 0; i < kDigits; i += 4) {
-      colons += (i > 0 ? ":" : "") + words[0].substr(i, 4);
+      if (i > 0) colons += ':';
+      colons += words[0].substr(i, 4);
     }
     add(net::ShortAddress(colons));
-    return true;
-  });
+  }
   return addresses;
 }
 

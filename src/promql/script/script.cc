@@ -6,6 +6,7 @@
 #include <cmath>
 #include <optional>
 
+#include "base/ascii.h"
 #include "model/duration.h"
 #include "promql/parser/lexer.h"
 #include "promql/script/classic_histograms.h"
@@ -17,26 +18,20 @@
 namespace narthex::promql {
 namespace {
 
-std::string_view Trim(std::string_view text) {
-  const size_t begin = text.find_first_not_of(" \t\r");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t\r") - begin + 1);
-}
-
 // The text up to the next blank; `text` keeps the trimmed rest.
 std::string_view TakeWord(std::string_view& text) {
   const size_t end = std::min(text.find_first_of(" \t"), text.size());
   const std::string_view word = text.substr(0, end);
-  text = Trim(text.substr(end));
+  text = base::Trim(text.substr(end));
   return word;
 }
 
 Expectation ParseExpectation(std::string_view rest) {
   if (rest.starts_with("msg:")) {
-    return {Expectation::Kind::kText, std::string(Trim(rest.substr(4)))};
+    return {Expectation::Kind::kText, std::string(base::Trim(rest.substr(4)))};
   }
   if (rest.starts_with("regex:")) {
-    return {Expectation::Kind::kRegex, std::string(Trim(rest.substr(6)))};
+    return {Expectation::Kind::kRegex, std::string(base::Trim(rest.substr(6)))};
   }
   return {};
 }
@@ -46,7 +41,7 @@ class Runner {
   explicit Runner(std::string_view script) : engine_(ScriptEngineOptions(), base::SystemClock()) {
     while (!script.empty()) {
       const size_t end = std::min(script.find('\n'), script.size());
-      std::string_view line = Trim(script.substr(0, end));
+      std::string_view line = base::Trim(script.substr(0, end));
       if (line.starts_with('#')) line = {};
       lines_.push_back(line);
       script.remove_prefix(std::min(end + 1, script.size()));
@@ -165,15 +160,15 @@ class Runner {
   // False when the line ends the block.
   static bool ParseEvalLine(std::string_view line, Eval& eval) {
     if (line.starts_with("expect ")) {
-      ParseExpect(Trim(line.substr(7)), eval);
+      ParseExpect(base::Trim(line.substr(7)), eval);
       return true;
     }
     if (line.starts_with("expected_fail_message")) {
-      eval.fail = {Expectation::Kind::kText, std::string(Trim(line.substr(21)))};
+      eval.fail = {Expectation::Kind::kText, std::string(base::Trim(line.substr(21)))};
       return true;
     }
     if (line.starts_with("expected_fail_regexp")) {
-      eval.fail = {Expectation::Kind::kRegex, std::string(Trim(line.substr(20)))};
+      eval.fail = {Expectation::Kind::kRegex, std::string(base::Trim(line.substr(20)))};
       return true;
     }
     if (const auto number = ParseScriptNumber(line)) {

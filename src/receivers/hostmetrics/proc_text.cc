@@ -14,21 +14,7 @@ std::optional<T> Parse(std::string_view word) {
   return value;
 }
 
-std::vector<std::string_view> Split(std::string_view text, std::string_view separators) {
-  std::vector<std::string_view> parts;
-  while (!text.empty()) {
-    const size_t end = std::min(text.find_first_of(separators), text.size());
-    if (end > 0) parts.push_back(text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return parts;
-}
-
 }  // namespace
-
-std::vector<std::string_view> Lines(std::string_view text) { return Split(text, "\n"); }
-
-std::vector<std::string_view> Words(std::string_view line) { return Split(line, " \t"); }
 
 std::optional<uint64_t> ToUint(std::string_view word) { return Parse<uint64_t>(word); }
 

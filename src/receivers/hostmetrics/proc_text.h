@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/ascii.h"
+
 namespace narthex::receivers {
 
 // Reading what the kernel writes under /proc: lines of words. Nothing is taken for granted; what
@@ -14,9 +16,8 @@ namespace narthex::receivers {
 // The unit of times there, the same on every Linux.
 inline constexpr double kTicksPerSecond = 100;
 
-std::vector<std::string_view> Lines(std::string_view text);
-// Separated by blanks and tabs.
-std::vector<std::string_view> Words(std::string_view line);
+using base::Lines;
+using base::Words;
 std::optional<uint64_t> ToUint(std::string_view word);
 std::optional<double> ToDouble(std::string_view word);
 // The number at that place of the words, 0 where there is none.
