@@ -69,8 +69,12 @@ void CanonicalNumber(std::string& text) {
 
 }  // namespace
 
-Parser::Parser(std::string_view body, Format format)
-    : format_(format), begin_(body.data()), end_(body.data() + body.size()), at_(begin_) {}
+Parser::Parser(std::string_view body, Format format, KnownSeries* known)
+    : format_(format),
+      known_(known),
+      begin_(body.data()),
+      end_(body.data() + body.size()),
+      at_(begin_) {}
 
 Parser::Failure Parser::Fail(std::string_view wanted) const {
   const auto line = 1 + std::count(begin_, at_, '\n');
@@ -216,6 +220,13 @@ base::Result<Parser::Found> Parser::TakeMetadata(std::string_view keyword) {
 
 base::Status Parser::FindSeriesEnd() {
   const char* const begin = at_;
+  if (known_ != nullptr) {
+    if (const size_t length = known_->Match({at_, end_}); length != 0) {
+      at_ += length;
+      series_ = {begin, at_};
+      return {};
+    }
+  }
   while (at_ != end_ && IsNameByte(*at_, true, at_ == begin)) ++at_;
   const char* series_end = at_;
   if (format_ == Format::kText) SkipBlanks();

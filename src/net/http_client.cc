@@ -3,6 +3,7 @@
 #include <curl/curl.h>
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <future>
 #include <thread>
 #include <unordered_set>
@@ -10,6 +11,7 @@
 
 #include "base/check.h"
 #include "base/mutex.h"
+#include "net/internal/spare_bodies.h"
 
 namespace narthex::net {
 namespace {
@@ -37,6 +39,7 @@ struct Transfer {
   // Where the URL names the certificate's host instead of the address: both as "host:port".
   std::string authority, named_authority;
   HttpClientResponse response;
+  internal::SpareBodies* spare_bodies = nullptr;
   bool over_limit = false;
   char error_text[CURL_ERROR_SIZE] = {};
 
@@ -47,14 +50,27 @@ struct Transfer {
   }
 };
 
+// A body begins: the memory for as much as the peer announces, if it is to be believed so far.
+void MakeRoom(Transfer& transfer) {
+  constexpr curl_off_t kBelievedMax = 16 << 20;
+  curl_off_t announced = 0;
+  curl_easy_getinfo(transfer.easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
+  const auto bytes = static_cast<size_t>(std::clamp<curl_off_t>(announced, 0, kBelievedMax));
+  std::string& body = transfer.response.body;
+  body = transfer.spare_bodies->Take(bytes);
+  body.reserve(std::min(bytes, transfer.request.response_bytes_max));
+}
+
 size_t OnBody(char* bytes, size_t size, size_t count, void* user) {
   auto& transfer = *static_cast<Transfer*>(user);
+  std::string& body = transfer.response.body;
   const size_t length = size * count;
-  if (transfer.response.body.size() + length > transfer.request.response_bytes_max) {
+  if (body.size() + length > transfer.request.response_bytes_max) {
     transfer.over_limit = true;
     return 0;  // Ends the transfer.
   }
-  transfer.response.body.append(bytes, length);
+  if (body.empty()) MakeRoom(transfer);
+  body.append(bytes, length);
   return length;
 }
 
@@ -307,6 +323,7 @@ class HttpClient::Engine {
     curl_multi_cleanup(multi_);
   }
 
+  internal::SpareBodies& spare_bodies() { return spare_bodies_; }
   bool OnThread() const { return std::this_thread::get_id() == thread_.get_id(); }
 
   void Submit(std::unique_ptr<Transfer> transfer) {
@@ -337,6 +354,7 @@ class HttpClient::Engine {
     }
     for (std::unique_ptr<Transfer>& transfer : admitted) {
       transfer->easy = TakeHandle();
+      transfer->spare_bodies = &spare_bodies_;
       Configure(*transfer);
       if (curl_multi_add_handle(multi_, transfer->easy) != CURLM_OK) {
         curl_easy_cleanup(transfer->easy);
@@ -407,6 +425,7 @@ class HttpClient::Engine {
   }
 
   CURLM* const multi_;
+  internal::SpareBodies spare_bodies_;
   // The thread's own:
   std::unordered_set<Transfer*> active_;
   size_t http2_active_ = 0;
@@ -430,6 +449,10 @@ void HttpClient::Fetch(HttpClientRequest request, HttpClientCallback done) {
   transfer->request = std::move(request);
   transfer->done = std::move(done);
   engine_->Submit(std::move(transfer));
+}
+
+void HttpClient::Recycle(HttpClientResponse response) {
+  engine_->spare_bodies().Put(std::move(response.body));
 }
 
 base::Result<HttpClientResponse> HttpClient::FetchAndWait(HttpClientRequest request) {

@@ -51,6 +51,9 @@ class HttpClient {
 
   // Calls `done` once, on the client's thread; it must not block.
   void Fetch(HttpClientRequest request, HttpClientCallback done);
+  // Has what is left of a response that has been read serve others: for bodies of a megabyte that
+  // come again and again. Keeps 16 MiB at most.
+  void Recycle(HttpClientResponse response);
   // REQUIRES: not called on the client's thread.
   base::Result<HttpClientResponse> FetchAndWait(HttpClientRequest request);
 

@@ -100,6 +100,26 @@ TEST_F(HttpClientTest, LimitHoldsAfterDecompression) {
   EXPECT_EQ(client_.FetchAndWait(request)->body.size(), 10u << 20);
 }
 
+TEST_F(HttpClientTest, BodiesThatHaveBeenReadMakeRoomForOthers) {
+  HttpClientRequest request = To("/bomb");
+  auto large = client_.FetchAndWait(request);
+  ASSERT_TRUE(large.has_value());
+  client_.Recycle(*std::move(large));
+  const auto small = client_.FetchAndWait(To("/moved"));
+  ASSERT_TRUE(small.has_value());
+  auto again = client_.FetchAndWait(request);
+  ASSERT_TRUE(again.has_value());
+  EXPECT_EQ(again->body.size(), 10u << 20);
+  client_.Recycle(*std::move(again));
+  request = To("/x");
+  request.method = "POST";
+  request.body = "short";
+  const auto last = client_.FetchAndWait(request);
+  ASSERT_TRUE(last.has_value());
+  EXPECT_EQ(last->body, "POST short");
+  EXPECT_GE(last->body.capacity(), 10u << 20);
+}
+
 TEST_F(HttpClientTest, FollowsRedirectsOnlyWhenAsked) {
   HttpClientRequest request = To("/moved");
   EXPECT_EQ(client_.FetchAndWait(request)->status, 302);

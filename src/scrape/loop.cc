@@ -149,6 +149,7 @@ base::Status Loop::AppendBody(const net::HttpClientResponse& response, Timestamp
   ASSIGN_OR_RETURN(const Protocol protocol, ProtocolOf(response.headers.Get("Content-Type"), job_));
   switch (protocol) {
     case Protocol::kProtobuf:
+      format_.reset();
       return AppendEntries(
           exposition::ProtobufParser(response.body,
                                      {.native_histograms = job_.histograms.native,
@@ -156,14 +157,20 @@ base::Status Loop::AppendBody(const net::HttpClientResponse& response, Timestamp
           time, appender, outcome);
     case Protocol::kOpenMetrics100:
     case Protocol::kOpenMetrics001:
-      return AppendEntries(exposition::Parser(response.body, exposition::Format::kOpenMetrics),
-                           time, appender, outcome);
+      return AppendEntries(TextParser(response.body, exposition::Format::kOpenMetrics), time,
+                           appender, outcome);
     case Protocol::kText100:
     case Protocol::kText004:
       break;
   }
-  return AppendEntries(exposition::Parser(response.body, exposition::Format::kText), time, appender,
+  return AppendEntries(TextParser(response.body, exposition::Format::kText), time, appender,
                        outcome);
+}
+
+exposition::Parser Loop::TextParser(std::string_view body, exposition::Format format) {
+  // What the cache knows are texts of the format that came last.
+  const bool is_same = std::exchange(format_, format) == format;
+  return exposition::Parser(body, format, is_same ? &cache_ : nullptr);
 }
 
 template <class Parser>

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -70,6 +71,7 @@ class Loop {
  private:
   base::Status AppendBody(const net::HttpClientResponse& response, model::Timestamp time,
                           storage::Appender& appender, Outcome& outcome);
+  exposition::Parser TextParser(std::string_view body, exposition::Format format);
   // Parser: exposition::Parser or ProtobufParser.
   template <class Parser>
   base::Status AppendEntries(Parser parser, model::Timestamp time, storage::Appender& appender,
@@ -104,7 +106,8 @@ class Loop {
   const Target target_;
   storage::Appendable& storage_;
   SeriesCache cache_;
-  uint64_t scrape_ = 0;  // Number of the scrape under way.
+  std::optional<exposition::Format> format_;  // Of the texts that the cache has; none: protobuf.
+  uint64_t scrape_ = 0;                       // Number of the scrape under way.
   std::map<std::string, FamilyMetadata, std::less<>> metadata_;
   uint64_t metadata_version_ = 0;
   uint64_t told_version_ = 0;  // What the storage knows.

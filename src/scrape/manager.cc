@@ -275,6 +275,7 @@ class Manager::Engine {
     const double seconds =
         static_cast<double>(env_.clock.MonotonicNs() - state.began_ns) / (1000.0 * kNsPerMs);
     const Outcome outcome = state.loop.Finish(completion.response, time, seconds);
+    if (completion.response) client_.Recycle(*std::move(completion.response));
     Note(state, outcome);
     // Slots that passed while this scrape ran are skipped; so are those of a wall clock that
     // jumped.

@@ -3,26 +3,56 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include <utility>
+
 #include "base/random.h"
 
 namespace narthex::scrape {
 
 SeriesCache::SeriesCache() : seed_(base::RandomSeed()) {}
 
-void SeriesCache::Begin() { next_ = 0; }
+void SeriesCache::Begin() {
+  next_ = 0;
+  matched_ = nullptr;
+}
+
+SeriesCache::Key SeriesCache::KeyOf(std::string_view text) const {
+  const XXH128_hash_t hash = XXH3_128bits_withSeed(text.data(), text.size(), seed_);
+  return {hash.low64, static_cast<uint16_t>(hash.high64)};
+}
+
+const SeriesCache::Entry* SeriesCache::Likely() const {
+  if (ordered_) return next_ < entries_.size() ? &entries_[next_] : nullptr;
+  return next_ < before_.size() && before_[next_].place == 0 ? &before_[next_] : nullptr;
+}
+
+SeriesCache::Entry* SeriesCache::TakeLikely() {
+  return ordered_ ? &entries_[next_++] : Take(static_cast<uint32_t>(next_));
+}
+
+size_t SeriesCache::Match(std::string_view rest) {
+  matched_ = nullptr;
+  const Entry* const likely = Likely();
+  if (likely == nullptr || likely->length == 0 || likely->length > rest.size()) return 0;
+  if (rest[likely->length - 1] != '}') return 0;
+  if (!Is(*likely, KeyOf(rest.substr(0, likely->length)))) return 0;
+  matched_ = rest.data();
+  return likely->length;
+}
 
 SeriesCache::Entry* SeriesCache::Find(std::string_view text) {
-  const XXH128_hash_t hash = XXH3_128bits_withSeed(text.data(), text.size(), seed_);
-  const Key key{hash.low64, static_cast<uint32_t>(hash.high64)};
-  if (ordered_) {
-    if (next_ < entries_.size() && Is(entries_[next_], key)) return &entries_[next_++];
-    LeaveOrder();
-  } else if (next_ < before_.size() && before_[next_].place == 0 && Is(before_[next_], key)) {
-    return Take(static_cast<uint32_t>(next_));
+  if (std::exchange(matched_, nullptr) == text.data()) return TakeLikely();
+  const Key key = KeyOf(text);
+  if (const Entry* const likely = Likely(); likely != nullptr && Is(*likely, key)) {
+    return TakeLikely();
   }
+  if (ordered_) LeaveOrder();
   const auto found = places_.find(key);
   if (found == places_.end()) {
     missed_ = key;
+    missed_length_ = text.ends_with('}') && text.size() <= UINT16_MAX
+                         ? static_cast<uint16_t>(text.size())
+                         : uint16_t{0};
     return nullptr;
   }
   const uint32_t place = found->second;
@@ -32,7 +62,8 @@ SeriesCache::Entry* SeriesCache::Find(std::string_view text) {
 
 SeriesCache::Entry* SeriesCache::Add(storage::SeriesRef ref) {
   places_.emplace(missed_, static_cast<uint32_t>(before_.size() + entries_.size()));
-  entries_.push_back({.low = missed_.low, .ref = ref, .high = missed_.high});
+  entries_.push_back(
+      {.low = missed_.low, .ref = ref, .high = missed_.high, .length = missed_length_});
   return &entries_.back();
 }
 

@@ -5,21 +5,23 @@
 #include <string_view>
 #include <vector>
 
+#include "exposition/parser.h"
 #include "storage/storage.h"
 
 namespace narthex::scrape {
 
 // Which series the texts of a target's scrapes are. A scrape mostly brings the series of the one
 // before in the same order: then each is found by a look at the next entry, and nothing else is
-// touched. A text is known by 96 bits of a hash with a secret key; with this width a collision is
+// touched. A text is known by 80 bits of a hash with a secret key; with this width a collision is
 // no event to plan for. 24 bytes per series between scrapes. One thread at a time.
-class SeriesCache {
+class SeriesCache final : public exposition::KnownSeries {
  public:
   struct Entry {
     uint64_t low;                // Of the hash, with `high`.
     storage::SeriesRef ref = 0;  // 0: dropped by metric relabelling.
-    uint32_t high;
-    uint32_t place : 31 = 0;   // See before_.
+    uint16_t high;
+    uint16_t length;          // Of the text, for Match; 0: it is too long, or ends without a brace.
+    uint32_t place : 31 = 0;  // See before_.
     uint32_t tracked : 1 = 0;  // Gets a stale marker when it vanishes.
   };
   static_assert(sizeof(Entry) == 24);
@@ -29,6 +31,9 @@ class SeriesCache {
 
   // A body begins.
   void Begin();
+  // Whether the next sample is of the series that mostly comes next. Find, asked for that text
+  // next, knows it then.
+  size_t Match(std::string_view rest) override;
   // The series of the next sample; null where no body before and nothing of this one had it. Valid
   // until the next call.
   Entry* Find(std::string_view text);
@@ -60,7 +65,7 @@ class SeriesCache {
  private:
   struct Key {
     uint64_t low;
-    uint32_t high;
+    uint16_t high;
     bool operator==(const Key&) const = default;
   };
   struct KeyHash {
@@ -74,6 +79,10 @@ class SeriesCache {
   static void Leave(const Entry& entry, Gone& gone) {
     if (entry.ref != 0 && entry.tracked != 0) gone(entry.ref);
   }
+  Key KeyOf(std::string_view text) const;
+  // What mostly comes next; null: nothing does.
+  const Entry* Likely() const;
+  Entry* TakeLikely();
   void LeaveOrder();
   Entry* Take(uint32_t place);
   void Settle();
@@ -90,6 +99,9 @@ class SeriesCache {
   std::vector<Entry> before_;
   boost::unordered_flat_map<Key, uint32_t, KeyHash> places_;
   Key missed_{};
+  uint16_t missed_length_ = 0;
+  // Where the text begins that Match has just recognised; null: none.
+  const char* matched_ = nullptr;
 };
 
 }  // namespace narthex::scrape
