@@ -386,6 +386,7 @@ base::Result<model::Labels> Parser::TakeLabels(bool needs_name) {
       skip_blanks();
       if (quoted && needs_name && (Peek() == ',' || Peek() == '}')) {
         if (named) return Fail("metric name already set");
+        if (name.empty()) return Fail("metric name is empty");
         set_name(name);
         continue;
       }

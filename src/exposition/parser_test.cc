@@ -84,9 +84,10 @@ TEST(TextParser, SaysWhereItIsWrong) {
             "2:7: expected a quoted label value in \"bad{a=1} 2\"");
   EXPECT_EQ(Read("ok 1 2 3\n", Format::kText).error().message,
             "1:8: expected the end of the line after the timestamp in \"ok 1 2 3\"");
-  for (const char* body : {"a", "a true\n", "{a=\"b\"} 1", "a{=\"\"} 0", "{A}0", "a 1_2\n",
-                           "a 0x1p-3\n", "# TYPE #\n", "# TYPE a widget\n", "a{b=\"\xff\"} 1\n",
-                           "a{b=\"", "a{b=\"c\"", "a{b=\"1\",b=\"2\"} 1\n"}) {
+  for (const char* body :
+       {"a", "a true\n", "{a=\"b\"} 1", "a{=\"\"} 0", "{A}0", "a 1_2\n", "a 0x1p-3\n", "# TYPE #\n",
+        "# TYPE a widget\n", "a{b=\"\xff\"} 1\n", "a{b=\"", "a{b=\"c\"", "a{b=\"1\",b=\"2\"} 1\n",
+        "{\"\"} 1\n", "{\"\",a=\"b\"} 1\n"}) {
     EXPECT_FALSE(Read(body, Format::kText).has_value()) << body;
   }
 }
