@@ -131,21 +131,21 @@ base::Result<std::string> ZstdDecode(std::string_view encoded, size_t bytes_max)
   ZSTD_DCtx_setParameter(context.get(), ZSTD_d_windowLogMax, 27);
   ZSTD_inBuffer in{encoded.data(), encoded.size(), 0};
   std::string out;
-  for (size_t left = 1;;) {
+  for (;;) {
     const size_t have = out.size();
     const size_t room = std::min<size_t>(std::max<size_t>(have, 16 << 10), bytes_max + 1 - have);
     out.resize(have + room);
     ZSTD_outBuffer to{out.data() + have, room, 0};
-    left = ZSTD_decompressStream(context.get(), &to, &in);
+    const size_t left = ZSTD_decompressStream(context.get(), &to, &in);
     out.resize(have + to.pos);
     if (ZSTD_isError(left)) {
       return Fail(Code::kInvalidArgument, "zstd: {}", ZSTD_getErrorName(left));
     }
     if (out.size() > bytes_max) return TooLarge("zstd", bytes_max);
-    if (in.pos == in.size && to.pos < room) {
-      if (left != 0) return Fail(Code::kInvalidArgument, "zstd: unexpected end of data");
-      return out;
-    }
+    if (in.pos < in.size) continue;
+    // At the end of a frame nothing is left; asked once more, the library would wait for another.
+    if (left == 0) return out;
+    if (to.pos < room) return Fail(Code::kInvalidArgument, "zstd: unexpected end of data");
   }
 }
 

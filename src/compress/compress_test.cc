@@ -35,6 +35,28 @@ TEST(Compress, RoundTripsUpToTheLimitAndNotBeyond) {
   }
 }
 
+// Decoders give their output room in steps: an end may come just where a step is full.
+TEST(Compress, RoundTripsSizesOfWholeSteps) {
+  uint64_t state = 1;
+  std::string noise(1 << 20, '\0');
+  for (char& c : noise) {
+    state = state * 6'364'136'223'846'793'005 + 1'442'695'040'888'963'407;
+    c = static_cast<char>(state >> 60);
+  }
+  for (const Codec& codec : kCodecs) {
+    for (size_t step = 1 << 10; step <= noise.size(); step *= 2) {
+      for (const size_t size : {step - 1, step, step + step / 2, step + 1}) {
+        if (size > noise.size()) continue;
+        for (const std::string& raw : {noise.substr(0, size), std::string(size, 'x')}) {
+          const std::string encoded = codec.encode(raw);
+          EXPECT_TRUE(codec.decode(encoded, size) == raw) << codec.name << ' ' << size;
+          EXPECT_TRUE(codec.decode(encoded, 2 << 20) == raw) << codec.name << ' ' << size;
+        }
+      }
+    }
+  }
+}
+
 TEST(Compress, ReportsTruncatedInput) {
   for (const Codec& codec : kCodecs) {
     const std::string encoded = codec.encode("some text, some text, some other text");
