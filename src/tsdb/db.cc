@@ -182,12 +182,7 @@ base::Status Db::DeleteSeries(const std::vector<Matcher>& matchers, TimeRange ra
   }
   // The record may name series that no record before it does.
   const std::vector<Slot> created = head_.TakeUnlogged();
-  series_record_.Clear();
-  for (const Slot slot : created) series_record_.Add(head_.RefOf(slot), head_.LabelsOf(slot));
-  std::vector<std::string_view> records;
-  if (!series_record_.empty()) records.push_back(series_record_.bytes());
-  records.push_back(record.bytes());
-  base::Status logged = wal_->Log(records);
+  base::Status logged = LogBatch(created, {{record.bytes()}});
   if (logged && options_.fsync == FsyncPolicy::kCommit) {
     logged = wal_->Sync();
     if (!logged) TakeBack(*wal_);

@@ -215,6 +215,9 @@ class Db final : public storage::Queryable,
   base::Status SyncLogs() REQUIRES_LOCK(commit_mutex_);
   base::Status TakePassedOver(Head::LateBatch& samples) REQUIRES_LOCK(commit_mutex_);
   // Takes the last batch out of a log again.
+  // Logs a batch: the series that it has created, and the records that may name them.
+  base::Status LogBatch(const std::vector<Slot>& created, std::span<const std::string_view> records)
+      REQUIRES_LOCK(commit_mutex_);
   void TakeBack(wal::Writer& log) REQUIRES_LOCK(commit_mutex_);
   void SyncEverySecond(std::stop_token stop);
   void SyncTails() EXCLUDES_LOCK(commit_mutex_);

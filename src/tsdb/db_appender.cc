@@ -211,14 +211,11 @@ base::Status Db::CommitLocked(Batch& batch, Head::LateBatch& late, uint64_t judg
     return base::Fail(base::Code::kUnavailable, "a series was dropped meanwhile; send again");
   }
 
-  series_record_.Clear();
   samples_record_.Clear();
-  for (const Slot slot : created) series_record_.Add(head_.RefOf(slot), head_.LabelsOf(slot));
   for (const Head::Entry& entry : batch.numbers()) {
     samples_record_.Add({head_.RefOf(entry.slot), entry.t, entry.v});
   }
   std::vector<std::string_view> records;
-  if (!series_record_.empty()) records.push_back(series_record_.bytes());
   // What belongs to a series that is gone meanwhile is gone with it.
   const auto gone = [this](const auto& entry) { return !head_.Knows(entry.slot); };
   std::erase_if(batch.metadata, gone);
@@ -246,10 +243,11 @@ base::Status Db::CommitLocked(Batch& batch, Head::LateBatch& late, uint64_t judg
     exemplars_record.Add({head_.RefOf(slot), *exemplar.timestamp, exemplar.value, exemplar.labels});
   }
   if (!exemplars_record.empty()) records.push_back(exemplars_record.bytes());
-  if (records.empty() && late.empty()) return {};
+  const bool has_records = !records.empty() || !created.empty();
+  if (!has_records && late.empty()) return {};
 
-  base::Status logged = records.empty() ? base::Status() : wal_->Log(records);
-  const bool in_log = logged && !records.empty();
+  base::Status logged = has_records ? LogBatch(created, records) : base::Status();
+  const bool in_log = logged && has_records;
   bool in_late_log = false;
   // Behind the series that it may name.
   if (logged && !late.empty()) {
@@ -275,6 +273,27 @@ base::Status Db::CommitLocked(Batch& batch, Head::LateBatch& late, uint64_t judg
   for (const auto& [slot, series, exemplar] : batch.exemplars) exemplars_.Add(series, exemplar);
   NARTHEX_FAULT_POINT("head.after_publish");
   return passed_over.empty() ? base::Status() : TakePassedOver(passed_over);
+}
+
+// Series stand before whatever may name them, in records that are short: thousands of new series at
+// once are megabytes.
+base::Status Db::LogBatch(const std::vector<Slot>& created,
+                          std::span<const std::string_view> records) {
+  constexpr size_t kSeriesRecordBytes = 64 << 10;
+  constexpr size_t kSeriesBytes = 256;  // Of most, at the utmost.
+  uint64_t raw_bytes = created.size() * kSeriesBytes;
+  for (const std::string_view record : records) raw_bytes += record.size();
+  RETURN_IF_ERROR(wal_->Begin(raw_bytes));
+  series_record_.Clear();
+  for (const Slot slot : created) {
+    series_record_.Add(head_.RefOf(slot), head_.LabelsOf(slot));
+    if (series_record_.bytes().size() < kSeriesRecordBytes) continue;
+    RETURN_IF_ERROR(wal_->Add(series_record_.bytes()));
+    series_record_.Clear();
+  }
+  if (!series_record_.empty()) RETURN_IF_ERROR(wal_->Add(series_record_.bytes()));
+  for (const std::string_view record : records) RETURN_IF_ERROR(wal_->Add(record));
+  return wal_->End();
 }
 
 // Samples that were good when they were appended, and stand behind newer ones of their series in

@@ -108,21 +108,29 @@ void Writer::EncodeRecord(std::string_view record) {
 }
 
 base::Status Writer::Log(std::span<const std::string_view> records) {
-  batch_.clear();
-  if (file_ == nullptr) RETURN_IF_ERROR(StartSegment());
   // Compression never makes a record larger, so that the raw size is a safe estimate of the room.
   uint64_t raw = 0;
-  for (const std::string_view record : records) {
-    if (record.size() > kRecordBytesMax) {
-      return base::Fail(base::Code::kInvalidArgument, "wal: record of {} bytes is over the limit",
-                        record.size());
-    }
-    raw += record.size() + kFragmentHeaderBytes;
-  }
+  for (const std::string_view record : records) raw += record.size() + kFragmentHeaderBytes;
+  RETURN_IF_ERROR(Begin(raw));
+  for (const std::string_view record : records) RETURN_IF_ERROR(Add(record));
+  return End();
+}
+
+base::Status Writer::Begin(uint64_t raw_bytes) {
+  batch_.clear();
+  if (file_ == nullptr) RETURN_IF_ERROR(StartSegment());
   // The whole batch goes into one segment where it can, so that one append decides its fate.
-  if (raw > RoomInSegment() && good_bytes_ > 0) RETURN_IF_ERROR(StartSegment());
-  for (const std::string_view record : records) EncodeRecord(record);
-  return WriteBatch();
+  if (raw_bytes > RoomInSegment() && good_bytes_ > 0) return StartSegment();
+  return {};
+}
+
+base::Status Writer::Add(std::string_view record) {
+  if (record.size() > kRecordBytesMax) {
+    return base::Fail(base::Code::kInvalidArgument, "wal: record of {} bytes is over the limit",
+                      record.size());
+  }
+  EncodeRecord(record);
+  return {};
 }
 
 base::Status Writer::WriteBatch() {

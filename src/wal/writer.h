@@ -33,7 +33,12 @@ class Writer {
   // starts a new segment. Errors: those of the disk, kInvalidArgument for a record that is too
   // large.
   base::Status Log(std::span<const std::string_view> records);
-  // Takes back what the last Log wrote. REQUIRES: it succeeded, and nothing was called since but
+  // The same record by record, for those who need not have all at once: Begin, Add for each, End.
+  // Nothing is written before End; an error ends the batch. `raw_bytes`: about how many they have.
+  base::Status Begin(uint64_t raw_bytes);
+  base::Status Add(std::string_view record);
+  base::Status End() { return WriteBatch(); }
+  // Takes back what the last batch wrote. REQUIRES: it succeeded, and nothing was called since but
   // Sync, which may have failed. Error: that of the disk; then it may be read back.
   base::Status Undo();
   // Makes all that was logged durable. After a failed sync writing goes on in a new segment: what
