@@ -248,19 +248,25 @@ base::Status Parser::FindSeriesEnd() {
 }
 
 base::Result<double> Parser::TakeNumber() {
-  const char* const begin = at_;
-  while (at_ != end_ && *at_ != ' ' && *at_ != '\n' && (format_ != Format::kText || *at_ != '\t')) {
-    ++at_;
-  }
-  const std::string_view text(begin, at_);
+  const auto is_end = [this](const char* at) {
+    return at == end_ || *at == ' ' || *at == '\n' || (*at == '\t' && format_ == Format::kText);
+  };
   // Counters are mostly short whole numbers.
-  if (text.size() <= 15) {
-    int64_t whole = 0;
-    const auto [end, error] = std::from_chars(begin, at_, whole);
-    if (error == std::errc() && end == at_ && (whole != 0 || *begin != '-')) {
-      return static_cast<double>(whole);
-    }
+  constexpr ptrdiff_t kExactDigits = 15;
+  const char* const begin = at_;
+  const bool negative = begin != end_ && *begin == '-';
+  const char* const digits = begin + (negative ? 1 : 0);
+  int64_t whole = 0;
+  const char* at = digits;
+  for (; at != end_ && *at >= '0' && *at <= '9' && at - digits < kExactDigits; ++at) {
+    whole = whole * 10 + (*at - '0');
   }
+  if (at != digits && is_end(at) && (whole != 0 || !negative)) {
+    at_ = at;
+    return static_cast<double>(negative ? -whole : whole);
+  }
+  while (!is_end(at_)) ++at_;
+  const std::string_view text(begin, at_);
   const std::optional<double> value = model::ParseFloat(text);
   if (!value) {
     at_ = begin;

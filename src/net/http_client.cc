@@ -11,7 +11,7 @@
 
 #include "base/check.h"
 #include "base/mutex.h"
-#include "net/internal/spare_bodies.h"
+#include "base/spares.h"
 
 namespace narthex::net {
 namespace {
@@ -39,7 +39,7 @@ struct Transfer {
   // Where the URL names the certificate's host instead of the address: both as "host:port".
   std::string authority, named_authority;
   HttpClientResponse response;
-  internal::SpareBodies* spare_bodies = nullptr;
+  base::Spares<std::string>* spare_bodies = nullptr;
   bool over_limit = false;
   char error_text[CURL_ERROR_SIZE] = {};
 
@@ -323,7 +323,7 @@ class HttpClient::Engine {
     curl_multi_cleanup(multi_);
   }
 
-  internal::SpareBodies& spare_bodies() { return spare_bodies_; }
+  base::Spares<std::string>& spare_bodies() { return spare_bodies_; }
   bool OnThread() const { return std::this_thread::get_id() == thread_.get_id(); }
 
   void Submit(std::unique_ptr<Transfer> transfer) {
@@ -425,7 +425,7 @@ class HttpClient::Engine {
   }
 
   CURLM* const multi_;
-  internal::SpareBodies spare_bodies_;
+  base::Spares<std::string> spare_bodies_{{.bytes_max = 16 << 20, .count_max = 16}};
   // The thread's own:
   std::unordered_set<Transfer*> active_;
   size_t http2_active_ = 0;

@@ -16,6 +16,7 @@
 #include "base/mutex.h"
 #include "base/random.h"
 #include "base/result.h"
+#include "base/spares.h"
 #include "storage/storage.h"
 #include "tsdb/block/block.h"
 #include "tsdb/compact/compactor.h"
@@ -298,6 +299,7 @@ class Db final : public storage::Queryable,
   std::unique_ptr<wal::Writer> wal_ GUARDED_BY(commit_mutex_);
   std::unique_ptr<wal::Writer> wbl_ GUARDED_BY(commit_mutex_);  // Null until it is needed.
   bool late_log_has_markers_ = false;                           // Written by Open alone.
+  base::Spares<std::vector<Head::Entry>> spare_entries_{{.bytes_max = 4 << 20, .count_max = 8}};
   wal::SeriesRecord series_record_ GUARDED_BY(commit_mutex_);
   wal::SamplesRecord samples_record_ GUARDED_BY(commit_mutex_);
   bool unsynced_ GUARDED_BY(commit_mutex_) = false;

@@ -19,7 +19,10 @@ constexpr uint64_t kSlotMax = ~Slot{0};
 
 class DbAppender final : public storage::Appender {
  public:
-  explicit DbAppender(Db& db) : db_(db), guard_(db.head_.Enter()) {}
+  explicit DbAppender(Db& db) : db_(db), guard_(db.head_.Enter()) {
+    batch_.numbers() = db_.spare_entries_.Take(0);
+  }
+  ~DbAppender() override { db_.spare_entries_.Put(std::move(batch_.numbers())); }
 
   base::Result<SeriesRef> Resolve(const Labels& labels) override {
     if (labels.empty()) {
