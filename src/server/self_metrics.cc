@@ -256,7 +256,13 @@ void AddWrite(Page& page, const remote::WriteReceiver& receiver) {
   page.Counter("prometheus_api_remote_write_samples_total", "Samples stored by remote write.",
                D(write.samples));
   page.Counter("prometheus_api_remote_write_invalid_labels_samples_total",
-               "Series passed over for unusable labels.", D(write.invalid_series));
+               "Samples and histograms left out for unusable labels.", D(write.invalid_samples));
+  page.Counter("prometheus_api_remote_write_without_metadata_appended_samples_total",
+               "Samples and histograms stored whose series came without metadata.",
+               D(write.without_metadata));
+  page.Counter("narthex_remote_write_requests_partial_total",
+               "Requests of which a part was stored and the rest refused.",
+               D(write.partial_requests));
   page.Counter("narthex_remote_write_histograms_total", "Native histograms stored by remote write.",
                D(write.histograms));
   page.Counter("narthex_remote_write_exemplars_total", "Exemplars stored by remote write.",

@@ -123,7 +123,8 @@ class Server::State {
     if (options_.enable_remote_write) {
       receiver_ = std::make_unique<remote::WriteReceiver>(
           *db_, env_.clock,
-          remote::WriteReceiver::Options{.body_bytes_max = options_.body_bytes_max});
+          remote::WriteReceiver::Options{.body_bytes_max = options_.body_bytes_max,
+                                         .accepted = options_.remote_write_messages});
       scrape_source_.ShowMetadataOf(receiver_.get());
     }
     open_db_ = db_.get();

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/result.h"
 #include "promql/engine.h"
+#include "remote/write_request.h"
 #include "tsdb/db.h"
 
 namespace narthex::server {
@@ -33,6 +34,8 @@ class Server {
     bool enable_lifecycle = false;
     bool enable_admin_api = false;
     bool enable_remote_write = false;
+    std::vector<remote::WriteMessage> remote_write_messages = {remote::WriteMessage::kVersion1,
+                                                               remote::WriteMessage::kVersion2};
     bool exemplar_storage = false;  // Else none are kept, whatever the configuration says.
     tsdb::Db::Options db;           // Its retention holds where the configuration sets none.
     promql::Engine::Options engine;
