@@ -13,6 +13,7 @@
 namespace narthex::discovery {
 namespace {
 
+using testing::Contains;
 using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::UnorderedElementsAre;
@@ -134,6 +135,32 @@ TEST_F(DiscoveryTest, EqualPlacesAreLookedAtOnce) {
   EXPECT_EQ(Found(0), Found(2));
   EXPECT_THAT(Found(1), IsEmpty());
   EXPECT_EQ(discovery_->statistics().received_updates, 1u);
+}
+
+TEST_F(DiscoveryTest, AReloadKeepsWhatPlacesThatStayHaveFound) {
+  Write("a.json", R"([{"targets":["a:1"]}])");
+  Write("b.json", R"([{"targets":["b:1"]}])");
+  const FileConfig a{.files = {folder_ + "/a.json"}};
+  const FileConfig b{.files = {folder_ + "/b.json"}};
+  Start({{a}});
+  ASSERT_TRUE(AwaitChange());
+  discovery_->Reload({{"other", {b}}, {"first", {a}}});
+  EXPECT_EQ(Found(1),
+            std::vector<std::string>{"__address__=a:1 __meta_filepath=" + folder_ + "/a.json"})
+      << "not looked for anew";
+  EXPECT_TRUE(discovery_->has_looked(1));
+  EXPECT_THAT(discovery_->TakeChanged(), Contains(1)) << "it may have been waiting";
+  ASSERT_TRUE(Eventually([&] { return Found(0).size() == 1; }));
+  EXPECT_TRUE(discovery_->has_looked(0));
+  // What nobody wants any more changes nothing, and may come back.
+  discovery_->Reload({{"other", {b}}});
+  Write("a.json", R"([{"targets":["a:2"]}])");
+  Write("b.json", R"([{"targets":["b:2"]}])");
+  ASSERT_TRUE(Eventually([&] { return Found(0).at(0).starts_with("__address__=b:2 "); }));
+  discovery_->Reload({});
+  discovery_->Reload({{"first", {a}}});
+  ASSERT_TRUE(Eventually([&] { return Found(0).size() == 1; }));
+  EXPECT_TRUE(Found(0)[0].starts_with("__address__=a:2 "));
 }
 
 TEST_F(DiscoveryTest, NamesBecomeTargets) {

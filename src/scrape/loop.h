@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/result.h"
@@ -46,8 +47,11 @@ class StartTimeSink {
 // one batch. One thread at a time.
 class Loop {
  public:
-  // `job` must outlive the loop.
-  Loop(const JobConfig& job, Target target, storage::Appendable& storage);
+  Loop(std::shared_ptr<const JobConfig> job, Target target, storage::Appendable& storage);
+
+  // The next scrapes are as these say. `target` has the labels and the URL that it had. Where the
+  // labels of series may become others, what the last scrape had and the next has not ends then.
+  void Reconfigure(std::shared_ptr<const JobConfig> job, const Target& target);
 
   const Target& target() const { return target_; }
   net::HttpClientRequest Request() const;
@@ -97,14 +101,18 @@ class Loop {
   void TellMetadata(storage::SeriesRef series, std::string_view text, std::string_view family,
                     storage::Appender& appender) const;
   base::Status AppendReport(storage::Appender& appender, const Outcome& outcome);
+  // Calls gone(ref) for each series of replaced_ that is not in the cache.
+  template <class Gone>
+  void EndReplaced(Gone gone);
   void ForgetMetadata();
   static void Count(storage::Appended verdict, Outcome& outcome);
 
-  const JobConfig& job_;
-  const Target target_;
+  std::shared_ptr<const JobConfig> job_;
+  Target target_;
   storage::Appendable& storage_;
   SeriesCache cache_;
-  uint64_t scrape_ = 0;  // Number of the scrape under way.
+  std::vector<storage::SeriesRef> replaced_;  // Of the last scrape, from before a reconfiguration.
+  uint64_t scrape_ = 0;                       // Number of the scrape under way.
   std::map<std::string, FamilyMetadata, std::less<>> metadata_;
   uint64_t metadata_version_ = 0;
   uint64_t told_version_ = 0;  // What the storage knows.

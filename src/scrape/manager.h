@@ -64,12 +64,31 @@ class Manager {
     uint64_t exemplars_out_of_order = 0;
     uint64_t duplicate = 0;
     uint64_t out_of_bounds = 0;
+    uint64_t failures_unlogged = 0;  // Failed scrapes whose line could not be written.
+    uint64_t jobs_made = 0;
+    uint64_t jobs_reloaded = 0;    // Those that were not as they had been.
+    uint64_t updates_delayed = 0;  // Times that changes of discovery found the scraper busy.
   };
 
-  // Error: a job whose static targets cannot be made out, or whose certificates cannot be used.
+  // Error: a job whose static targets cannot be made out, whose certificates cannot be used, or
+  // whose log cannot be opened.
   static base::Result<std::unique_ptr<Manager>> Start(base::Env env, base::Logger& log,
                                                       storage::Appendable& storage,
                                                       Options options);
+
+  // Jobs that have been found to be good.
+  class Prepared;
+  using PreparedPtr = std::shared_ptr<const Prepared>;
+  // Checks them, opens what they log to, and changes nothing. Errors: those of Start.
+  base::Result<PreparedPtr> Prepare(const std::vector<JobConfig>& jobs, uint64_t offset_seed);
+  // Makes the jobs those. One that is as it was is not touched, but for the file that it logs to,
+  // which may have been moved away meanwhile. Of one that is not, targets with the
+  // labels and the URL that they had go on with what is new: in their rhythm unless the interval is
+  // another, and knowing their series. Series of targets and jobs that are gone end with stale
+  // markers. Returns when all is in place but for what discovery has yet to find; until then, a
+  // job keeps what it had.
+  void Apply(PreparedPtr prepared);
+
   // Lets the scrape in hand finish; scrapes under way are given up. No stale markers: the server
   // stops, not the targets.
   ~Manager();

@@ -171,6 +171,14 @@ void AddScrape(Page& page, const scrape::Manager& manager) {
                "Scraped samples with a timestamp used before.", D(scrape.duplicate));
   page.Counter("prometheus_target_scrapes_sample_out_of_bounds_total",
                "Scraped samples too old or too far ahead.", D(scrape.out_of_bounds));
+  page.Counter("narthex_scrape_failure_log_failures_total",
+               "Failed scrapes that could not be written to their log.",
+               D(scrape.failures_unlogged));
+  page.Counter("prometheus_target_scrape_pools_total", "Jobs that were set up.",
+               D(scrape.jobs_made));
+  page.Counter("prometheus_target_scrape_pool_reloads_total",
+               "Jobs that a reload has found to be others than they were.",
+               D(scrape.jobs_reloaded));
   page.writer().Family("prometheus_target_scrape_pool_targets", MetricType::kGauge,
                        "Targets of a job.");
   std::map<std::string, uint64_t> targets;
@@ -203,6 +211,9 @@ void AddDiscovery(Page& page, const scrape::Manager& manager) {
         "Settings of discovery that cannot be used.", found.failed_configs);
   named("prometheus_sd_received_updates_total", MetricType::kCounter,
         "Answers of places where targets are looked for.", found.received_updates);
+  named("prometheus_sd_updates_delayed_total", MetricType::kCounter,
+        "Times that changed targets could not be handed over at once.",
+        manager.statistics().updates_delayed);
   named("prometheus_sd_updates_total", MetricType::kCounter,
         "Changes of targets that the scraper took over.", found.updates);
   const auto by_mechanism = [&](std::string_view metric, auto value) {
