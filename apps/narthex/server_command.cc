@@ -143,6 +143,11 @@ base::Result<server::Server::Options> ServerOptions(const Flags& flags) {
   options.enable_admin_api = flags.Bool("web.enable-admin-api");
   options.enable_remote_write = flags.Bool("web.enable-remote-write-receiver");
   ASSIGN_OR_RETURN(options.remote_write_messages, AcceptedMessages(flags));
+  options.http_sd_bytes_max = flags.Bytes("scrape.http-sd-max-body-size");
+  if (options.http_sd_bytes_max == 0) {
+    return base::Fail(base::Code::kInvalidArgument,
+                      "--scrape.http-sd-max-body-size: has to be above 0");
+  }
   options.cors_origin = flags.String("web.cors.origin");
   if (const auto regex = model::AnchoredRegex::Compile(options.cors_origin); !regex) {
     return base::Fail(base::Code::kInvalidArgument, "--web.cors.origin: {}", regex.error().message);

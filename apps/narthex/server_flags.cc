@@ -117,6 +117,7 @@ constexpr FlagSpec kFlags[] = {
      kNoEffect},
     {"scrape.timestamp-tolerance", K::kDuration, "2ms", "How far timestamps may be aligned.",
      kHidden, kNoEffect},
+    {"scrape.http-sd-max-body-size", K::kBytes, "64MB", "Largest answer of http_sd_configs."},
     {"scrape.discovery-reload-interval", K::kDuration, "5s", "How often targets may change.",
      kHidden, kNoEffect},
     {"auto-gomaxprocs", K::kBool, "true", "Of Go's runtime.", kShown, kNoEffect},

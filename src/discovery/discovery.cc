@@ -41,7 +41,7 @@ class Discovery::Engine {
         log_(log),
         options_(std::move(options)),
         resolver_(options_.dns),
-        world_{env, log, client_, resolver_, counters_},
+        world_{env, log, client_, resolver_, counters_, options_.http_bytes_max},
         threads_(kThreadsMax, kThreadIdle) {
     auto watch = base::DirectoryWatch::Create();
     if (watch) {
@@ -127,6 +127,7 @@ class Discovery::Engine {
     Statistics all = statistics_;
     all.file_read_errors = counters_.file_read_errors;
     all.http_failures = counters_.http_failures;
+    all.http_too_large = counters_.http_too_large;
     all.dns_lookups = counters_.dns_lookups;
     all.dns_lookup_failures = counters_.dns_lookup_failures;
     for (const auto& place : places_) all.file_times.merge(place->finder->file_times());

@@ -28,6 +28,7 @@ class Discovery {
     std::vector<Pool> pools;
     std::function<void()> on_change;  // TakeChanged has something; must not call back.
     net::DnsResolver::Options dns;
+    size_t http_bytes_max = 64 << 20;  // Of an answer.
   };
   struct Mechanism {
     uint64_t looks = 0;
@@ -41,6 +42,7 @@ class Discovery {
     uint64_t file_read_errors = 0;
     uint64_t file_watcher_errors = 0;
     uint64_t http_failures = 0;
+    uint64_t http_too_large = 0;  // Of those, answers over the limit.
     uint64_t dns_lookups = 0;
     uint64_t dns_lookup_failures = 0;
     std::map<std::string, Mechanism> mechanisms;

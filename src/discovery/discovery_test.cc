@@ -43,6 +43,7 @@ class DiscoveryTest : public testing::Test {
     };
     options.dns = {
         .servers = dns_.address(), .timeout = std::chrono::milliseconds(200), .tries = 1};
+    options.http_bytes_max = http_bytes_max_;
     discovery_ = std::make_unique<Discovery>(base::RealEnv(), base::NullLogger(), options);
   }
   // The next change; false when there is none for long.
@@ -87,6 +88,7 @@ class DiscoveryTest : public testing::Test {
   }
 
   std::string folder_;
+  size_t http_bytes_max_ = 1 << 20;
   net::DnsServer dns_;
   base::Mutex mutex_;
   base::CondVar wake_;
@@ -263,6 +265,16 @@ TEST_F(HttpDiscoveryTest, AnswersBecomeTargetsAndMistakesChangeNothing) {
   Answer(200, "[]");
   ASSERT_TRUE(AwaitChange());
   EXPECT_THAT(Found(), IsEmpty());
+}
+
+TEST_F(HttpDiscoveryTest, AnswersOverTheLimitAreRefusedAndCounted) {
+  http_bytes_max_ = 100;
+  Answer(200, R"([{"targets":["a:1"]}])");
+  Start({{HttpConfig{.url = url_, .refresh_interval_ms = 30}}});
+  ASSERT_TRUE(AwaitChange());
+  Answer(200, R"([{"targets":["b:1"]}])" + std::string(100, ' '));
+  EXPECT_TRUE(Eventually([&] { return discovery_->statistics().http_too_large > 0; }));
+  EXPECT_EQ(Found().at(0).substr(0, 15), "__address__=a:1");
 }
 
 TEST_F(HttpDiscoveryTest, AnAnswerThatDoesNotComeKeepsNobodyFromStopping) {

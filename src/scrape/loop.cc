@@ -135,12 +135,14 @@ Outcome Loop::Finish(const base::Result<net::HttpClientResponse>& response, Time
   std::unique_ptr<storage::Appender> appender = storage_.OpenAppender();
   if (!response) {
     outcome.status = std::unexpected(response.error());
+    if (response.error().code == Code::kResourceExhausted) exceeded_ = ExceededLimit::kBodySize;
   } else if (response->status != 200) {
     outcome.status = Fail(Code::kUnavailable, "server returned HTTP status {} {}", response->status,
                           net::StatusText(response->status));
   } else {
     outcome.status = AppendBody(*response, time, *appender, outcome);
   }
+  outcome.exceeded = std::exchange(exceeded_, ExceededLimit::kNone);
   if (!outcome.status) {
     // Nothing of a bad scrape is kept; it still ends what was there before.
     appender->Rollback();
@@ -222,7 +224,8 @@ base::Status Loop::AppendEntries(Parser parser, Timestamp time, storage::Appende
     if (entry->ref == 0) continue;
     ++outcome.kept;
     if (job_->limits.samples != 0 && outcome.kept > job_->limits.samples) {
-      return Fail(Code::kResourceExhausted, "sample limit of {} exceeded", job_->limits.samples);
+      return Exceeded(ExceededLimit::kSamples,
+                      fmt::format("sample limit of {} exceeded", job_->limits.samples));
     }
     const bool own_time = job_->honor_timestamps && parser.timestamp().has_value();
     const Timestamp t = own_time ? *parser.timestamp() : time;
@@ -258,7 +261,7 @@ base::Status Loop::AppendEntries(Parser parser, Timestamp time, storage::Appende
 
 template <class Parser>
 base::Result<Appended> Loop::AppendValue(const Parser& parser, SeriesRef series, Timestamp t,
-                                         storage::Appender& appender) const {
+                                         storage::Appender& appender) {
   if constexpr (kHasHistograms<Parser>) {
     if (parser.entry() == Parser::Entry::kHistogram) {
       return std::visit(
@@ -273,7 +276,7 @@ base::Result<Appended> Loop::AppendValue(const Parser& parser, SeriesRef series,
 }
 
 template <class Histogram>
-base::Result<Histogram> Loop::Limited(Histogram histogram) const {
+base::Result<Histogram> Loop::Limited(Histogram histogram) {
   const auto buckets = [&] {
     uint64_t count = 0;
     for (const auto* spans : {&histogram.positive_spans, &histogram.negative_spans}) {
@@ -293,8 +296,9 @@ base::Result<Histogram> Loop::Limited(Histogram histogram) const {
   }
   while (limits.histogram_buckets != 0 && buckets() > limits.histogram_buckets) {
     if (!coarsen()) {
-      return Fail(Code::kResourceExhausted, "native_histogram_bucket_limit of {} exceeded",
-                  limits.histogram_buckets);
+      return Exceeded(
+          ExceededLimit::kHistogramBuckets,
+          fmt::format("native_histogram_bucket_limit of {} exceeded", limits.histogram_buckets));
     }
   }
   return histogram;
@@ -353,14 +357,19 @@ void Loop::NoteMetadata(const Parser& parser, typename Parser::Entry kind) {
 }
 
 base::Result<SeriesRef> Loop::Resolve(const base::Result<Labels>& parsed,
-                                      storage::Appender& appender) const {
+                                      storage::Appender& appender) {
   if (!parsed) return std::unexpected(parsed.error());
   ASSIGN_OR_RETURN(const Labels labels, LabelsOfSample(*parsed));
   if (labels.empty()) return SeriesRef{0};
   return appender.Resolve(labels);
 }
 
-base::Result<Labels> Loop::LabelsOfSample(const Labels& scraped) const {
+std::unexpected<base::Error> Loop::Exceeded(ExceededLimit limit, std::string message) {
+  exceeded_ = limit;
+  return std::unexpected(base::Error{Code::kResourceExhausted, std::move(message)});
+}
+
+base::Result<Labels> Loop::LabelsOfSample(const Labels& scraped) {
   model::LabelsBuilder labels(scraped);
   for (const LabelView mine : target_.labels) {
     const std::string theirs(scraped.Get(mine.name));
@@ -380,17 +389,19 @@ base::Result<Labels> Loop::LabelsOfSample(const Labels& scraped) const {
   }
   const Limits& limits = job_->limits;
   if (limits.labels != 0 && result.size() > limits.labels) {
-    return Fail(Code::kResourceExhausted, "label_limit of {} exceeded by {}", limits.labels,
-                result.ToString());
+    return Exceeded(ExceededLimit::kLabels, fmt::format("label_limit of {} exceeded by {}",
+                                                        limits.labels, result.ToString()));
   }
   for (const LabelView label : result) {
     if (limits.label_name_bytes != 0 && label.name.size() > limits.label_name_bytes) {
-      return Fail(Code::kResourceExhausted, "label_name_length_limit of {} exceeded by {}",
-                  limits.label_name_bytes, result.ToString());
+      return Exceeded(ExceededLimit::kLabels,
+                      fmt::format("label_name_length_limit of {} exceeded by {}",
+                                  limits.label_name_bytes, result.ToString()));
     }
     if (limits.label_value_bytes != 0 && label.value.size() > limits.label_value_bytes) {
-      return Fail(Code::kResourceExhausted, "label_value_length_limit of {} exceeded by {}",
-                  limits.label_value_bytes, result.ToString());
+      return Exceeded(ExceededLimit::kLabels,
+                      fmt::format("label_value_length_limit of {} exceeded by {}",
+                                  limits.label_value_bytes, result.ToString()));
     }
   }
   return result;

@@ -109,7 +109,17 @@ class Manager::Engine {
   std::vector<JobStatus> jobs() const {
     base::MutexLock lock(mutex_);
     std::vector<JobStatus> all;
-    for (const Job& job : jobs_) all.push_back(job.status);
+    for (const Job& job : jobs_) {
+      JobStatus& status = all.emplace_back(job.status);
+      for (auto at = states_.lower_bound({job.number, 0});
+           at != states_.end() && at->first.first == job.number; ++at) {
+        for (const auto& [family, known] : at->second->metadata) {
+          ++status.metadata_families;
+          status.metadata_bytes +=
+              family.size() + known.metadata.help.size() + known.metadata.unit.size();
+        }
+      }
+    }
     return all;
   }
 
@@ -164,6 +174,7 @@ class Manager::Engine {
     std::shared_ptr<net::HttpSession> session;
     std::shared_ptr<FailureLog> failures;
     JobStatus status;
+    std::string error;  // Why none of its targets may be scraped; empty: they may.
   };
   struct Due {
     int64_t wall_ms;
@@ -213,6 +224,7 @@ class Manager::Engine {
       statistics_.updates_delayed += static_cast<uint64_t>((now_ns - *due_ns) / interval_ns);
       is_discovered_ = false;
       taken_over_ns_ = now_ns;
+      statistics_.discovered_ms = env_.clock.WallMs();
     }
     for (const size_t job : discovery_->TakeChanged()) Sync(jobs_[job]);
   }
@@ -289,7 +301,8 @@ class Manager::Engine {
         env_, log_,
         discovery::Discovery::Options{.pools = std::move(pools),
                                       .on_change = [this] { NoteDiscovered(); },
-                                      .dns = options_.dns});
+                                      .dns = options_.dns,
+                                      .http_bytes_max = options_.http_sd_bytes_max});
     base::MutexLock lock(mutex_);
     discovery_ = std::move(discovery);
   }
@@ -305,6 +318,7 @@ class Manager::Engine {
 
   // Makes the targets of a job those that it has now. What is there already goes on as it was.
   void Sync(Job& job) {
+    const int64_t began_ns = env_.clock.MonotonicNs();
     const size_t pool = static_cast<size_t>(&job - jobs_.data());
     const auto groups =
         discovery_ == nullptr ? std::vector<discovery::TargetGroup>() : discovery_->groups(pool);
@@ -333,11 +347,22 @@ class Manager::Engine {
         Reconfigure(job, states_.at(key)->status.target, key);
       }
     }
+    const uint64_t limit = job.config->limits.targets;
+    const size_t count = KeysOf(job).size();
+    const bool is_over = limit != 0 && count > limit;
+    job.error.clear();
+    if (is_over) {
+      job.error =
+          fmt::format("target_limit exceeded (number of targets: {}, limit: {})", count, limit);
+    }
     base::MutexLock lock(mutex_);
+    job.status.target_limit = limit;
+    job.status.over_limit += is_over ? 1 : 0;
     job.status.dropped = std::move(targets.dropped);
     job.status.found = targets.found;
     job.status.failed += targets.failed.size();
     ++job.status.syncs;
+    job.status.sync_seconds += static_cast<double>(env_.clock.MonotonicNs() - began_ns) / 1e9;
   }
 
   static std::string IdentityOf(const Target& target) {
@@ -433,13 +458,26 @@ class Manager::Engine {
   void Begin(const TargetKey& key, State& state) {
     state.is_under_way = true;
     state.began_wall_ms = env_.clock.WallMs();
-    state.began_ns = env_.clock.MonotonicNs();
-    JobOf(key).session->Fetch(state.loop.Request(),
-                              [this, key](base::Result<net::HttpClientResponse> response) {
-                                base::MutexLock lock(mutex_);
-                                completions_.push_back({key, std::move(response)});
-                                wake_.NotifyAll();
-                              });
+    const int64_t before_ns = std::exchange(state.began_ns, env_.clock.MonotonicNs());
+    const Job& job = JobOf(key);
+    {
+      base::MutexLock lock(mutex_);
+      if (before_ns != 0) {
+        auto& distances = statistics_.distances[state.loop.target().interval_ms];
+        ++distances.count;
+        distances.seconds += static_cast<double>(state.began_ns - before_ns) / 1e9;
+      }
+      if (!job.error.empty()) {
+        completions_.push_back({key, base::Fail(base::Code::kFailedPrecondition, "{}", job.error)});
+        return;
+      }
+    }
+    job.session->Fetch(state.loop.Request(),
+                       [this, key](base::Result<net::HttpClientResponse> response) {
+                         base::MutexLock lock(mutex_);
+                         completions_.push_back({key, std::move(response)});
+                         wake_.NotifyAll();
+                       });
   }
 
   void Finish(Completion& completion) {
@@ -494,6 +532,22 @@ class Manager::Engine {
     ++statistics_.scrapes;
     if (!outcome.status) ++statistics_.scrapes_failed;
     statistics_.failures_unlogged += is_unlogged ? 1 : 0;
+    switch (outcome.exceeded) {
+      case ExceededLimit::kNone:
+        break;
+      case ExceededLimit::kBodySize:
+        ++statistics_.over_body_size;
+        break;
+      case ExceededLimit::kSamples:
+        ++statistics_.over_samples;
+        break;
+      case ExceededLimit::kLabels:
+        ++statistics_.over_labels;
+        break;
+      case ExceededLimit::kHistogramBuckets:
+        ++statistics_.over_histogram_buckets;
+        break;
+    }
     statistics_.samples_scraped += outcome.scraped;
     statistics_.samples_kept += outcome.kept;
     statistics_.out_of_order += outcome.out_of_order;

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -30,9 +31,14 @@ struct TargetStatus {
 struct JobStatus {
   std::string name;
   std::vector<model::Labels> dropped;
-  size_t found = 0;     // Targets before relabelling.
-  uint64_t syncs = 0;   // Times the targets were made out.
-  uint64_t failed = 0;  // Targets that could not be, over all times.
+  uint64_t target_limit = 0;       // 0: none.
+  size_t found = 0;                // Targets before relabelling.
+  uint64_t syncs = 0;              // Times the targets were made out,
+  double sync_seconds = 0;         // which took so long,
+  uint64_t failed = 0;             // and targets that could not be, over all times.
+  uint64_t over_limit = 0;         // Times that there were more targets than may be.
+  uint64_t metadata_families = 0;  // Remembered for the targets,
+  uint64_t metadata_bytes = 0;     // in names and texts.
 };
 struct MetadataEntry {
   std::string family;
@@ -53,7 +59,8 @@ class Manager {
     bool first_scrape_at_once = true;
     // What discovery finds is taken over at most so often. Source: Prometheus, scrape manager.
     int64_t discovery_interval_ms = 5'000;
-    net::DnsResolver::Options dns;  // Of discovery.
+    net::DnsResolver::Options dns;        // Of discovery,
+    size_t http_sd_bytes_max = 64 << 20;  // which takes no larger answer.
   };
   struct Statistics {
     uint64_t scrapes = 0;
@@ -64,6 +71,20 @@ class Manager {
     uint64_t exemplars_out_of_order = 0;
     uint64_t duplicate = 0;
     uint64_t out_of_bounds = 0;
+    // Scrapes that failed for a limit: of the size of an answer, of the samples, of the labels of a
+    // series, of the buckets of a native histogram.
+    uint64_t over_body_size = 0;
+    uint64_t over_samples = 0;
+    uint64_t over_labels = 0;
+    uint64_t over_histogram_buckets = 0;
+    // Distances of scrapes from those before, by the interval that they should have, in
+    // milliseconds.
+    struct Distances {
+      uint64_t count = 0;
+      double seconds = 0;
+    };
+    std::map<int64_t, Distances> distances;
+    int64_t discovered_ms = 0;       // When changes of discovery were last taken over; 0: never.
     uint64_t failures_unlogged = 0;  // Failed scrapes whose line could not be written.
     uint64_t jobs_made = 0;
     uint64_t jobs_reloaded = 0;    // Those that were not as they had been.

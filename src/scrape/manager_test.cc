@@ -333,6 +333,47 @@ TEST_F(ReloadTest, OtherLabelsEndTheOldSeries) {
   EXPECT_EQ(Ends("up", "job"), 0u);
 }
 
+TEST_F(ReloadTest, MoreTargetsThanMayBeAreNotScraped) {
+  JobConfig job = Of("job");
+  job.limits.targets = 1;
+  Start({job});
+  ASSERT_TRUE(AwaitMore("job"));
+  JobConfig two = job;
+  two.static_targets[0].addresses.push_back("localhost:" + std::to_string(server_->port()));
+  Reload({two});
+  ASSERT_TRUE(Eventually([&] { return manager_->targets()[0].health == Health::kDown; }));
+  EXPECT_EQ(manager_->targets()[0].last_error,
+            "target_limit exceeded (number of targets: 2, limit: 1)");
+  EXPECT_EQ(manager_->jobs()[0].over_limit, 1u);
+  EXPECT_EQ(Ends("a", "job"), 1u);
+  const int before = Requests("job");
+  std::this_thread::sleep_for(std::chrono::milliseconds(150));
+  EXPECT_LE(Requests("job"), before + 1);
+  Reload({job});
+  EXPECT_TRUE(AwaitMore("job"));
+}
+
+TEST_F(ReloadTest, LimitsAndDistancesAreCounted) {
+  JobConfig samples = Of("samples");
+  samples.limits.samples = 1;
+  JobConfig size = Of("size");
+  size.limits.body_bytes = 3;
+  JobConfig labels = Of("labels");
+  labels.limits.labels = 2;
+  SetPage("a 1\nb{c=\"d\"} 1\n");
+  Start({samples, size, labels});
+  const auto all = [&] {
+    const Manager::Statistics now = manager_->statistics();
+    return now.over_samples > 0 && now.over_body_size > 0 && now.over_labels > 0 &&
+           now.distances.contains(50) && now.distances.at(50).count > 10;
+  };
+  ASSERT_TRUE(Eventually(all));
+  const auto distances = manager_->statistics().distances.at(50);
+  const double mean = distances.seconds / static_cast<double>(distances.count);
+  EXPECT_GT(mean, 0.02);
+  EXPECT_LT(mean, 1);
+}
+
 TEST_F(ReloadTest, WhatIsBadChangesNothing) {
   Start({Of("job")});
   JobConfig bad = Of("bad");

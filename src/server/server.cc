@@ -202,7 +202,9 @@ class Server::State {
   // All that can fail comes first.
   base::Status Apply(Config config) {
     if (scraper_ == nullptr) {
-      ASSIGN_OR_RETURN(scraper_, scrape::Manager::Start(env_, log_, *db_, {}));
+      ASSIGN_OR_RETURN(scraper_,
+                       scrape::Manager::Start(env_, log_, *db_,
+                                              {.http_sd_bytes_max = options_.http_sd_bytes_max}));
     }
     const uint64_t offset_seed =
         scrape::OffsetSeed(base::HostName(), config.global.external_labels);

@@ -36,8 +36,9 @@ class Server {
     bool enable_remote_write = false;
     std::vector<remote::WriteMessage> remote_write_messages = {remote::WriteMessage::kVersion1,
                                                                remote::WriteMessage::kVersion2};
-    bool exemplar_storage = false;  // Else none are kept, whatever the configuration says.
-    tsdb::Db::Options db;           // Its retention holds where the configuration sets none.
+    size_t http_sd_bytes_max = 64 << 20;  // Of an answer with targets.
+    bool exemplar_storage = false;        // Else none are kept, whatever the configuration says.
+    tsdb::Db::Options db;                 // Its retention holds where the configuration sets none.
     promql::Engine::Options engine;
     std::string version;
     std::string revision;
