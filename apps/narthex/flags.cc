@@ -219,6 +219,18 @@ const std::vector<std::string>& Flags::List(std::string_view name) const {
   return Find(name, FlagKind::kRepeated).texts;
 }
 
+std::vector<std::string_view> Flags::Items(std::string_view name) const {
+  std::vector<std::string_view> items;
+  for (std::string_view list : List(name)) {
+    while (!list.empty()) {
+      const size_t comma = std::min(list.find(','), list.size());
+      if (comma > 0) items.push_back(list.substr(0, comma));
+      list.remove_prefix(std::min(comma + 1, list.size()));
+    }
+  }
+  return items;
+}
+
 bool Flags::WasSet(std::string_view name) const {
   const auto found = values_.find(name);
   CHECK(found != values_.end());

@@ -50,6 +50,8 @@ class Flags {
   double Float(std::string_view name) const;
   uint64_t Bytes(std::string_view name) const;
   const std::vector<std::string>& List(std::string_view name) const;
+  // The same, taken apart at commas; what is empty is left out.
+  std::vector<std::string_view> Items(std::string_view name) const;
   // Given on the command line, not by default.
   bool WasSet(std::string_view name) const;
   const std::vector<std::string>& positional() const { return positional_; }

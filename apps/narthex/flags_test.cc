@@ -47,6 +47,8 @@ TEST(Flags, TakeEveryForm) {
   EXPECT_EQ(flags.DurationMs("retention"), 1500);
   EXPECT_EQ(flags.Bytes("size"), uint64_t{2} << 30);
   EXPECT_THAT(flags.List("feature"), ElementsAre("a", "b"));
+  EXPECT_THAT(Parse({"--feature=a,,b", "--feature=c"})->Items("feature"),
+              ElementsAre("a", "b", "c"));
   EXPECT_EQ(flags.Int("count"), -3);
   EXPECT_THAT(flags.positional(), ElementsAre("one", "--two"));
   EXPECT_TRUE(flags.WasSet("rate"));

@@ -102,7 +102,7 @@ base::Result<promql::QueryResult> Ask(const CommandHelp& help, const Flags& flag
   options.samples_max = static_cast<uint64_t>(std::max<int64_t>(flags.Int("query.max-samples"), 0));
   options.memory_bytes_max = flags.Bytes("query.max-memory");
   options.threads = static_cast<size_t>(std::max<int64_t>(flags.Int("query.threads"), 0));
-  ApplyFeatures(help.name, flags.List("enable-feature"), options);
+  ApplyFeatures(help.name, flags.Items("enable-feature"), options);
   const promql::Engine engine(options, base::SystemClock());
   base::Result<promql::QueryResult> result;
   if (flags.WasSet("start") || flags.WasSet("end") || flags.WasSet("step")) {
@@ -222,30 +222,25 @@ int RunTestPromql(int argc, char** argv) {
   return failures == 0 ? 0 : 1;
 }
 
-void ApplyFeatures(std::string_view command, const std::vector<std::string>& lists,
+void ApplyFeatures(std::string_view command, const std::vector<std::string_view>& names,
                    promql::Engine::Options& engine, StorageFeatures* storage) {
-  for (std::string_view list : lists) {
-    while (!list.empty()) {
-      const size_t comma = std::min(list.find(','), list.size());
-      const std::string_view name = list.substr(0, comma);
-      list.remove_prefix(std::min(comma + 1, list.size()));
-      if (name == "promql-experimental-functions") {
-        engine.parse.experimental_functions = true;
-      } else if (name == "promql-extended-range-selectors") {
-        engine.parse.extended_range_selectors = true;
-      } else if (name == "promql-binop-fill-modifiers") {
-        engine.parse.fill_modifiers = true;
-      } else if (name == "promql-delayed-name-removal") {
-        engine.delayed_name_removal = true;
-      } else if (name == "use-start-timestamps") {
-        engine.use_start_timestamps = true;
-      } else if (storage != nullptr && name == "exemplar-storage") {
-        storage->exemplars = true;
-      } else if (storage != nullptr && name == "metadata-wal-records") {
-        storage->metadata_records = true;
-      } else if (!name.empty()) {
-        fmt::print(stderr, "{}: warning: feature {} has no effect here\n", command, name);
-      }
+  for (const std::string_view name : names) {
+    if (name == "promql-experimental-functions") {
+      engine.parse.experimental_functions = true;
+    } else if (name == "promql-extended-range-selectors") {
+      engine.parse.extended_range_selectors = true;
+    } else if (name == "promql-binop-fill-modifiers") {
+      engine.parse.fill_modifiers = true;
+    } else if (name == "promql-delayed-name-removal") {
+      engine.delayed_name_removal = true;
+    } else if (name == "use-start-timestamps") {
+      engine.use_start_timestamps = true;
+    } else if (storage != nullptr && name == "exemplar-storage") {
+      storage->exemplars = true;
+    } else if (storage != nullptr && name == "metadata-wal-records") {
+      storage->metadata_records = true;
+    } else {
+      fmt::print(stderr, "{}: warning: feature {} has no effect here\n", command, name);
     }
   }
 }

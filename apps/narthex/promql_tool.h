@@ -23,7 +23,7 @@ struct StorageFeatures {
   bool exemplars = false;
   bool metadata_records = false;
 };
-void ApplyFeatures(std::string_view command, const std::vector<std::string>& lists,
+void ApplyFeatures(std::string_view command, const std::vector<std::string_view>& names,
                    promql::Engine::Options& engine, StorageFeatures* storage = nullptr);
 
 enum class ResultFormat {

@@ -110,6 +110,25 @@ base::Result<tsdb::Db::Options> StorageOptions(const Flags& flags) {
   return options;
 }
 
+base::Result<std::vector<remote::WriteMessage>> AcceptedMessages(const Flags& flags) {
+  constexpr std::string_view kFlag = "web.remote-write-receiver.accepted-protobuf-messages";
+  std::vector<remote::WriteMessage> messages;
+  for (const std::string_view name : flags.Items(kFlag)) {
+    const auto message = remote::WriteMessageFromName(name);
+    if (!message) {
+      return base::Fail(base::Code::kInvalidArgument,
+                        "--{}: unknown message \"{}\": neither {} nor {}", kFlag, name,
+                        remote::NameOf(remote::WriteMessage::kVersion1),
+                        remote::NameOf(remote::WriteMessage::kVersion2));
+    }
+    if (std::ranges::find(messages, *message) != messages.end()) {
+      return base::Fail(base::Code::kInvalidArgument, "--{}: {} comes twice", kFlag, name);
+    }
+    messages.push_back(*message);
+  }
+  return messages;
+}
+
 base::Result<server::Server::Options> ServerOptions(const Flags& flags) {
   server::Server::Options options;
   options.config_file = flags.String("config.file");
@@ -123,6 +142,12 @@ base::Result<server::Server::Options> ServerOptions(const Flags& flags) {
   options.enable_lifecycle = flags.Bool("web.enable-lifecycle");
   options.enable_admin_api = flags.Bool("web.enable-admin-api");
   options.enable_remote_write = flags.Bool("web.enable-remote-write-receiver");
+  ASSIGN_OR_RETURN(options.remote_write_messages, AcceptedMessages(flags));
+  options.http_sd_bytes_max = flags.Bytes("scrape.http-sd-max-body-size");
+  if (options.http_sd_bytes_max == 0) {
+    return base::Fail(base::Code::kInvalidArgument,
+                      "--scrape.http-sd-max-body-size: has to be above 0");
+  }
   options.cors_origin = flags.String("web.cors.origin");
   if (const auto regex = model::AnchoredRegex::Compile(options.cors_origin); !regex) {
     return base::Fail(base::Code::kInvalidArgument, "--web.cors.origin: {}", regex.error().message);
@@ -137,7 +162,7 @@ base::Result<server::Server::Options> ServerOptions(const Flags& flags) {
   options.engine.parse.text_bytes_max = static_cast<size_t>(flags.Int("query.max-text-bytes"));
   options.engine.parse.depth_max = static_cast<uint32_t>(flags.Int("query.max-depth"));
   StorageFeatures storage;
-  ApplyFeatures("narthex server", flags.List("enable-feature"), options.engine, &storage);
+  ApplyFeatures("narthex server", flags.Items("enable-feature"), options.engine, &storage);
   options.exemplar_storage = storage.exemplars;
   options.db.metadata_records = storage.metadata_records;
   options.version = kPrometheusVersion;

@@ -138,6 +138,7 @@ net::HttpResponse Dispatch(const ApiV1::Options& options, const net::HttpRequest
   if (http.method == "OPTIONS") return net::HttpResponse{.status = 204};
   auto request = ParseRequest(http, std::move(stop));
   if (!request) return ErrorResponse(request.error());
+  request->url_path.insert(0, options.path_prefix);
   const Endpoint* const endpoint = FindEndpoint(request->path);
   if (endpoint == nullptr) return net::HttpResponse::Text(404, "404 page not found\n");
   if (!Allows(*endpoint, http.method)) {

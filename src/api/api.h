@@ -27,6 +27,7 @@ class ApiV1 {
     const StatusSource* status = nullptr;
     Admin* admin = nullptr;  // nullptr: the admin endpoints say that they are disabled.
     // Origins that browsers may call from; must compile.
+    std::string path_prefix;  // In front of the paths of requests when they were sent.
     std::string cors_origin = ".*";
   };
 

@@ -1,6 +1,7 @@
 #include "discovery/discovery.h"
 
 #include <algorithm>
+#include <span>
 #include <thread>
 
 #include "base/directory_watch.h"
@@ -40,16 +41,15 @@ class Discovery::Engine {
         log_(log),
         options_(std::move(options)),
         resolver_(options_.dns),
-        world_{env, log, client_, resolver_, counters_},
+        world_{env, log, client_, resolver_, counters_, options_.http_bytes_max},
         threads_(kThreadsMax, kThreadIdle) {
-    MakePlaces();
     auto watch = base::DirectoryWatch::Create();
     if (watch) {
       watch_ = *std::move(watch);
     } else {
       NoteWatchError(watch.error().message);
     }
-    if (!places_.empty()) thread_ = std::jthread([this](std::stop_token stop) { Run(stop); });
+    Reload(options_.pools);
   }
 
   ~Engine() {
@@ -62,6 +62,46 @@ class Discovery::Engine {
     threads_.Stop();
   }
 
+  void Reload(const std::vector<Pool>& pools) {
+    const std::vector<std::shared_ptr<Place>> before = Places();
+    std::vector<std::shared_ptr<Place>> places;
+    std::vector<std::vector<std::shared_ptr<Place>>> of_pools(pools.size());
+    uint64_t failed = 0;
+    for (size_t pool = 0; pool < pools.size(); ++pool) {
+      for (const Config& config : pools[pool].configs) {
+        std::shared_ptr<Place> place = FindPlace(places, config);
+        if (place == nullptr) {
+          place = FindPlace(before, config);
+          if (place == nullptr) place = MakePlace(config, pools[pool].name);
+          if (place != nullptr) places.push_back(place);
+        }
+        if (place == nullptr) {
+          ++failed;
+        } else {
+          of_pools[pool].push_back(std::move(place));
+        }
+      }
+    }
+    {
+      base::MutexLock lock(mutex_);
+      // What is being looked at goes with the end of the look.
+      for (const auto& place : before) place->pools.clear();
+      for (size_t pool = 0; pool < of_pools.size(); ++pool) {
+        for (const auto& place : of_pools[pool]) place->pools.insert(pool);
+      }
+      places_ = std::move(places);
+      pools_ = std::move(of_pools);
+      changed_.clear();
+      for (size_t pool = 0; pool < pools_.size(); ++pool) {
+        if (!pools_[pool].empty()) changed_.insert(pool);
+      }
+      statistics_.failed_configs = failed;
+      if (places_.empty()) return;
+    }
+    if (thread_.joinable()) return Wake();
+    thread_ = std::jthread([this](std::stop_token stop) { Run(stop); });
+  }
+
   std::set<size_t> TakeChanged() {
     base::MutexLock lock(mutex_);
     if (!changed_.empty()) ++statistics_.updates;
@@ -71,10 +111,15 @@ class Discovery::Engine {
   std::vector<TargetGroup> groups(size_t pool) const {
     base::MutexLock lock(mutex_);
     std::vector<TargetGroup> all;
-    for (const size_t place : pools_[pool]) {
-      all.insert(all.end(), places_[place]->groups.begin(), places_[place]->groups.end());
+    for (const auto& place : pools_.at(pool)) {
+      all.insert(all.end(), place->groups.begin(), place->groups.end());
     }
     return all;
+  }
+
+  bool has_looked(size_t pool) const {
+    base::MutexLock lock(mutex_);
+    return std::ranges::all_of(pools_.at(pool), [](const auto& place) { return place->is_seen; });
   }
 
   Statistics statistics() const {
@@ -82,6 +127,7 @@ class Discovery::Engine {
     Statistics all = statistics_;
     all.file_read_errors = counters_.file_read_errors;
     all.http_failures = counters_.http_failures;
+    all.http_too_large = counters_.http_too_large;
     all.dns_lookups = counters_.dns_lookups;
     all.dns_lookup_failures = counters_.dns_lookup_failures;
     for (const auto& place : places_) all.file_times.merge(place->finder->file_times());
@@ -92,46 +138,41 @@ class Discovery::Engine {
   struct Place {
     Config config;
     std::unique_ptr<internal::Finder> finder;
-    std::vector<size_t> pools;
     // The rest is under the engine's lock.
+    std::set<size_t> pools;
     int64_t due_ns = 0;
     bool is_looking = false;
     bool is_stale = false;  // Something changed while it was looking.
+    bool is_seen = false;   // A look has succeeded.
     std::string error;      // Of the last look.
     std::vector<TargetGroup> groups;
   };
 
-  void MakePlaces() {
-    pools_.resize(options_.pools.size());
-    for (size_t pool = 0; pool < options_.pools.size(); ++pool) {
-      for (const Config& config : options_.pools[pool].configs) MakePlace(config, pool);
-    }
+  std::vector<std::shared_ptr<Place>> Places() const {
+    base::MutexLock lock(mutex_);
+    return places_;
   }
 
-  void MakePlace(const Config& config, size_t pool) {
-    const auto known = std::ranges::find_if(
-        places_, [&](const std::unique_ptr<Place>& place) { return place->config == config; });
-    if (known != places_.end()) {
-      (*known)->pools.push_back(pool);
-      pools_[pool].push_back(static_cast<size_t>(known - places_.begin()));
-      return;
-    }
+  static std::shared_ptr<Place> FindPlace(std::span<const std::shared_ptr<Place>> places,
+                                          const Config& config) {
+    const auto found = std::ranges::find_if(
+        places, [&](const std::shared_ptr<Place>& place) { return place->config == config; });
+    return found == places.end() ? nullptr : *found;
+  }
+
+  // Null where the settings cannot be used.
+  std::shared_ptr<Place> MakePlace(const Config& config, const std::string& job) {
     base::Result<std::unique_ptr<internal::Finder>> finder = internal::MakeFinder(config, world_);
     if (!finder) {
-      base::MutexLock lock(mutex_);
-      ++statistics_.failed_configs;
-      log_.Error("discovery", "these settings cannot be used; nothing is found with them",
-                 {{"job", options_.pools[pool].name},
-                  {"mechanism", MechanismOf(config)},
-                  {"err", finder.error().message}});
-      return;
+      log_.Error(
+          "discovery", "these settings cannot be used; nothing is found with them",
+          {{"job", job}, {"mechanism", MechanismOf(config)}, {"err", finder.error().message}});
+      return nullptr;
     }
-    auto place = std::make_unique<Place>();
+    auto place = std::make_shared<Place>();
     place->config = config;
     place->finder = *std::move(finder);
-    place->pools = {pool};
-    pools_[pool].push_back(places_.size());
-    places_.push_back(std::move(place));
+    return place;
   }
 
   void Run(const std::stop_token& stop) {
@@ -172,7 +213,7 @@ class Discovery::Engine {
   // Starts the looks that are due; says how many milliseconds there are until the next.
   int64_t Begin() {
     const int64_t now_ns = env_.clock.MonotonicNs();
-    std::vector<Place*> due;
+    std::vector<std::shared_ptr<Place>> due;
     int64_t wait_ms = kWaitMsMax;
     {
       base::MutexLock lock(mutex_);
@@ -182,17 +223,18 @@ class Discovery::Engine {
           place->is_looking = true;
           place->is_stale = false;
           place->due_ns = now_ns + place->finder->interval_ms() * kNsPerMs;
-          due.push_back(place.get());
+          due.push_back(place);
         } else {
           wait_ms = std::min(wait_ms, (place->due_ns - now_ns) / kNsPerMs + 1);
         }
       }
     }
     // Before the look, so that nothing happens unseen in between.
-    if (std::ranges::any_of(due, [](Place* at) { return !at->finder->directories().empty(); })) {
+    if (std::ranges::any_of(due,
+                            [](const auto& at) { return !at->finder->directories().empty(); })) {
       WatchDirectories();
     }
-    for (Place* const place : due) {
+    for (const std::shared_ptr<Place>& place : due) {
       threads_.Run([this, place] { Look(*place); });
     }
     return wait_ms;
@@ -201,7 +243,7 @@ class Discovery::Engine {
   void WatchDirectories() {
     if (watch_ == nullptr) return;
     std::set<std::string> all;
-    for (const auto& place : places_) all.merge(place->finder->directories());
+    for (const auto& place : Places()) all.merge(place->finder->directories());
     if (const base::Status status = watch_->Watch(all); !status) {
       NoteWatchError(status.error().message);
     } else {
@@ -247,7 +289,7 @@ class Discovery::Engine {
     }
     place.error.clear();
     ++statistics_.received_updates;
-    if (place.groups == *groups) return false;
+    if (std::exchange(place.is_seen, true) && place.groups == *groups) return false;
     place.groups = *std::move(groups);
     changed_.insert(place.pools.begin(), place.pools.end());
     return true;
@@ -260,14 +302,14 @@ class Discovery::Engine {
   internal::Counters counters_;
   net::HttpClient client_;
   const internal::World world_;
-  std::vector<std::unique_ptr<Place>> places_;  // As they were made.
-  std::vector<std::vector<size_t>> pools_;      // The places of each.
   std::unique_ptr<base::DirectoryWatch> watch_;
 
   mutable base::Mutex mutex_;
   base::CondVar wake_;
   bool is_woken_ GUARDED_BY(mutex_) = false;
   std::string watch_error_ GUARDED_BY(mutex_);
+  std::vector<std::shared_ptr<Place>> places_ GUARDED_BY(mutex_);              // As they were made.
+  std::vector<std::vector<std::shared_ptr<Place>>> pools_ GUARDED_BY(mutex_);  // Of each, its own.
   std::set<size_t> changed_ GUARDED_BY(mutex_);
   Statistics statistics_ GUARDED_BY(mutex_);
 
@@ -279,8 +321,10 @@ class Discovery::Engine {
 Discovery::Discovery(base::Env env, base::Logger& log, Options options)
     : engine_(std::make_unique<Engine>(env, log, std::move(options))) {}
 Discovery::~Discovery() = default;
+void Discovery::Reload(const std::vector<Pool>& pools) { engine_->Reload(pools); }
 std::set<size_t> Discovery::TakeChanged() { return engine_->TakeChanged(); }
 std::vector<TargetGroup> Discovery::groups(size_t pool) const { return engine_->groups(pool); }
+bool Discovery::has_looked(size_t pool) const { return engine_->has_looked(pool); }
 Discovery::Statistics Discovery::statistics() const { return engine_->statistics(); }
 
 }  // namespace narthex::discovery

@@ -13,6 +13,7 @@
 namespace narthex::discovery {
 namespace {
 
+using testing::Contains;
 using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::UnorderedElementsAre;
@@ -42,6 +43,7 @@ class DiscoveryTest : public testing::Test {
     };
     options.dns = {
         .servers = dns_.address(), .timeout = std::chrono::milliseconds(200), .tries = 1};
+    options.http_bytes_max = http_bytes_max_;
     discovery_ = std::make_unique<Discovery>(base::RealEnv(), base::NullLogger(), options);
   }
   // The next change; false when there is none for long.
@@ -86,6 +88,7 @@ class DiscoveryTest : public testing::Test {
   }
 
   std::string folder_;
+  size_t http_bytes_max_ = 1 << 20;
   net::DnsServer dns_;
   base::Mutex mutex_;
   base::CondVar wake_;
@@ -134,6 +137,32 @@ TEST_F(DiscoveryTest, EqualPlacesAreLookedAtOnce) {
   EXPECT_EQ(Found(0), Found(2));
   EXPECT_THAT(Found(1), IsEmpty());
   EXPECT_EQ(discovery_->statistics().received_updates, 1u);
+}
+
+TEST_F(DiscoveryTest, AReloadKeepsWhatPlacesThatStayHaveFound) {
+  Write("a.json", R"([{"targets":["a:1"]}])");
+  Write("b.json", R"([{"targets":["b:1"]}])");
+  const FileConfig a{.files = {folder_ + "/a.json"}};
+  const FileConfig b{.files = {folder_ + "/b.json"}};
+  Start({{a}});
+  ASSERT_TRUE(AwaitChange());
+  discovery_->Reload({{"other", {b}}, {"first", {a}}});
+  EXPECT_EQ(Found(1),
+            std::vector<std::string>{"__address__=a:1 __meta_filepath=" + folder_ + "/a.json"})
+      << "not looked for anew";
+  EXPECT_TRUE(discovery_->has_looked(1));
+  EXPECT_THAT(discovery_->TakeChanged(), Contains(1)) << "it may have been waiting";
+  ASSERT_TRUE(Eventually([&] { return Found(0).size() == 1; }));
+  EXPECT_TRUE(discovery_->has_looked(0));
+  // What nobody wants any more changes nothing, and may come back.
+  discovery_->Reload({{"other", {b}}});
+  Write("a.json", R"([{"targets":["a:2"]}])");
+  Write("b.json", R"([{"targets":["b:2"]}])");
+  ASSERT_TRUE(Eventually([&] { return Found(0).at(0).starts_with("__address__=b:2 "); }));
+  discovery_->Reload({});
+  discovery_->Reload({{"first", {a}}});
+  ASSERT_TRUE(Eventually([&] { return Found(0).size() == 1; }));
+  EXPECT_TRUE(Found(0)[0].starts_with("__address__=a:2 "));
 }
 
 TEST_F(DiscoveryTest, NamesBecomeTargets) {
@@ -236,6 +265,16 @@ TEST_F(HttpDiscoveryTest, AnswersBecomeTargetsAndMistakesChangeNothing) {
   Answer(200, "[]");
   ASSERT_TRUE(AwaitChange());
   EXPECT_THAT(Found(), IsEmpty());
+}
+
+TEST_F(HttpDiscoveryTest, AnswersOverTheLimitAreRefusedAndCounted) {
+  http_bytes_max_ = 100;
+  Answer(200, R"([{"targets":["a:1"]}])");
+  Start({{HttpConfig{.url = url_, .refresh_interval_ms = 30}}});
+  ASSERT_TRUE(AwaitChange());
+  Answer(200, R"([{"targets":["b:1"]}])" + std::string(100, ' '));
+  EXPECT_TRUE(Eventually([&] { return discovery_->statistics().http_too_large > 0; }));
+  EXPECT_EQ(Found().at(0).substr(0, 15), "__address__=a:1");
 }
 
 TEST_F(HttpDiscoveryTest, AnAnswerThatDoesNotComeKeepsNobodyFromStopping) {

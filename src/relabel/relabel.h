@@ -41,11 +41,14 @@ struct Rule {
     uint64_t modulus = 0;
     std::string target_label;
     std::string replacement = "$1";
+    bool operator==(const Spec&) const = default;
   };
   static base::Result<Rule> From(Spec spec);
 
+  bool operator==(const Rule& other) const { return spec == other.spec; }
+
   Spec spec;
-  model::AnchoredRegex regex;
+  model::AnchoredRegex regex;  // Of the spec's.
 };
 
 // Applies the rules in order. False when one of them drops the labels.

@@ -8,6 +8,8 @@ namespace narthex::remote {
 
 using model::Metadata;
 using model::MetricType;
+using protozero::pbf_wire_type;
+using protozero::tag_and_type;
 
 namespace {
 
@@ -15,6 +17,9 @@ namespace {
 enum class MetadataField : protozero::pbf_tag_type { kType = 1, kFamily = 2, kHelp = 4, kUnit = 5 };
 
 constexpr int64_t kHourNs = int64_t{3600} * 1'000'000'000;
+// What was told is taken again after so long, before it is forgotten.
+constexpr int64_t kToldNs = kHourNs / 6;
+constexpr size_t kToldMax = 1 << 18;  // Subjects, of 20 bytes or so.
 
 size_t SizeOf(std::string_view family, const Metadata& metadata) {
   return family.size() + metadata.help.size() + metadata.unit.size();
@@ -22,24 +27,27 @@ size_t SizeOf(std::string_view family, const Metadata& metadata) {
 
 }  // namespace
 
+MetricType TypeFromNumber(int32_t number) {
+  const bool known = number >= 0 && number <= static_cast<int32_t>(MetricType::kStateSet);
+  return known ? static_cast<MetricType>(number) : MetricType::kUnknown;
+}
+
 ReceivedMetadata::Entry ReceivedMetadata::Decode(std::string_view message) {
   Entry entry;
   protozero::pbf_message<MetadataField> reader(message.data(), message.size());
   while (reader.next()) {
-    switch (reader.tag()) {
-      case MetadataField::kType: {
-        const int32_t type = reader.get_enum();
-        const bool known = type >= 0 && type <= static_cast<int32_t>(MetricType::kStateSet);
-        entry.metadata.type = known ? static_cast<MetricType>(type) : MetricType::kUnknown;
+    switch (reader.tag_and_type()) {
+      case tag_and_type(MetadataField::kType, pbf_wire_type::varint): {
+        entry.metadata.type = TypeFromNumber(reader.get_enum());
         break;
       }
-      case MetadataField::kFamily:
+      case tag_and_type(MetadataField::kFamily, pbf_wire_type::length_delimited):
         entry.family = reader.get_string();
         break;
-      case MetadataField::kHelp:
+      case tag_and_type(MetadataField::kHelp, pbf_wire_type::length_delimited):
         entry.metadata.help = reader.get_string();
         break;
-      case MetadataField::kUnit:
+      case tag_and_type(MetadataField::kUnit, pbf_wire_type::length_delimited):
         entry.metadata.unit = reader.get_string();
         break;
       default:
@@ -50,7 +58,10 @@ ReceivedMetadata::Entry ReceivedMetadata::Decode(std::string_view message) {
 }
 
 ReceivedMetadata::ReceivedMetadata(const base::Clock& clock, size_t bytes_max)
-    : clock_(clock), bytes_max_(bytes_max), forgot_ns_(clock.MonotonicNs()) {}
+    : clock_(clock),
+      bytes_max_(bytes_max),
+      told_since_ns_(clock.MonotonicNs()),
+      forgot_ns_(clock.MonotonicNs()) {}
 
 void ReceivedMetadata::Forget() {
   const int64_t now = clock_.MonotonicNs();
@@ -66,12 +77,33 @@ void ReceivedMetadata::Forget() {
   }
 }
 
+void ReceivedMetadata::Compare(std::span<Telling> tellings) const {
+  base::SharedLock lock(mutex_);
+  if (clock_.MonotonicNs() - told_since_ns_ >= kToldNs) return;
+  for (Telling& telling : tellings) {
+    const auto known = told_.find(telling.subject);
+    telling.is_new = known == told_.end() || known->second != telling.content;
+  }
+}
+
+void ReceivedMetadata::Remember(const Entry& entry) {
+  if (entry.subject == 0) return;
+  const int64_t now = clock_.MonotonicNs();
+  if (now - told_since_ns_ >= kToldNs || told_.size() >= kToldMax) {
+    told_ = {};
+    told_since_ns_ = now;
+  }
+  told_.insert_or_assign(entry.subject, entry.content);
+}
+
 void ReceivedMetadata::Take(const std::vector<Entry>& entries) {
   if (entries.empty()) return;
   base::MutexLock lock(mutex_);
   Forget();
   const int64_t now = clock_.MonotonicNs();
-  for (const auto& [family, metadata] : entries) {
+  for (const Entry& entry : entries) {
+    const auto& [family, metadata, subject, content] = entry;
+    Remember(entry);
     const bool text = model::IsValidUtf8(family) && model::IsValidUtf8(metadata.help) &&
                       model::IsValidUtf8(metadata.unit);
     if (family.empty() || !text) continue;
@@ -92,9 +124,10 @@ void ReceivedMetadata::ForEach(
   std::vector<Entry> entries;
   {
     base::SharedLock lock(mutex_);
-    for (const auto& [family, known] : families_) entries.push_back({family, known.metadata});
+    for (const auto& [family, known] : families_)
+      entries.push_back({.family = family, .metadata = known.metadata});
   }
-  for (const auto& [family, metadata] : entries) visit(family, metadata);
+  for (const Entry& entry : entries) visit(entry.family, entry.metadata);
 }
 
 ReceivedMetadata::Statistics ReceivedMetadata::statistics() const {

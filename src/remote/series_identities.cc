@@ -12,11 +12,41 @@ namespace narthex::remote {
 using storage::SeriesRef;
 
 SeriesIdentities::SeriesIdentities(const base::Clock& clock)
-    : clock_(clock), seed_(base::RandomSeed()), aged_at_(clock.MonotonicNs()) {}
+    : clock_(clock), seed_(base::RandomSeed()), aged_at_(clock.MonotonicNs()) {
+  for (size_t place = 0; place < kPlaces; ++place) factors_[place] = FactorsOf(place);
+}
 
 SeriesIdentities::Key SeriesIdentities::KeyOf(std::string_view label_fields) const {
   const XXH128_hash_t hash = XXH3_128bits_withSeed(label_fields.data(), label_fields.size(), seed_);
   return {hash.low64, static_cast<uint32_t>(hash.high64)};
+}
+
+SeriesIdentities::SymbolKey SeriesIdentities::SymbolKeyOf(std::string_view symbol) const {
+  const XXH128_hash_t hash = XXH3_128bits_withSeed(symbol.data(), symbol.size(), seed_);
+  return {hash.low64, hash.high64};
+}
+
+SeriesIdentities::SymbolKey SeriesIdentities::FactorsOf(size_t place) const {
+  const SymbolKey key = SymbolKeyOf({reinterpret_cast<const char*>(&place), sizeof(place)});
+  return {key.low | 1, key.high | 1};
+}
+
+// Sums of products: the keys are hashes already, and the factors tell the places apart. Nothing
+// waits for the product before.
+SeriesIdentities::Key SeriesIdentities::KeyOf(std::span<const uint32_t> numbers,
+                                              std::span<const SymbolKey> symbols) const {
+  uint64_t low = numbers.size() * factors_[0].high;
+  uint64_t high = numbers.size() * factors_[0].low;
+  const auto add = [&](uint32_t number, const SymbolKey& factors) {
+    low += symbols[number].low * factors.low;
+    high += symbols[number].high * factors.high;
+  };
+  const size_t known = std::min(numbers.size(), kPlaces);
+  for (size_t place = 0; place < known; ++place) add(numbers[place], factors_[place]);
+  for (size_t place = known; place < numbers.size(); ++place) {
+    add(numbers[place], FactorsOf(place));
+  }
+  return {low, static_cast<uint32_t>(high >> 32)};
 }
 
 // Where the key is, or the free place where it belongs.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <span>
@@ -13,9 +14,9 @@
 namespace narthex::remote {
 
 // From the label fields of a series, as they stand on the wire, to the series: senders send the
-// same bytes each time, so that nothing has to be decoded. What identifies them is a hash of 96
-// bits, keyed by a secret; with this width a collision is no event to plan for. Some 26 bytes per
-// series. Thread-safe.
+// same bytes or symbols each time, so that nothing has to be decoded. What identifies them is a
+// hash of 96 bits, keyed by a secret; with this width a collision is no event to plan for. Some 26
+// bytes per series. Thread-safe.
 class SeriesIdentities {
  public:
   struct Key {
@@ -31,6 +32,15 @@ class SeriesIdentities {
   explicit SeriesIdentities(const base::Clock& clock);
 
   Key KeyOf(std::string_view label_fields) const;
+  // Where labels are numbers of symbols, which mean something else in every request, the symbols
+  // have keys, and what identifies a series are theirs, in the order of its labels.
+  struct SymbolKey {
+    uint64_t low;
+    uint64_t high;
+  };
+  SymbolKey SymbolKeyOf(std::string_view symbol) const;
+  // Of the symbols with these numbers. REQUIRES: numbers < symbols.size().
+  Key KeyOf(std::span<const uint32_t> numbers, std::span<const SymbolKey> symbols) const;
   // Fills in the references that are known. All at once, so that the memory that one needs is
   // fetched while another is looked at.
   void Find(std::span<Wanted> wanted) EXCLUDES_LOCK(mutex_);
@@ -70,7 +80,12 @@ class SeriesIdentities {
   };
 
   const base::Clock& clock_;
+  // Secret factors for the symbols at each place.
+  static constexpr size_t kPlaces = 64;
+  SymbolKey FactorsOf(size_t place) const;
+
   const uint64_t seed_;
+  std::array<SymbolKey, kPlaces> factors_;
   mutable base::Mutex mutex_;
   Table refs_ GUARDED_BY(mutex_);          // Written since aged_at_,
   Table older_ GUARDED_BY(mutex_);         // and in the hour before,

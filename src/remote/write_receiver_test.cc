@@ -230,19 +230,71 @@ TEST_F(WriteReceiverTest, RefusesAHistogramThatDoesNotAddUp) {
   EXPECT_TRUE(storage_.content().empty());
 }
 
-TEST_F(WriteReceiverTest, RefusesOtherFormats) {
-  net::HttpRequest request{.method = "POST"};
-  request.headers.Add("Content-Type", "application/json");
-  EXPECT_EQ(receiver_.Handle(request).status, 415);
-  request.headers.Set("Content-Type",
-                      "application/x-protobuf;proto=io.prometheus.write.v2.Request");
-  EXPECT_EQ(receiver_.Handle(request).status, 415);
-  request.headers.Set("Content-Type", "application/x-protobuf;proto=prometheus.WriteRequest");
-  request.headers.Set("Content-Encoding", "gzip");
-  EXPECT_EQ(receiver_.Handle(request).status, 415);
-  request.headers.Set("Content-Encoding", "snappy");
-  request.body = "\xff\xff\xff\xff\x0f";  // Claims 4 GiB.
+TEST_F(WriteReceiverTest, TakesTheFormatsThatItAccepts) {
+  struct Row {
+    std::string_view content_type, content_encoding;
+    int status;
+  };
+  const auto statuses = [&](std::vector<WriteMessage> accepted, std::span<const Row> rows) {
+    WriteReceiver receiver(storage_, clock_, {.accepted = std::move(accepted)});
+    for (const auto& [content_type, content_encoding, status] : rows) {
+      net::HttpRequest request{.method = "POST", .body = compress::SnappyEncode("")};
+      if (!content_type.empty()) request.headers.Add("Content-Type", content_type);
+      if (!content_encoding.empty()) request.headers.Add("Content-Encoding", content_encoding);
+      EXPECT_EQ(receiver.Handle(request).status, status) << content_type << content_encoding;
+    }
+  };
+  constexpr std::string_view kPlain = "application/x-protobuf";
+  constexpr std::string_view k1 = "application/x-protobuf;proto=prometheus.WriteRequest";
+  constexpr std::string_view k2 = "application/x-protobuf; proto=io.prometheus.write.v2.Request";
+  constexpr std::string_view k3 = "application/x-protobuf;proto=io.prometheus.write.v3.Request";
+  statuses({WriteMessage::kVersion1, WriteMessage::kVersion2},
+           std::vector<Row>{{"", "", 204},
+                            {kPlain, "snappy", 204},
+                            {k1, "snappy", 204},
+                            {k2, "snappy", 204},
+                            {k3, "snappy", 415},
+                            {"application/json", "snappy", 415},
+                            {k1, "gzip", 415},
+                            {k2, "zstd", 415}});
+  statuses({WriteMessage::kVersion1}, std::vector<Row>{{k1, "", 204}, {k2, "", 415}});
+  statuses({WriteMessage::kVersion2},
+           std::vector<Row>{{"", "", 415}, {k1, "", 415}, {k2, "", 204}});
+}
+
+// Labels are decoded only once the rest of the request has been read.
+TEST_F(WriteReceiverTest, RefusesARequestWithALabelThatIsCutShort) {
+  std::string good = Encode({{{{"__name__", "good"}}, {{1000, 1}}}});
+  std::string body = Encode({{{{"__name__", "m"}, {"a", "b"}}, {{1000, 1}}}});
+  const size_t length = body.find("b", body.find("a\x12")) - 1;
+  ASSERT_EQ(body[length], 1);
+  body[length] = 'a';
+  EXPECT_EQ(Send(good + body).status, 400);
+  EXPECT_TRUE(storage_.content().empty());
+}
+
+TEST_F(WriteReceiverTest, RefusesABodyThatClaimsToBeTooLarge) {
+  net::HttpRequest request{.method = "POST", .body = "\xff\xff\xff\xff\x0f"};  // 4 GiB.
   EXPECT_EQ(receiver_.Handle(request).status, 400);
+}
+
+// A field of another wire type is another field, which nobody knows.
+TEST_F(WriteReceiverTest, PassesOverFieldsOfOtherWireTypes) {
+  for (const uint32_t field : {1u, 2u, 3u, 4u, 5u, 15u}) {
+    std::string inner;
+    protozero::pbf_writer(inner).add_uint64(field, 7);
+    protozero::pbf_writer(inner).add_fixed64(field, 7);
+    protozero::pbf_writer(inner).add_fixed32(field, 7);
+    for (const uint32_t outer : {1u, 2u, 3u, 4u}) {
+      std::string message = inner;
+      protozero::pbf_writer(message).add_message(outer, inner);
+      std::string body = inner;
+      protozero::pbf_writer(body).add_message(1, message);
+      protozero::pbf_writer(body).add_message(3, message);
+      EXPECT_EQ(Send(body).status, 204) << field << " in " << outer;
+    }
+  }
+  for (const auto& [labels, samples] : storage_.content()) ADD_FAILURE() << labels.ToString();
 }
 
 TEST_F(WriteReceiverTest, ForgetsSeriesThatNobodyWritesAnyMore) {

@@ -22,8 +22,8 @@ constexpr std::array<std::pair<std::string_view, Protocol>, 5> kProtocols = {{
 void PassOver(MapReader& reader, std::vector<std::string>& warnings) {
   const std::vector<std::string_view> keys = reader.TakeWithoutEffect(
       {"convert_classic_histograms_to_nhcb", "extra_scrape_metrics",
-       "metric_name_validation_scheme", "metric_name_escaping_scheme", "scrape_failure_log_file",
-       "keep_dropped_targets", "query_log_file", "enable_http2", "rule_query_offset"});
+       "metric_name_validation_scheme", "metric_name_escaping_scheme", "keep_dropped_targets",
+       "query_log_file", "enable_http2", "rule_query_offset"});
   for (const std::string_view key : keys) {
     warnings.push_back(
         fmt::format("line {}: {} has no effect in this version", reader.At(key).line, key));
@@ -72,6 +72,11 @@ void ReadProtocols(MapReader& reader, std::vector<Protocol>& protocols) {
     read.push_back(*protocol);
   }
   if (!read.empty()) protocols = std::move(read);
+}
+
+void ReadFailureLog(MapReader& reader, std::string& path) {
+  reader.Read("scrape_failure_log_file", path,
+              "Gets a line of JSON for each failed scrape; none without it");
 }
 
 void ReadHistograms(MapReader& reader, HistogramConfig& histograms) {
@@ -192,6 +197,7 @@ GlobalConfig ReadGlobalConfig(const Node& node, Diagnostics& diagnostics,
   ReadProtocols(reader, global.protocols);
   ReadHistograms(reader, global.histograms);
   ReadLimits(reader, global.limits);
+  ReadFailureLog(reader, global.failure_log_file);
   base::Result<model::Labels> labels = model::Labels::From(ReadLabels(
       reader, "external_labels", "Of this scraper, where it sends to others", diagnostics));
   if (labels) {
@@ -218,6 +224,7 @@ JobConfig ReadJobConfig(const Node& node, const GlobalConfig& global, Diagnostic
   job.timeout_ms = global.timeout_ms;
   job.protocols = global.protocols;
   job.limits = global.limits;
+  job.failure_log_file = global.failure_log_file;
   MapReader reader(node, diagnostics);
   reader.Read("job_name", job.name, "Required, and one of its own");
   reader.ReadDuration("scrape_interval", job.interval_ms, "How often");
@@ -253,6 +260,7 @@ JobConfig ReadJobConfig(const Node& node, const GlobalConfig& global, Diagnostic
               "Series with timestamps of their own end, too");
   reader.Read("enable_compression", job.enable_compression, "Asks for gzip");
   ReadLimits(reader, job.limits);
+  ReadFailureLog(reader, job.failure_log_file);
   config::ReadHttpClient(reader, diagnostics, job.client);
   if (const Node* const rules = reader.Take("relabel_configs", "Rules for targets", "list")) {
     job.target_rules = ReadRelabelRules(*rules, diagnostics);
@@ -281,6 +289,7 @@ JobConfig ReadJobConfig(const Node& node, const GlobalConfig& global, Diagnostic
 
 void ResolvePaths(std::string_view directory, JobConfig& job) {
   config::ResolvePaths(directory, job.client);
+  config::ResolvePath(directory, job.failure_log_file);
   for (discovery::Config& config : job.discovery) discovery::ResolvePaths(directory, config);
 }
 

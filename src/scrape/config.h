@@ -28,12 +28,14 @@ struct Limits {
   uint64_t targets = 0;
   uint64_t histogram_buckets = 0;      // Native ones with more become coarser, or the scrape fails.
   double histogram_bucket_factor = 0;  // Native buckets grow at least by this.
+  bool operator==(const Limits&) const = default;
 };
 
 // What becomes of native histograms, which only protobuf carries.
 struct HistogramConfig {
   bool native = false;          // They are asked for, and taken as such.
   bool always_classic = false;  // Classic buckets of theirs are taken besides.
+  bool operator==(const HistogramConfig&) const = default;
 };
 
 // The formats where none are configured; protobuf comes first where native histograms are wanted.
@@ -46,12 +48,14 @@ struct GlobalConfig {
   std::vector<Protocol> protocols;  // Empty: the default.
   HistogramConfig histograms;
   Limits limits;
+  std::string failure_log_file;  // Empty: none.
   model::Labels external_labels;
 };
 
 struct TargetGroup {
   std::vector<std::string> addresses;
   std::vector<model::Label> labels;
+  bool operator==(const TargetGroup&) const = default;
 };
 
 // One entry of `scrape_configs`.
@@ -73,8 +77,10 @@ struct JobConfig {
   Limits limits;
   std::vector<relabel::Rule> target_rules;
   std::vector<relabel::Rule> metric_rules;
+  std::string failure_log_file;  // A line for each failed scrape; empty: none.
   std::vector<TargetGroup> static_targets;
   std::vector<discovery::Config> discovery;
+  bool operator==(const JobConfig&) const = default;
 };
 
 // Read a section; findings go to `diagnostics`. Keys that upstream knows and that change nothing

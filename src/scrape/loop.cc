@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <boost/unordered/unordered_flat_set.hpp>
 #include <cmath>
+#include <utility>
 
 #include "base/check.h"
 #include "exposition/parser.h"
@@ -41,6 +43,15 @@ base::Result<Protocol> ProtocolOf(std::string_view content_type, const JobConfig
   return Fail(Code::kInvalidArgument,
               "received unsupported Content-Type \"{}\" and no fallback_scrape_protocol is set",
               content_type);
+}
+
+// Whether a series that one of these jobs scrapes has the same labels under the other, or is
+// refused by both.
+bool MakesSameLabels(const JobConfig& a, const JobConfig& b) {
+  return a.honor_labels == b.honor_labels && a.metric_rules == b.metric_rules &&
+         a.limits.labels == b.limits.labels &&
+         a.limits.label_name_bytes == b.limits.label_name_bytes &&
+         a.limits.label_value_bytes == b.limits.label_value_bytes;
 }
 
 template <class Parser>
@@ -84,15 +95,33 @@ std::string AcceptHeader(const std::vector<Protocol>& protocols) {
   return accept + fmt::format("*/*;q=0.{}", weight);
 }
 
-Loop::Loop(const JobConfig& job, Target target, storage::Appendable& storage)
-    : job_(job), target_(std::move(target)), storage_(storage) {}
+Loop::Loop(std::shared_ptr<const JobConfig> job, Target target, storage::Appendable& storage)
+    : job_(std::move(job)), target_(std::move(target)), storage_(storage) {}
+
+void Loop::Reconfigure(std::shared_ptr<const JobConfig> job, const Target& target) {
+  if (!MakesSameLabels(*job, *job_)) {
+    cache_.Clear([this](SeriesRef ref) { replaced_.push_back(ref); });
+  }
+  job_ = std::move(job);
+  target_ = target;
+}
+
+template <class Gone>
+void Loop::EndReplaced(Gone gone) {
+  if (replaced_.empty()) return;
+  boost::unordered_flat_set<SeriesRef> present;
+  cache_.ForEach([&](SeriesRef ref) { present.insert(ref); });
+  for (const SeriesRef ref : std::exchange(replaced_, {})) {
+    if (!present.contains(ref)) gone(ref);
+  }
+}
 
 net::HttpClientRequest Loop::Request() const {
   net::HttpClientRequest request{.url = target_.url};
   request.timeout = std::chrono::milliseconds(target_.timeout_ms);
-  request.response_bytes_max = job_.limits.body_bytes != 0 ? job_.limits.body_bytes : 1u << 30;
-  request.accept_gzip = job_.enable_compression;
-  request.headers.Set("Accept", AcceptHeader(job_.protocols));
+  request.response_bytes_max = job_->limits.body_bytes != 0 ? job_->limits.body_bytes : 1u << 30;
+  request.accept_gzip = job_->enable_compression;
+  request.headers.Set("Accept", AcceptHeader(job_->protocols));
   request.headers.Set("User-Agent", net::kUserAgent);
   request.headers.Set("X-Prometheus-Scrape-Timeout-Seconds",
                       fmt::format("{}", static_cast<double>(target_.timeout_ms) / 1000));
@@ -106,12 +135,14 @@ Outcome Loop::Finish(const base::Result<net::HttpClientResponse>& response, Time
   std::unique_ptr<storage::Appender> appender = storage_.OpenAppender();
   if (!response) {
     outcome.status = std::unexpected(response.error());
+    if (response.error().code == Code::kResourceExhausted) exceeded_ = ExceededLimit::kBodySize;
   } else if (response->status != 200) {
     outcome.status = Fail(Code::kUnavailable, "server returned HTTP status {} {}", response->status,
                           net::StatusText(response->status));
   } else {
     outcome.status = AppendBody(*response, time, *appender, outcome);
   }
+  outcome.exceeded = std::exchange(exceeded_, ExceededLimit::kNone);
   if (!outcome.status) {
     // Nothing of a bad scrape is kept; it still ends what was there before.
     appender->Rollback();
@@ -125,6 +156,7 @@ Outcome Loop::Finish(const base::Result<net::HttpClientResponse>& response, Time
   } else {
     cache_.Clear(end);
   }
+  EndReplaced(end);
   ForgetMetadata();
   base::Status finished = AppendReport(*appender, outcome);
   if (finished) finished = appender->Commit();
@@ -135,7 +167,9 @@ Outcome Loop::Finish(const base::Result<net::HttpClientResponse>& response, Time
 void Loop::MarkStale(Timestamp time) {
   ++scrape_;
   const std::unique_ptr<storage::Appender> appender = storage_.OpenAppender();
-  cache_.Clear([&](SeriesRef ref) { appender->Append(ref, time, model::StaleNan()); });
+  const auto end = [&](SeriesRef ref) { appender->Append(ref, time, model::StaleNan()); };
+  cache_.Clear(end);
+  EndReplaced(end);
   for (const SeriesRef ref : report_refs_) {
     if (ref != 0) appender->Append(ref, time, model::StaleNan());
   }
@@ -146,14 +180,15 @@ void Loop::MarkStale(Timestamp time) {
 
 base::Status Loop::AppendBody(const net::HttpClientResponse& response, Timestamp time,
                               storage::Appender& appender, Outcome& outcome) {
-  ASSIGN_OR_RETURN(const Protocol protocol, ProtocolOf(response.headers.Get("Content-Type"), job_));
+  ASSIGN_OR_RETURN(const Protocol protocol,
+                   ProtocolOf(response.headers.Get("Content-Type"), *job_));
   switch (protocol) {
     case Protocol::kProtobuf:
       format_.reset();
       return AppendEntries(
           exposition::ProtobufParser(response.body,
-                                     {.native_histograms = job_.histograms.native,
-                                      .classic_histograms = job_.histograms.always_classic}),
+                                     {.native_histograms = job_->histograms.native,
+                                      .classic_histograms = job_->histograms.always_classic}),
           time, appender, outcome);
     case Protocol::kOpenMetrics100:
     case Protocol::kOpenMetrics001:
@@ -195,10 +230,11 @@ base::Status Loop::AppendEntries(Parser parser, Timestamp time, storage::Appende
     }
     if (entry->ref == 0) continue;
     ++outcome.kept;
-    if (job_.limits.samples != 0 && outcome.kept > job_.limits.samples) {
-      return Fail(Code::kResourceExhausted, "sample limit of {} exceeded", job_.limits.samples);
+    if (job_->limits.samples != 0 && outcome.kept > job_->limits.samples) {
+      return Exceeded(ExceededLimit::kSamples,
+                      fmt::format("sample limit of {} exceeded", job_->limits.samples));
     }
-    const bool own_time = job_.honor_timestamps && parser.timestamp().has_value();
+    const bool own_time = job_->honor_timestamps && parser.timestamp().has_value();
     const Timestamp t = own_time ? *parser.timestamp() : time;
     Appended verdict = Appended::kTooOld;
     if (t <= time + kFutureMsMax) {
@@ -223,7 +259,7 @@ base::Status Loop::AppendEntries(Parser parser, Timestamp time, storage::Appende
       TellMetadata(entry->ref, text, parser.family(), appender);
     }
     // A sample with a time of its own says nothing about the scrapes that lack it.
-    entry->tracked = !own_time || job_.track_timestamps_staleness;
+    entry->tracked = !own_time || job_->track_timestamps_staleness;
     if (!seen_before) ++outcome.added;
   }
   told_version_ = metadata_version_;
@@ -232,7 +268,7 @@ base::Status Loop::AppendEntries(Parser parser, Timestamp time, storage::Appende
 
 template <class Parser>
 base::Result<Appended> Loop::AppendValue(const Parser& parser, SeriesRef series, Timestamp t,
-                                         storage::Appender& appender) const {
+                                         storage::Appender& appender) {
   if constexpr (kHasHistograms<Parser>) {
     if (parser.entry() == Parser::Entry::kHistogram) {
       return std::visit(
@@ -247,7 +283,7 @@ base::Result<Appended> Loop::AppendValue(const Parser& parser, SeriesRef series,
 }
 
 template <class Histogram>
-base::Result<Histogram> Loop::Limited(Histogram histogram) const {
+base::Result<Histogram> Loop::Limited(Histogram histogram) {
   const auto buckets = [&] {
     uint64_t count = 0;
     for (const auto* spans : {&histogram.positive_spans, &histogram.negative_spans}) {
@@ -260,15 +296,16 @@ base::Result<Histogram> Loop::Limited(Histogram histogram) const {
     histogram.ReduceResolution(histogram.schema - 1);
     return true;
   };
-  const Limits& limits = job_.limits;
+  const Limits& limits = job_->limits;
   if (limits.histogram_bucket_factor > 1) {
     while (std::exp2(std::exp2(-histogram.schema)) < limits.histogram_bucket_factor && coarsen()) {
     }
   }
   while (limits.histogram_buckets != 0 && buckets() > limits.histogram_buckets) {
     if (!coarsen()) {
-      return Fail(Code::kResourceExhausted, "native_histogram_bucket_limit of {} exceeded",
-                  limits.histogram_buckets);
+      return Exceeded(
+          ExceededLimit::kHistogramBuckets,
+          fmt::format("native_histogram_bucket_limit of {} exceeded", limits.histogram_buckets));
     }
   }
   return histogram;
@@ -327,44 +364,51 @@ void Loop::NoteMetadata(const Parser& parser, typename Parser::Entry kind) {
 }
 
 base::Result<SeriesRef> Loop::Resolve(const base::Result<Labels>& parsed,
-                                      storage::Appender& appender) const {
+                                      storage::Appender& appender) {
   if (!parsed) return std::unexpected(parsed.error());
   ASSIGN_OR_RETURN(const Labels labels, LabelsOfSample(*parsed));
   if (labels.empty()) return SeriesRef{0};
   return appender.Resolve(labels);
 }
 
-base::Result<Labels> Loop::LabelsOfSample(const Labels& scraped) const {
+std::unexpected<base::Error> Loop::Exceeded(ExceededLimit limit, std::string message) {
+  exceeded_ = limit;
+  return std::unexpected(base::Error{Code::kResourceExhausted, std::move(message)});
+}
+
+base::Result<Labels> Loop::LabelsOfSample(const Labels& scraped) {
   model::LabelsBuilder labels(scraped);
   for (const LabelView mine : target_.labels) {
     const std::string theirs(scraped.Get(mine.name));
     if (theirs.empty()) {
       labels.Set(mine.name, mine.value);
-    } else if (!job_.honor_labels) {
+    } else if (!job_->honor_labels) {
       std::string exported = "exported_" + std::string(mine.name);
       while (!labels.Get(exported).empty()) exported = "exported_" + exported;
       labels.Set(exported, theirs);
       labels.Set(mine.name, mine.value);
     }
   }
-  if (!relabel::Apply(job_.metric_rules, labels)) return Labels();
+  if (!relabel::Apply(job_->metric_rules, labels)) return Labels();
   Labels result = labels.Build();
   if (!result.Has(model::kMetricName)) {
     return Fail(Code::kInvalidArgument, "a sample has no metric name after relabelling");
   }
-  const Limits& limits = job_.limits;
+  const Limits& limits = job_->limits;
   if (limits.labels != 0 && result.size() > limits.labels) {
-    return Fail(Code::kResourceExhausted, "label_limit of {} exceeded by {}", limits.labels,
-                result.ToString());
+    return Exceeded(ExceededLimit::kLabels, fmt::format("label_limit of {} exceeded by {}",
+                                                        limits.labels, result.ToString()));
   }
   for (const LabelView label : result) {
     if (limits.label_name_bytes != 0 && label.name.size() > limits.label_name_bytes) {
-      return Fail(Code::kResourceExhausted, "label_name_length_limit of {} exceeded by {}",
-                  limits.label_name_bytes, result.ToString());
+      return Exceeded(ExceededLimit::kLabels,
+                      fmt::format("label_name_length_limit of {} exceeded by {}",
+                                  limits.label_name_bytes, result.ToString()));
     }
     if (limits.label_value_bytes != 0 && label.value.size() > limits.label_value_bytes) {
-      return Fail(Code::kResourceExhausted, "label_value_length_limit of {} exceeded by {}",
-                  limits.label_value_bytes, result.ToString());
+      return Exceeded(ExceededLimit::kLabels,
+                      fmt::format("label_value_length_limit of {} exceeded by {}",
+                                  limits.label_value_bytes, result.ToString()));
     }
   }
   return result;

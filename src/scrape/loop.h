@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/result.h"
@@ -20,9 +21,13 @@
 
 namespace narthex::scrape {
 
+// A limit that a scrape has run into.
+enum class ExceededLimit { kNone, kBodySize, kSamples, kLabels, kHistogramBuckets };
+
 // What one scrape came to.
 struct Outcome {
-  base::Status status;        // Why `up` is 0.
+  base::Status status;  // Why `up` is 0.
+  ExceededLimit exceeded = ExceededLimit::kNone;
   model::Timestamp time = 0;  // Of its samples.
   double duration_seconds = 0;
   uint64_t scraped = 0;  // Samples in the body.
@@ -47,8 +52,11 @@ class StartTimeSink {
 // one batch. One thread at a time.
 class Loop {
  public:
-  // `job` must outlive the loop.
-  Loop(const JobConfig& job, Target target, storage::Appendable& storage);
+  Loop(std::shared_ptr<const JobConfig> job, Target target, storage::Appendable& storage);
+
+  // The next scrapes are as these say. `target` has the labels and the URL that it had. Where the
+  // labels of series may become others, what the last scrape had and the next has not ends then.
+  void Reconfigure(std::shared_ptr<const JobConfig> job, const Target& target);
 
   const Target& target() const { return target_; }
   net::HttpClientRequest Request() const;
@@ -79,19 +87,19 @@ class Loop {
   // Of the series at hand.
   template <class Parser>
   base::Result<storage::Appended> AppendValue(const Parser& parser, storage::SeriesRef series,
-                                              model::Timestamp t,
-                                              storage::Appender& appender) const;
+                                              model::Timestamp t, storage::Appender& appender);
   template <class Parser>
   void AppendExemplars(const Parser& parser, storage::SeriesRef series, model::Timestamp t,
                        storage::Appender& appender, Outcome& outcome) const;
   // Coarser, where the limits ask for it. Error: kResourceExhausted.
   template <class Histogram>
-  base::Result<Histogram> Limited(Histogram histogram) const;
+  base::Result<Histogram> Limited(Histogram histogram);
   // 0 for a sample that metric relabelling drops.
   base::Result<storage::SeriesRef> Resolve(const base::Result<model::Labels>& parsed,
-                                           storage::Appender& appender) const;
+                                           storage::Appender& appender);
   // Labels of a sample after merging in the target's and metric relabelling; empty when dropped.
-  base::Result<model::Labels> LabelsOfSample(const model::Labels& scraped) const;
+  base::Result<model::Labels> LabelsOfSample(const model::Labels& scraped);
+  std::unexpected<base::Error> Exceeded(ExceededLimit limit, std::string message);
   template <class Parser>
   void NoteMetadata(const Parser& parser, typename Parser::Entry kind);
   // Gives the storage what the exposition says of the series' family, if that is the last one
@@ -99,15 +107,20 @@ class Loop {
   void TellMetadata(storage::SeriesRef series, std::string_view text, std::string_view family,
                     storage::Appender& appender) const;
   base::Status AppendReport(storage::Appender& appender, const Outcome& outcome);
+  // Calls gone(ref) for each series of replaced_ that is not in the cache.
+  template <class Gone>
+  void EndReplaced(Gone gone);
   void ForgetMetadata();
   static void Count(storage::Appended verdict, Outcome& outcome);
 
-  const JobConfig& job_;
-  const Target target_;
+  std::shared_ptr<const JobConfig> job_;
+  Target target_;
   storage::Appendable& storage_;
   SeriesCache cache_;
   std::optional<exposition::Format> format_;  // Of the texts that the cache has; none: protobuf.
+  std::vector<storage::SeriesRef> replaced_;  // Of the last scrape, from before a reconfiguration.
   uint64_t scrape_ = 0;                       // Number of the scrape under way.
+  ExceededLimit exceeded_ = ExceededLimit::kNone;  // By it.
   std::map<std::string, FamilyMetadata, std::less<>> metadata_;
   uint64_t metadata_version_ = 0;
   uint64_t told_version_ = 0;  // What the storage knows.

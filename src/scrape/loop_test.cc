@@ -18,7 +18,7 @@ class LoopTest : public testing::Test {
     job_.protocols = DefaultProtocols(job_.histograms);
     Target target;
     target.labels = *model::Labels::From({{"job", "j"}, {"instance", "i"}});
-    loop_ = std::make_unique<Loop>(job_, target, storage_);
+    loop_ = std::make_unique<Loop>(std::make_shared<const JobConfig>(job_), target, storage_);
   }
 
   Outcome Scrape(model::Timestamp time, std::string body, std::string content_type = "text/plain") {

@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <map>
 #include <thread>
 
+#include "base/mutex.h"
 #include "base/testing/memory_file_system.h"
 #include "net/http_server.h"
 #include "net/testing/certificates.h"
@@ -183,6 +185,222 @@ TEST_F(DiscoveredTest, WhatCannotBeScrapedIsCountedAndTheOthersAreScraped) {
   ASSERT_EQ(job.dropped.size(), 1u);
   EXPECT_EQ(job.dropped[0].Get("__meta_dns_name"), "s.test");
   EXPECT_GE(manager_->discovery().updates, 1u);
+}
+
+// Jobs that a reload changes, keeps and drops, all of one target with a page that can change.
+class ReloadTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    server_ = *net::HttpServer::Start({.listen_address = "127.0.0.1:0"},
+                                      [this](net::HttpRequest request, net::Responder responder) {
+                                        base::MutexLock lock(mutex_);
+                                        ++requests_[request.path];
+                                        responder.Send(net::HttpResponse::Text(200, page_));
+                                      });
+  }
+  void TearDown() override {
+    manager_.reset();
+    server_->Stop(std::chrono::milliseconds(100));
+  }
+  // Its path tells its requests from those of others.
+  JobConfig Of(const std::string& name, int64_t interval_ms = 50) {
+    JobConfig job = Job(name, "127.0.0.1:" + std::to_string(server_->port()), interval_ms);
+    job.metrics_path = "/" + name;
+    return job;
+  }
+  void Start(std::vector<JobConfig> jobs) {
+    Manager::Options options;
+    options.jobs = std::move(jobs);
+    options.offset_seed = 1;
+    options.discovery_interval_ms = 0;
+    manager_ = *Manager::Start(base::RealEnv(), base::NullLogger(), storage_, options);
+  }
+  void Reload(const std::vector<JobConfig>& jobs, uint64_t seed = 1) {
+    manager_->Apply(*manager_->Prepare(jobs, seed));
+  }
+  int Requests(const std::string& job) {
+    base::MutexLock lock(mutex_);
+    return requests_["/" + job];
+  }
+  void SetPage(const std::string& page) {
+    base::MutexLock lock(mutex_);
+    page_ = page;
+  }
+  bool AwaitMore(const std::string& job, int more = 3) {
+    const int before = Requests(job);
+    return Eventually([&] { return Requests(job) >= before + more; });
+  }
+  // The times of a series and whether each ends it.
+  std::map<model::Timestamp, bool> Samples(const std::string& name, const std::string& job) {
+    std::map<model::Timestamp, bool> all;
+    for (const auto& [labels, samples] : storage_.content()) {
+      if (labels.Get("__name__") != name || labels.Get("job") != job) continue;
+      for (const auto& [t, v] : samples) all[t] = model::IsStaleNan(v);
+    }
+    return all;
+  }
+  size_t Ends(const std::string& name, const std::string& job) {
+    size_t ends = 0;
+    for (const auto& [t, is_end] : Samples(name, job)) ends += is_end;
+    return ends;
+  }
+
+  base::Mutex mutex_;
+  std::string page_ GUARDED_BY(mutex_) = "a 1\n";
+  std::map<std::string, int> requests_ GUARDED_BY(mutex_);
+  std::unique_ptr<net::HttpServer> server_;
+  storage::MemoryStorage storage_;
+  std::unique_ptr<Manager> manager_;
+};
+
+TEST_F(ReloadTest, LeavesAloneWhatStays) {
+  Start({Of("stays", 200), Of("goes")});
+  ASSERT_TRUE(AwaitMore("stays"));
+  const uint64_t found = manager_->jobs()[0].syncs;
+  for (uint64_t i = 0; i < 10; ++i) {
+    // Others come and go in front of it, and so does the seed of offsets.
+    std::vector<JobConfig> jobs = {Of("stays", 200)};
+    if (i % 2 == 0) jobs.insert(jobs.begin(), Of("comes"));
+    Reload(jobs, 2 + i);
+    std::this_thread::sleep_for(std::chrono::milliseconds(60));
+  }
+  ASSERT_TRUE(AwaitMore("stays"));
+  EXPECT_EQ(manager_->jobs()[0].syncs, found);
+  auto samples = Samples("a", "stays");
+  samples.erase(samples.begin());  // At once; the rhythm begins behind it.
+  EXPECT_EQ(Ends("a", "stays"), 0u);
+  model::Timestamp last = 0;
+  for (const auto& [t, is_end] : samples) {
+    if (last != 0) {
+      EXPECT_NEAR(static_cast<double>(t - last), 200, 90) << "no gap and nothing between";
+    }
+    last = t;
+  }
+  EXPECT_EQ(Ends("a", "goes"), 1u);
+  EXPECT_EQ(Ends("up", "goes"), 1u);
+  EXPECT_EQ(Ends("up", "comes"), 5u);
+  EXPECT_EQ(manager_->statistics().jobs_reloaded, 0u);
+}
+
+TEST_F(ReloadTest, ATargetOfAChangedJobGoesOn) {
+  Start({Of("job")});
+  ASSERT_TRUE(AwaitMore("job"));
+  JobConfig changed = Of("job");
+  changed.limits.samples = 100;
+  Reload({changed});
+  ASSERT_TRUE(AwaitMore("job"));
+  EXPECT_EQ(Ends("a", "job"), 0u);
+  EXPECT_EQ(Ends("up", "job"), 0u);
+  EXPECT_EQ(manager_->statistics().jobs_reloaded, 1u);
+  // And what is new about it counts.
+  changed.limits.samples = 1;
+  Reload({changed});
+  SetPage("a 1\nb 2\n");
+  EXPECT_TRUE(Eventually([&] { return manager_->targets()[0].health == Health::kDown; }));
+}
+
+TEST_F(ReloadTest, AnotherIntervalIsAnotherRhythm) {
+  Start({Of("job", 60'000)});
+  ASSERT_TRUE(Eventually([&] { return Requests("job") == 1; }));
+  ASSERT_TRUE(Eventually([&] { return manager_->statistics().scrapes == 1; }));
+  Reload({Of("job", 40)});
+  EXPECT_TRUE(AwaitMore("job"));
+  EXPECT_EQ(manager_->targets()[0].target.interval_ms, 40);
+  Reload({Of("job", 60'000)});
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  const int before = Requests("job");
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  EXPECT_LE(Requests("job"), before + 1);
+  EXPECT_EQ(Ends("a", "job"), 0u);
+}
+
+// Where the labels of series change, the old ones end with the first scrape that has the new.
+TEST_F(ReloadTest, OtherLabelsEndTheOldSeries) {
+  SetPage("a 1\nsame 1\n");
+  Start({Of("job")});
+  ASSERT_TRUE(AwaitMore("job"));
+  JobConfig changed = Of("job");
+  changed.metric_rules.push_back(*relabel::Rule::From({.source_labels = {"__name__"},
+                                                       .regex = "a",
+                                                       .target_label = "__name__",
+                                                       .replacement = "b"}));
+  Reload({changed});
+  ASSERT_TRUE(AwaitMore("job"));
+  EXPECT_EQ(Ends("a", "job"), 1u);
+  EXPECT_TRUE(Samples("a", "job").rbegin()->second);
+  EXPECT_GT(Samples("b", "job").size(), 0u);
+  EXPECT_EQ(Ends("same", "job"), 0u);
+  EXPECT_EQ(Ends("up", "job"), 0u);
+}
+
+TEST_F(ReloadTest, MoreTargetsThanMayBeAreNotScraped) {
+  JobConfig job = Of("job");
+  job.limits.targets = 1;
+  Start({job});
+  ASSERT_TRUE(AwaitMore("job"));
+  JobConfig two = job;
+  two.static_targets[0].addresses.push_back("localhost:" + std::to_string(server_->port()));
+  Reload({two});
+  ASSERT_TRUE(Eventually([&] { return manager_->targets()[0].health == Health::kDown; }));
+  EXPECT_EQ(manager_->targets()[0].last_error,
+            "target_limit exceeded (number of targets: 2, limit: 1)");
+  EXPECT_EQ(manager_->jobs()[0].over_limit, 1u);
+  EXPECT_EQ(Ends("a", "job"), 1u);
+  const int before = Requests("job");
+  std::this_thread::sleep_for(std::chrono::milliseconds(150));
+  EXPECT_LE(Requests("job"), before + 1);
+  Reload({job});
+  EXPECT_TRUE(AwaitMore("job"));
+}
+
+TEST_F(ReloadTest, LimitsAndDistancesAreCounted) {
+  JobConfig samples = Of("samples");
+  samples.limits.samples = 1;
+  JobConfig size = Of("size");
+  size.limits.body_bytes = 3;
+  JobConfig labels = Of("labels");
+  labels.limits.labels = 2;
+  SetPage("a 1\nb{c=\"d\"} 1\n");
+  Start({samples, size, labels});
+  const auto all = [&] {
+    const Manager::Statistics now = manager_->statistics();
+    return now.over_samples > 0 && now.over_body_size > 0 && now.over_labels > 0 &&
+           now.distances.contains(50) && now.distances.at(50).count > 10;
+  };
+  ASSERT_TRUE(Eventually(all));
+  const auto distances = manager_->statistics().distances.at(50);
+  const double mean = distances.seconds / static_cast<double>(distances.count);
+  EXPECT_GT(mean, 0.02);
+  EXPECT_LT(mean, 1);
+}
+
+TEST_F(ReloadTest, WhatIsBadChangesNothing) {
+  Start({Of("job")});
+  JobConfig bad = Of("bad");
+  bad.static_targets[0].addresses = {"a/b"};
+  EXPECT_FALSE(manager_->Prepare({bad}, 1).has_value());
+  EXPECT_TRUE(AwaitMore("job"));
+  EXPECT_EQ(manager_->jobs().size(), 1u);
+}
+
+TEST_F(DiscoveredTest, AReloadKeepsWhatWasFound) {
+  dns_.Set("s.test", net::DnsType::kA, {{"127.0.0.1"}});
+  Start();
+  ASSERT_TRUE(Eventually([&] { return manager_->statistics().samples_kept > 0; }));
+  // Also where it is looked for anew: what stays goes on in the meantime.
+  std::vector<JobConfig> jobs = options_.jobs;
+  for (const int64_t interval_ms : {20, 30, 40}) {
+    std::get<discovery::DnsConfig>(jobs[0].discovery[0]).refresh_interval_ms = interval_ms;
+    manager_->Apply(*manager_->Prepare(jobs, 0));
+    EXPECT_EQ(Addresses(), std::vector<std::string>{At("127.0.0.1")});
+    const auto scrapes = manager_->statistics().scrapes;
+    ASSERT_TRUE(Eventually([&] { return manager_->statistics().scrapes > scrapes + 2; }));
+  }
+  for (const auto& [labels, samples] : storage_.content()) {
+    for (const auto& [t, v] : samples) EXPECT_FALSE(model::IsStaleNan(v)) << labels.ToString();
+  }
+  dns_.Set("s.test", net::DnsType::kA, {{"127.0.0.2"}});
+  EXPECT_TRUE(Eventually([&] { return Addresses() == std::vector<std::string>{At("127.0.0.2")}; }));
 }
 
 // A target over TLS, and what a job with this `tls_config` makes of it.

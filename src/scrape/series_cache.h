@@ -60,6 +60,13 @@ class SeriesCache final : public exposition::KnownSeries {
     entries_ = {};
     Settle();
   }
+  // The tracked ones of the last body. REQUIRES: between End or Clear and Begin.
+  template <class Visit>
+  void ForEach(Visit visit) const {
+    for (const Entry& entry : entries_) {
+      if (entry.ref != 0 && entry.tracked != 0) visit(entry.ref);
+    }
+  }
   size_t size() const { return entries_.size(); }
 
  private:

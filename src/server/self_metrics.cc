@@ -2,6 +2,7 @@
 
 #include "base/process.h"
 #include "exposition/writer.h"
+#include "model/duration.h"
 
 namespace narthex::server {
 namespace {
@@ -171,6 +172,32 @@ void AddScrape(Page& page, const scrape::Manager& manager) {
                "Scraped samples with a timestamp used before.", D(scrape.duplicate));
   page.Counter("prometheus_target_scrapes_sample_out_of_bounds_total",
                "Scraped samples too old or too far ahead.", D(scrape.out_of_bounds));
+  page.Counter("narthex_scrape_failure_log_failures_total",
+               "Failed scrapes that could not be written to their log.",
+               D(scrape.failures_unlogged));
+  page.Counter("prometheus_target_scrape_pools_total", "Jobs that were set up.",
+               D(scrape.jobs_made));
+  page.Counter("prometheus_target_scrape_pool_reloads_total",
+               "Jobs that a reload has found to be others than they were.",
+               D(scrape.jobs_reloaded));
+  page.Counter("prometheus_target_scrapes_exceeded_body_size_limit_total",
+               "Scrapes that failed for the size of the answer.", D(scrape.over_body_size));
+  page.Counter("prometheus_target_scrapes_exceeded_sample_limit_total",
+               "Scrapes that failed for their samples.", D(scrape.over_samples));
+  page.Counter("prometheus_target_scrape_pool_exceeded_label_limits_total",
+               "Scrapes that failed for the labels of a series.", D(scrape.over_labels));
+  page.Counter("prometheus_target_scrapes_exceeded_native_histogram_bucket_limit_total",
+               "Scrapes that failed for the buckets of a native histogram.",
+               D(scrape.over_histogram_buckets));
+  page.writer().Family("prometheus_target_interval_length_seconds", MetricType::kSummary,
+                       "Distances of scrapes from those before.");
+  for (const auto& [interval_ms, distances] : scrape.distances) {
+    const std::string labels = Labels({{"interval", model::FormatDuration(interval_ms)}});
+    page.writer().Sample("prometheus_target_interval_length_seconds_sum", labels,
+                         distances.seconds);
+    page.writer().Sample("prometheus_target_interval_length_seconds_count", labels,
+                         D(distances.count));
+  }
   page.writer().Family("prometheus_target_scrape_pool_targets", MetricType::kGauge,
                        "Targets of a job.");
   std::map<std::string, uint64_t> targets;
@@ -203,6 +230,13 @@ void AddDiscovery(Page& page, const scrape::Manager& manager) {
         "Settings of discovery that cannot be used.", found.failed_configs);
   named("prometheus_sd_received_updates_total", MetricType::kCounter,
         "Answers of places where targets are looked for.", found.received_updates);
+  named("prometheus_sd_updates_delayed_total", MetricType::kCounter,
+        "Times that changed targets could not be handed over at once.",
+        manager.statistics().updates_delayed);
+  writer.Family("prometheus_sd_last_update_timestamp_seconds", MetricType::kGauge,
+                "When the scraper took over changed targets, since the Unix epoch.");
+  writer.Sample("prometheus_sd_last_update_timestamp_seconds", name,
+                static_cast<double>(manager.statistics().discovered_ms) / 1000);
   named("prometheus_sd_updates_total", MetricType::kCounter,
         "Changes of targets that the scraper took over.", found.updates);
   const auto by_mechanism = [&](std::string_view metric, auto value) {
@@ -220,6 +254,12 @@ void AddDiscovery(Page& page, const scrape::Manager& manager) {
                [](const auto& looks) { return looks.seconds; });
   by_mechanism("prometheus_sd_refresh_duration_seconds_count",
                [](const auto& looks) { return D(looks.looks); });
+  if (const auto files = found.mechanisms.find("file"); files != found.mechanisms.end()) {
+    writer.Family("prometheus_sd_file_scan_duration_seconds", MetricType::kSummary,
+                  "Duration of looks for files with targets.");
+    writer.Sample("prometheus_sd_file_scan_duration_seconds_sum", "", files->second.seconds);
+    writer.Sample("prometheus_sd_file_scan_duration_seconds_count", "", D(files->second.looks));
+  }
   page.Counter("prometheus_sd_file_read_errors_total",
                "Files with targets that could not be read or understood.",
                D(found.file_read_errors));
@@ -233,19 +273,43 @@ void AddDiscovery(Page& page, const scrape::Manager& manager) {
   }
   page.Counter("prometheus_sd_http_failures_total", "HTTP answers with targets that failed.",
                D(found.http_failures));
+  page.Counter("narthex_sd_http_answers_too_large_total",
+               "HTTP answers with targets that were over the limit.", D(found.http_too_large));
   page.Counter("prometheus_sd_dns_lookups_total", "Lookups of names.", D(found.dns_lookups));
   page.Counter("prometheus_sd_dns_lookup_failures_total", "Lookups of names that failed.",
                D(found.dns_lookup_failures));
-  const auto by_job = [&](std::string_view metric, std::string_view help, auto value) {
-    writer.Family(metric, MetricType::kCounter, help);
+  const auto by_job = [&](std::string_view metric, MetricType type, std::string_view help,
+                          auto value) {
+    writer.Family(metric, type, help);
     for (const scrape::JobStatus& job : jobs) {
-      writer.Sample(metric, Labels({{"scrape_job", job.name}}), D(value(job)));
+      writer.Sample(metric, Labels({{"scrape_job", job.name}}), static_cast<double>(value(job)));
     }
   };
-  by_job("prometheus_target_scrape_pool_sync_total", "Times the targets of a job were made out.",
+  constexpr MetricType kCounter = MetricType::kCounter, kGauge = MetricType::kGauge;
+  by_job("prometheus_target_scrape_pool_sync_total", kCounter,
+         "Times the targets of a job were made out.",
          [](const scrape::JobStatus& job) { return job.syncs; });
-  by_job("prometheus_target_sync_failed_total", "Targets that could not be made out.",
+  by_job("prometheus_target_sync_failed_total", kCounter, "Targets that could not be made out.",
          [](const scrape::JobStatus& job) { return job.failed; });
+  by_job("prometheus_target_scrape_pool_target_limit", kGauge,
+         "Targets that a job may have; 0: no limit.",
+         [](const scrape::JobStatus& job) { return job.target_limit; });
+  by_job("prometheus_target_metadata_cache_entries", kGauge,
+         "Families whose metadata the targets of a job told.",
+         [](const scrape::JobStatus& job) { return job.metadata_families; });
+  by_job("prometheus_target_metadata_cache_bytes", kGauge, "Names and texts of those.",
+         [](const scrape::JobStatus& job) { return job.metadata_bytes; });
+  uint64_t over_limit = 0;
+  for (const scrape::JobStatus& job : jobs) over_limit += job.over_limit;
+  page.Counter("prometheus_target_scrape_pool_exceeded_target_limit_total",
+               "Times that a job had more targets than may be.", D(over_limit));
+  writer.Family("prometheus_target_sync_length_seconds", MetricType::kSummary,
+                "How long it took to make out the targets of a job.");
+  for (const scrape::JobStatus& job : jobs) {
+    const std::string labels = Labels({{"scrape_job", job.name}});
+    writer.Sample("prometheus_target_sync_length_seconds_sum", labels, job.sync_seconds);
+    writer.Sample("prometheus_target_sync_length_seconds_count", labels, D(job.syncs));
+  }
 }
 
 void AddWrite(Page& page, const remote::WriteReceiver& receiver) {
@@ -256,7 +320,13 @@ void AddWrite(Page& page, const remote::WriteReceiver& receiver) {
   page.Counter("prometheus_api_remote_write_samples_total", "Samples stored by remote write.",
                D(write.samples));
   page.Counter("prometheus_api_remote_write_invalid_labels_samples_total",
-               "Series passed over for unusable labels.", D(write.invalid_series));
+               "Samples and histograms left out for unusable labels.", D(write.invalid_samples));
+  page.Counter("prometheus_api_remote_write_without_metadata_appended_samples_total",
+               "Samples and histograms stored whose series came without metadata.",
+               D(write.without_metadata));
+  page.Counter("narthex_remote_write_requests_partial_total",
+               "Requests of which a part was stored and the rest refused.",
+               D(write.partial_requests));
   page.Counter("narthex_remote_write_histograms_total", "Native histograms stored by remote write.",
                D(write.histograms));
   page.Counter("narthex_remote_write_exemplars_total", "Exemplars stored by remote write.",

@@ -104,6 +104,7 @@ class Server::State {
     for (const auto& server : servers_) server->Stop(kDrain);
     api_threads_.Stop();
     scrape_.Set(nullptr);
+    scraper_.reset();
     scrape_source_.ShowMetadataOf(nullptr);
     receiver_.reset();
     open_db_ = nullptr;
@@ -123,7 +124,8 @@ class Server::State {
     if (options_.enable_remote_write) {
       receiver_ = std::make_unique<remote::WriteReceiver>(
           *db_, env_.clock,
-          remote::WriteReceiver::Options{.body_bytes_max = options_.body_bytes_max});
+          remote::WriteReceiver::Options{.body_bytes_max = options_.body_bytes_max,
+                                         .accepted = options_.remote_write_messages});
       scrape_source_.ShowMetadataOf(receiver_.get());
     }
     open_db_ = db_.get();
@@ -170,6 +172,7 @@ class Server::State {
                             .metadata = &scrape_source_,
                             .status = status_.get(),
                             .admin = options_.enable_admin_api ? &admin_ : nullptr,
+                            .path_prefix = prefix_,
                             .cors_origin = options_.cors_origin});
   }
 
@@ -196,17 +199,23 @@ class Server::State {
     return {};
   }
 
+  // All that can fail comes first.
   base::Status Apply(Config config) {
-    scrape::Manager::Options options;
-    options.jobs = std::move(config.jobs);
-    options.offset_seed = scrape::OffsetSeed(base::HostName(), config.global.external_labels);
-    ASSIGN_OR_RETURN(std::shared_ptr<scrape::Manager> manager,
-                     scrape::Manager::Start(env_, log_, *db_, std::move(options)));
+    if (scraper_ == nullptr) {
+      ASSIGN_OR_RETURN(scraper_,
+                       scrape::Manager::Start(env_, log_, *db_,
+                                              {.http_sd_bytes_max = options_.http_sd_bytes_max}));
+    }
+    const uint64_t offset_seed =
+        scrape::OffsetSeed(base::HostName(), config.global.external_labels);
+    ASSIGN_OR_RETURN(scrape::Manager::PreparedPtr jobs,
+                     scraper_->Prepare(config.jobs, offset_seed));
     RETURN_IF_ERROR(query_log_.Reopen(config.query_log_file));
+    scraper_->Apply(std::move(jobs));
     for (const std::string& warning : config.warnings) {
       log_.Warn("server", "configuration: " + warning, {{"file", options_.config_file}});
     }
-    scrape_.Set(std::move(manager));
+    scrape_.Set(scraper_);
     db_->SetRetention(RetentionUnder(config));
     db_->SetLateWindow(config.late_window_ms);
     db_->SetExemplarsMax(ExemplarsUnder(config));
@@ -398,6 +407,7 @@ class Server::State {
   std::atomic<const tsdb::Db*> open_db_{nullptr};
   OpeningStorage opening_;
   CurrentScrape scrape_;
+  std::shared_ptr<scrape::Manager> scraper_;  // Of those who reload.
   ScrapeSource scrape_source_;
   StorageAdmin admin_;
   std::unique_ptr<StatusPages> status_;

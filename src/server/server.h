@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/result.h"
 #include "promql/engine.h"
+#include "remote/write_request.h"
 #include "tsdb/db.h"
 
 namespace narthex::server {
@@ -33,8 +34,11 @@ class Server {
     bool enable_lifecycle = false;
     bool enable_admin_api = false;
     bool enable_remote_write = false;
-    bool exemplar_storage = false;  // Else none are kept, whatever the configuration says.
-    tsdb::Db::Options db;           // Its retention holds where the configuration sets none.
+    std::vector<remote::WriteMessage> remote_write_messages = {remote::WriteMessage::kVersion1,
+                                                               remote::WriteMessage::kVersion2};
+    size_t http_sd_bytes_max = 64 << 20;  // Of an answer with targets.
+    bool exemplar_storage = false;        // Else none are kept, whatever the configuration says.
+    tsdb::Db::Options db;                 // Its retention holds where the configuration sets none.
     promql::Engine::Options engine;
     std::string version;
     std::string revision;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <functional>
 #include <thread>
 
@@ -199,6 +200,54 @@ TEST_F(ServerTest, ServesUnderAPrefix) {
   EXPECT_EQ(Fetch("/prom/-/ready").status, 200);
   EXPECT_EQ(Fetch("/-/ready").status, 404);
   EXPECT_EQ(Fetch("/").headers.Get("Location"), "/prom/");
+}
+
+TEST_F(ServerTest, LogsThePathsOfQueriesAsTheyWereSent) {
+  options_.route_prefix = "/prom";
+  WriteConfig("global: {query_log_file: queries.log}\n");
+  Start();
+  Fetch("/prom/api/v1/query?query=1");
+  const auto is_logged = [&] {
+    const auto log = base::ReadFile(base::PosixFileSystem(), root_ + "/queries.log");
+    return log && log->find(R"("path":"/prom/api/v1/query")") != std::string::npos;
+  };
+  EXPECT_TRUE(Eventually(is_logged));
+}
+
+TEST_F(ServerTest, LogsScrapesThatFail) {
+  WriteConfig(
+      "global: {scrape_interval: 50ms, scrape_failure_log_file: failures.log}\n"
+      "scrape_configs:\n"
+      "  - {job_name: none, static_configs: [{targets: ['127.0.0.1:1']}]}\n"
+      "  - {job_name: other, scrape_failure_log_file: other.log, static_configs: [{targets: "
+      "['127.0.0.1:1']}]}\n");
+  Start();
+  const auto lines_of = [&](const std::string& file, std::string_view job) {
+    const auto log = base::ReadFile(base::PosixFileSystem(), root_ + "/" + file);
+    std::vector<std::string> errors;
+    for (std::string_view rest = log ? std::string_view(*log) : ""; !rest.empty();) {
+      const size_t end = rest.find('\n');
+      const auto line = json::Document::Parse(std::string(rest.substr(0, end)));
+      EXPECT_TRUE(line.has_value()) << rest;
+      EXPECT_EQ(line->root().Get("job_name").String(), job);
+      EXPECT_EQ(line->root().Get("target").String(), "http://127.0.0.1:1/metrics");
+      errors.emplace_back(*line->root().Get("msg").String());
+      rest.remove_prefix(end + 1);
+    }
+    return errors;
+  };
+  EXPECT_TRUE(Eventually([&] { return lines_of("failures.log", "none").size() >= 2; }));
+  EXPECT_TRUE(Eventually([&] { return lines_of("other.log", "other").size() >= 2; }));
+  EXPECT_TRUE(lines_of("failures.log", "none")[0].starts_with("GET http://127.0.0.1:1/metrics: "));
+  // A reload goes on in a new file where the old one was moved away.
+  std::filesystem::rename(root_ + "/failures.log", root_ + "/failures.1");
+  EXPECT_EQ(Fetch("/-/reload", "POST").status, 200);
+  EXPECT_TRUE(Eventually([&] { return !lines_of("failures.log", "none").empty(); }));
+  // One that cannot be written keeps the configuration from being taken.
+  WriteConfig(
+      "global: {scrape_failure_log_file: none/failures.log}\n"
+      "scrape_configs: [{job_name: a}]\n");
+  EXPECT_EQ(Fetch("/-/reload", "POST").status, 500);
 }
 
 TEST_F(ServerTest, SaysWhatKeepsItFromStarting) {

@@ -56,6 +56,8 @@ class Appender {
   virtual Appended AppendExemplar(SeriesRef series, const model::Exemplar& exemplar) = 0;
   // What is known of the series from now on; nothing where the storage keeps no metadata.
   virtual void SetMetadata(SeriesRef series, const model::Metadata& metadata) = 0;
+  // Whether that does anything.
+  virtual bool keeps_metadata() const { return true; }
   // Writes the batch to the log, then makes it visible. After an error nothing of it is visible.
   virtual base::Status Commit() = 0;
   virtual void Rollback() = 0;

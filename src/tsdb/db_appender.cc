@@ -96,6 +96,8 @@ class DbAppender final : public storage::Appender {
     if (!db_.head_.MetadataIs(slot, metadata)) batch_.metadata.push_back({slot, metadata});
   }
 
+  bool keeps_metadata() const override { return db_.options_.metadata_records; }
+
   base::Status Commit() override {
     base::Status status = db_.Commit(batch_, late_, judged_at_);
     Rollback();

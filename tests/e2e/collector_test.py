@@ -465,7 +465,7 @@ def histogram_request(time_ns):
                  "positive": {"offset": 2, "bucketCounts": ["3", "2"]}}]}}]}]}]}
 
 
-def to_server(world, start_server):
+def to_server(world, start_server, keys=""):
     """OTLP → deltatocumulative, transform → remote write → a server, by way of a token."""
     grpc, http, health, port = free_ports(4)
     start_server(port, world.write("server.yaml", "global: {scrape_interval: 1h}\n"))
@@ -479,7 +479,7 @@ processors:
   deltatocumulative:
   transform: {{metric_statements: ['set(datapoint.attributes["added"], Concat([metric.name, "x"], "-"))']}}
 exporters:
-  prometheusremotewrite: {{endpoint: "http://127.0.0.1:{port}/api/v1/write"}}
+  prometheusremotewrite: {{endpoint: "http://127.0.0.1:{port}/api/v1/write"{keys}}}
 service:
   extensions: [health_check, bearertokenauth]
   telemetry: {{metrics: {{level: none}}}}
@@ -508,6 +508,16 @@ service:
 def remote_write_to_narthex(world):
     """Into our server."""
     to_server(world, lambda port, config: world.narthex_server(port, config, "data", "--web.enable-remote-write-receiver"))
+
+
+def remote_write_2_to_narthex(world):
+    """The same in messages of version 2, which no other is accepted beside."""
+    message = "io.prometheus.write.v2.Request"
+    api, _ = to_server(world, lambda port, config: world.narthex_server(
+        port, config, "data", "--web.enable-remote-write-receiver",
+        f"--web.remote-write-receiver.accepted-protobuf-messages={message}"), f", protobuf_message: {message}")
+    families = api.get("metadata")
+    check(families["wait_seconds"][0]["type"] == "histogram", f"metadata of families is there: {families}")
 
 
 def remote_write_to_prometheus(world):
@@ -548,4 +558,5 @@ if __name__ == "__main__":
           "killed_with_traces": killed_with_traces, "outage": outage,
           "prometheus_scrapes_native_histograms": prometheus_scrapes_native_histograms,
           "remote_write_to_narthex": remote_write_to_narthex,
+          "remote_write_2_to_narthex": remote_write_2_to_narthex,
           "remote_write_to_prometheus": remote_write_to_prometheus})

@@ -1,6 +1,8 @@
 """Samples by remote write: just enough of protobuf and snappy to write them by hand."""
 
 import struct
+import urllib.error
+import urllib.request
 
 from harness import check, fetch
 
@@ -43,6 +45,37 @@ def encode(series):
                          for name, value in sorted(labels.items()))
         body += field(1, pairs + b"".join(sample(t, v) for t, v in samples))
     return snappy(bytes(body))
+
+
+def encode_2(series):
+    """The same as a message of version 2; each may have a third item: type (a number), help and unit."""
+    symbols, body = {"": 0}, bytearray()
+
+    def number(text):
+        return symbols.setdefault(text, len(symbols))
+
+    for labels, samples, *metadata in series:
+        refs = b"".join(varint(number(name)) + varint(number(value)) for name, value in sorted(labels.items()))
+        kind, text, unit = metadata[0] if metadata else (0, "", "")
+        about = (b"\x08" + varint(kind) + b"\x18" + varint(number(text)) + b"\x20" + varint(number(unit)))
+        body += field(5, field(1, refs) + b"".join(sample(t, v) for t, v in samples) + field(5, about))
+    return snappy(b"".join(field(4, symbol.encode()) for symbol in symbols) + bytes(body))
+
+
+def write_2(port, series):
+    """Status, text, and the numbers of samples, histograms and exemplars written."""
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/api/v1/write", data=encode_2(series),
+        headers={"Content-Type": "application/x-protobuf;proto=io.prometheus.write.v2.Request",
+                 "Content-Encoding": "snappy", "X-Prometheus-Remote-Write-Version": "2.0.0"})
+    try:
+        response = urllib.request.urlopen(request, timeout=30)
+    except urllib.error.HTTPError as error:
+        response = error
+    with response:
+        written = [response.headers.get(f"X-Prometheus-Remote-Write-{what}-Written")
+                   for what in ("Samples", "Histograms", "Exemplars")]
+        return response.status, response.read().decode(), written
 
 
 def write(port, series):

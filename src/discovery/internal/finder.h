@@ -23,6 +23,7 @@ namespace narthex::discovery::internal {
 struct Counters {
   std::atomic<uint64_t> file_read_errors = 0;
   std::atomic<uint64_t> http_failures = 0;
+  std::atomic<uint64_t> http_too_large = 0;
   std::atomic<uint64_t> dns_lookups = 0;
   std::atomic<uint64_t> dns_lookup_failures = 0;
 };
@@ -49,6 +50,7 @@ struct World {
   net::HttpClient& client;
   const net::DnsResolver& resolver;
   Counters& counters;
+  const size_t http_bytes_max;
 };
 
 // Error: a certificate that cannot be used.

@@ -11,8 +11,6 @@ namespace {
 using base::Code;
 using base::Fail;
 
-constexpr size_t kAnswerBytesMax = 64 << 20;
-
 // An answer that somebody may or may not still be waiting for.
 struct Awaited {
   base::Mutex mutex;
@@ -37,7 +35,10 @@ class HttpFinder final : public Finder {
 
   base::Result<std::vector<TargetGroup>> Look(const std::stop_token& stop) override {
     base::Result<std::vector<TargetGroup>> groups = Ask(stop);
-    if (!groups && !stop.stop_requested()) ++world_.counters.http_failures;
+    if (!groups && !stop.stop_requested()) {
+      ++world_.counters.http_failures;
+      if (groups.error().code == Code::kResourceExhausted) ++world_.counters.http_too_large;
+    }
     return groups;
   }
 
@@ -62,7 +63,7 @@ class HttpFinder final : public Finder {
   base::Result<net::HttpClientResponse> Fetch(const std::stop_token& stop) {
     net::HttpClientRequest request{.url = config_.url};
     request.timeout = std::chrono::milliseconds(config_.refresh_interval_ms);
-    request.response_bytes_max = kAnswerBytesMax;
+    request.response_bytes_max = world_.http_bytes_max;
     request.headers.Set("Accept", "application/json");
     request.headers.Set("User-Agent", net::kUserAgent);
     request.headers.Set("X-Prometheus-Refresh-Interval-Seconds",
