@@ -228,10 +228,12 @@ base::Result<std::unique_ptr<HeadChunks>> HeadChunks::Open(base::FileSystem& fil
     ASSIGN_OR_RETURN(std::unique_ptr<base::File> on_disk, files.Open(file->path, mode));
     // Readers of other makes take an unfinished end for damage.
     if (cut) RETURN_IF_ERROR(on_disk->Truncate(good));
-    base::MutexLock file_lock(file->mutex);
-    file->file = std::move(on_disk);
-    file->written = cut ? good : size;
-    file->max_time = max_time;
+    {
+      base::MutexLock file_lock(file->mutex);
+      file->file = std::move(on_disk);
+      file->written = cut ? good : size;
+      file->max_time = max_time;
+    }
     base::MutexLock lock(chunks->mutex_);
     chunks->AddFile(std::move(file));
   }
@@ -249,10 +251,12 @@ base::Result<std::unique_ptr<HeadChunks>> HeadChunks::OpenKnown(base::FileSystem
     ASSIGN_OR_RETURN(std::unique_ptr<base::File> on_disk,
                      files.Open(file->path, base::FileSystem::Mode::kRead));
     ASSIGN_OR_RETURN(const uint64_t size, on_disk->Size());
-    base::MutexLock file_lock(file->mutex);
-    file->file = std::move(on_disk);
-    file->written = size;
-    file->max_time = max_time;
+    {
+      base::MutexLock file_lock(file->mutex);
+      file->file = std::move(on_disk);
+      file->written = size;
+      file->max_time = max_time;
+    }
     base::MutexLock lock(chunks->mutex_);
     chunks->AddFile(std::move(file));
   }
