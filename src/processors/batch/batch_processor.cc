@@ -14,6 +14,8 @@ using base::Fail;
 // Batches' worth of points that may wait before senders are told to come again.
 constexpr size_t kWaitingBatchesMax = 8;
 constexpr size_t kWaitingPointsMin = 65'536;
+// So long a sender is made to wait first: the next stage may only be a little behind.
+constexpr std::chrono::milliseconds kRoomWait{1000};
 // Between offers of a batch that the next stage does not take.
 constexpr std::chrono::milliseconds kFirstPause{10};
 constexpr std::chrono::milliseconds kLongestPause{500};
@@ -117,6 +119,7 @@ void BatchProcessor::Stop() {
     stop_ = true;
     changed_.NotifyAll();
     paused_.NotifyAll();
+    room_.NotifyAll();
   }
   if (thread_.joinable()) thread_.join();
 }
@@ -131,12 +134,24 @@ BatchProcessor::Shard* BatchProcessor::ShardOf(const otlp::ClientInfo* client) {
   return &shard;
 }
 
+bool BatchProcessor::WaitForRoom() {
+  using std::chrono::steady_clock;
+  if (waiting_points_ < waiting_points_max_) return !stop_;
+  const steady_clock::time_point until = steady_clock::now() + kRoomWait;
+  while (!stop_ && waiting_points_ >= waiting_points_max_) {
+    const auto left = until - steady_clock::now();
+    if (left <= steady_clock::duration::zero()) return false;
+    room_.WaitFor(mutex_, left);
+  }
+  return !stop_;
+}
+
 base::Status BatchProcessor::Consume(otlp::Batch batch) {
   const size_t points = batch.point_count();
   if (points == 0) return {};
   base::MutexLock lock(mutex_);
-  if (stop_) return Fail(Code::kUnavailable, "the batch processor has stopped");
-  if (waiting_points_ >= waiting_points_max_) {
+  if (!WaitForRoom()) {
+    if (stop_) return Fail(Code::kUnavailable, "the batch processor has stopped");
     return Fail(Code::kUnavailable, "the batch processor holds {} points, no more fit",
                 waiting_points_);
   }
@@ -197,6 +212,7 @@ void BatchProcessor::Run() {
       batch = config_.send_batch_max_size > 0 ? waiting.TakeFirst(config_.send_batch_max_size)
                                               : std::exchange(waiting, otlp::Batch());
       waiting_points_ -= batch.point_count();
+      room_.NotifyAll();
       ready.shard->oldest_ns = clock_.MonotonicNs();
     }
     Send(std::move(batch), ready.by_size);

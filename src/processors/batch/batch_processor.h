@@ -33,7 +33,8 @@ class BatchProcessor final : public pipeline::Processor {
   base::Status Start() override;
   // Sends on what is waiting.
   void Stop() override;
-  // Errors: kUnavailable while so much waits that the next stage cannot be keeping up;
+  // Waits up to a second while there is no room. Errors: kUnavailable where the next stage does not
+  // keep up, so that there still is none;
   // kInvalidArgument for one combination of metadata too many.
   base::Status Consume(otlp::Batch batch) override;
 
@@ -53,6 +54,8 @@ class BatchProcessor final : public pipeline::Processor {
 
   // Null at the limit.
   Shard* ShardOf(const otlp::ClientInfo* client) REQUIRES_LOCK(mutex_);
+  // False where there is still none after a while, or it has stopped.
+  bool WaitForRoom() REQUIRES_LOCK(mutex_);
   Ready FindReady() REQUIRES_LOCK(mutex_);
   void Run();
   void Send(otlp::Batch batch, bool by_size);
@@ -71,6 +74,7 @@ class BatchProcessor final : public pipeline::Processor {
   base::Mutex mutex_;
   base::CondVar changed_;
   base::CondVar paused_;
+  base::CondVar room_;
   // By their values of `metadata_keys`. They stay, as the official processor's do.
   std::map<std::string, Shard> shards_ GUARDED_BY(mutex_);
   size_t waiting_points_ GUARDED_BY(mutex_) = 0;

@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <map>
+#include <thread>
 
 #include "pipeline/testing/contract.h"
 #include "pipeline/testing/fake_consumer.h"
@@ -98,6 +100,26 @@ TEST_F(BatchProcessorTest, RefusesWhenTheNextStageDoesNotKeepUp) {
   ASSERT_TRUE(processor_->Start().has_value());
   ASSERT_TRUE(next_.WaitForPoints(taken));
   EXPECT_TRUE(Consume(1));
+}
+
+TEST_F(BatchProcessorTest, WaitsForTheNextStageThatIsALittleBehind) {
+  Make("timeout: 1h", /*start=*/false);
+  ASSERT_TRUE(Consume(70'000));
+  std::jthread late([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    EXPECT_TRUE(processor_->Start().has_value());
+  });
+  EXPECT_TRUE(Consume(1));
+}
+
+TEST_F(BatchProcessorTest, AStopEndsTheWait) {
+  Make("timeout: 1h", /*start=*/false);
+  ASSERT_TRUE(Consume(70'000));
+  std::jthread late([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    processor_->Stop();
+  });
+  EXPECT_THAT(processor_->Consume(GaugeBatch(1)).error().message, HasSubstr("stopped"));
 }
 
 TEST_F(BatchProcessorTest, WhatTheNextStageRefusesIsCounted) {
