@@ -4,7 +4,7 @@
 
 #include "otlp/tree.h"
 
-namespace narthex::receivers {
+namespace narthex::otlp {
 
 // Puts numbers into an exponential histogram of at most so many buckets on either side, at the
 // finest scale that they fit in. One thread at a time.
@@ -16,14 +16,13 @@ class ExponentialRecorder {
   // REQUIRES: `value` is finite.
   void Add(double value, uint64_t count);
   // Writes what was recorded into `point`.
-  void WriteTo(otlp::TreePoint& point) const;
+  void WriteTo(TreePoint& point) const;
 
  private:
-  void Insert(otlp::TreePoint::Buckets& buckets, double magnitude, uint64_t count);
-  void Coarsen(int32_t steps);
+  void Insert(TreePoint::Buckets& buckets, double magnitude, uint64_t count);
 
   size_t buckets_max_;
-  otlp::TreePoint point_{.scale = 20};
+  TreePoint point_{.scale = 20};
 };
 
-}  // namespace narthex::receivers
+}  // namespace narthex::otlp
