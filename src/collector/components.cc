@@ -2,6 +2,7 @@
 
 #include "connectors/forward/forward_connector.h"
 #include "connectors/routing/routing_connector.h"
+#include "connectors/spanmetrics/spanmetrics_connector.h"
 #include "exporters/debug/debug_exporter.h"
 #include "exporters/file/file_exporter.h"
 #include "exporters/loadbalancing/load_balancing_exporter.h"
@@ -72,6 +73,7 @@ constexpr pipeline::ExporterFactory kExporters[] = {
 constexpr pipeline::ConnectorFactory kConnectors[] = {
     connectors::kForwardConnector,
     connectors::kRoutingConnector,
+    connectors::kSpanMetricsConnector,
 };
 constexpr pipeline::ExtensionFactory kExtensions[] = {
     extensions::kBasicAuth,     extensions::kBearerTokenAuth, extensions::kFileStorage,

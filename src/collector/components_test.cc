@@ -48,6 +48,7 @@ const std::map<std::string_view, std::string_view> kConfigurations = {
     {"forward", ""},
     {"routing",
      "{table: [{context: metric, condition: 'name == \"metric.7\"', pipelines: [metrics]}]}"},
+    {"spanmetrics", "dimensions: [{name: region}]"},
     // Extensions.
     {"basicauth", "htpasswd: {inline: 'a:b'}"},
     {"bearertokenauth", "token: a"},

@@ -15,6 +15,8 @@ class ExponentialRecorder {
 
   // REQUIRES: `value` is finite.
   void Add(double value, uint64_t count);
+  // What was recorded, in a point's members for it.
+  const TreePoint& point() const { return point_; }
   // Writes what was recorded into `point`.
   void WriteTo(TreePoint& point) const;
 
