@@ -16,6 +16,7 @@
 #include "extensions/file_storage/file_storage.h"
 #include "extensions/headers_setter/headers_setter.h"
 #include "extensions/health_check/health_check.h"
+#include "extensions/oauth2client/oauth2client.h"
 #include "extensions/pprof/pprof.h"
 #include "extensions/zpages/zpages.h"
 #include "processors/attributes/attributes_processor.h"
@@ -77,8 +78,8 @@ constexpr pipeline::ConnectorFactory kConnectors[] = {
 };
 constexpr pipeline::ExtensionFactory kExtensions[] = {
     extensions::kBasicAuth,     extensions::kBearerTokenAuth, extensions::kFileStorage,
-    extensions::kHeadersSetter, extensions::kHealthCheck,     extensions::kPprof,
-    extensions::kZPages,
+    extensions::kHeadersSetter, extensions::kHealthCheck,     extensions::kOAuth2Client,
+    extensions::kPprof,         extensions::kZPages,
 };
 
 }  // namespace

@@ -55,6 +55,7 @@ const std::map<std::string_view, std::string_view> kConfigurations = {
     {"file_storage", "{create_directory: true, directory: DIR/narthex_contract_storage}"},
     {"headers_setter", "headers: [{key: a, value: b}]"},
     {"health_check", "endpoint: 127.0.0.1:0"},
+    {"oauth2client", "{client_id: a, client_secret: b, token_url: 'http://127.0.0.1:1'}"},
     {"pprof", "endpoint: 127.0.0.1:0"},
     {"zpages", "endpoint: 127.0.0.1:0"},
 };
