@@ -33,6 +33,7 @@
 #include "processors/resourcedetection/resourcedetection_processor.h"
 #include "processors/transform/transform_processor.h"
 #include "receivers/hostmetrics/hostmetrics_receiver.h"
+#include "receivers/influxdb/influxdb_receiver.h"
 #include "receivers/otlp/otlp_receiver.h"
 #include "receivers/prometheus/prometheus_receiver.h"
 #include "receivers/statsd/statsd_receiver.h"
@@ -41,10 +42,8 @@ namespace narthex::collector {
 namespace {
 
 constexpr pipeline::ReceiverFactory kReceivers[] = {
-    receivers::kHostMetricsReceiver,
-    receivers::kOtlpReceiver,
-    receivers::kPrometheusReceiver,
-    receivers::kStatsdReceiver,
+    receivers::kHostMetricsReceiver, receivers::kInfluxDbReceiver, receivers::kOtlpReceiver,
+    receivers::kPrometheusReceiver,  receivers::kStatsdReceiver,
 };
 constexpr pipeline::ProcessorFactory kProcessors[] = {
     processors::kAttributesProcessor,

@@ -14,6 +14,7 @@ namespace {
 const std::map<std::string_view, std::string_view> kConfigurations = {
     // Receivers.
     {"hostmetrics", "scrapers: {load: }"},
+    {"influxdb", "endpoint: 127.0.0.1:0"},
     {"otlp", "protocols: {grpc: {endpoint: '127.0.0.1:0'}, http: {endpoint: '127.0.0.1:0'}}"},
     {"prometheus",
      "config: {scrape_configs: [{job_name: a, static_configs: [{targets: ['127.0.0.1:1']}]}]}"},
