@@ -14,6 +14,14 @@ inline std::string_view Trim(std::string_view text, std::string_view blanks = " 
   return text.substr(first, text.find_last_not_of(blanks) - first + 1);
 }
 
+// Takes what stands before the separator; the rest behind it stays. Without one, all.
+inline std::string_view TakeUntil(std::string_view& text, char separator) {
+  const size_t end = std::min(text.find(separator), text.size());
+  const std::string_view part = text.substr(0, end);
+  text.remove_prefix(std::min(end + 1, text.size()));
+  return part;
+}
+
 // What stands between any of the separators; nothing of it is empty.
 inline std::vector<std::string_view> SplitAtAny(std::string_view text,
                                                 std::string_view separators) {

@@ -22,7 +22,8 @@ base::Result<std::unique_ptr<Collector>> Collector::Create(const ConfigSources& 
   collector->instruments_ = std::make_unique<pipeline::Instruments>(meter);
   collector->host_ = std::make_unique<pipeline::Host>(
       pipeline::Host{env, *collector->logger_, meter, *collector->instruments_,
-                     [telemetry = collector->telemetry_.get()] { return telemetry->Page(); }});
+                     [telemetry = collector->telemetry_.get()] { return telemetry->Page(); },
+                     collector->telemetry_->instance_id()});
   collector->graph_ =
       pipeline::Graph::Build(loaded.root, BuiltInFactories(), *collector->host_, diagnostics);
   RETURN_IF_ERROR(diagnostics.ToStatus());

@@ -2,6 +2,7 @@
 
 #include "connectors/forward/forward_connector.h"
 #include "connectors/routing/routing_connector.h"
+#include "connectors/spanmetrics/spanmetrics_connector.h"
 #include "exporters/debug/debug_exporter.h"
 #include "exporters/file/file_exporter.h"
 #include "exporters/loadbalancing/load_balancing_exporter.h"
@@ -15,6 +16,7 @@
 #include "extensions/file_storage/file_storage.h"
 #include "extensions/headers_setter/headers_setter.h"
 #include "extensions/health_check/health_check.h"
+#include "extensions/oauth2client/oauth2client.h"
 #include "extensions/pprof/pprof.h"
 #include "extensions/zpages/zpages.h"
 #include "processors/attributes/attributes_processor.h"
@@ -31,6 +33,7 @@
 #include "processors/resourcedetection/resourcedetection_processor.h"
 #include "processors/transform/transform_processor.h"
 #include "receivers/hostmetrics/hostmetrics_receiver.h"
+#include "receivers/influxdb/influxdb_receiver.h"
 #include "receivers/otlp/otlp_receiver.h"
 #include "receivers/prometheus/prometheus_receiver.h"
 #include "receivers/statsd/statsd_receiver.h"
@@ -39,10 +42,8 @@ namespace narthex::collector {
 namespace {
 
 constexpr pipeline::ReceiverFactory kReceivers[] = {
-    receivers::kHostMetricsReceiver,
-    receivers::kOtlpReceiver,
-    receivers::kPrometheusReceiver,
-    receivers::kStatsdReceiver,
+    receivers::kHostMetricsReceiver, receivers::kInfluxDbReceiver, receivers::kOtlpReceiver,
+    receivers::kPrometheusReceiver,  receivers::kStatsdReceiver,
 };
 constexpr pipeline::ProcessorFactory kProcessors[] = {
     processors::kAttributesProcessor,
@@ -72,11 +73,12 @@ constexpr pipeline::ExporterFactory kExporters[] = {
 constexpr pipeline::ConnectorFactory kConnectors[] = {
     connectors::kForwardConnector,
     connectors::kRoutingConnector,
+    connectors::kSpanMetricsConnector,
 };
 constexpr pipeline::ExtensionFactory kExtensions[] = {
     extensions::kBasicAuth,     extensions::kBearerTokenAuth, extensions::kFileStorage,
-    extensions::kHeadersSetter, extensions::kHealthCheck,     extensions::kPprof,
-    extensions::kZPages,
+    extensions::kHeadersSetter, extensions::kHealthCheck,     extensions::kOAuth2Client,
+    extensions::kPprof,         extensions::kZPages,
 };
 
 }  // namespace

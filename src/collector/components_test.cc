@@ -14,6 +14,7 @@ namespace {
 const std::map<std::string_view, std::string_view> kConfigurations = {
     // Receivers.
     {"hostmetrics", "scrapers: {load: }"},
+    {"influxdb", "endpoint: 127.0.0.1:0"},
     {"otlp", "protocols: {grpc: {endpoint: '127.0.0.1:0'}, http: {endpoint: '127.0.0.1:0'}}"},
     {"prometheus",
      "config: {scrape_configs: [{job_name: a, static_configs: [{targets: ['127.0.0.1:1']}]}]}"},
@@ -48,12 +49,14 @@ const std::map<std::string_view, std::string_view> kConfigurations = {
     {"forward", ""},
     {"routing",
      "{table: [{context: metric, condition: 'name == \"metric.7\"', pipelines: [metrics]}]}"},
+    {"spanmetrics", "dimensions: [{name: region}]"},
     // Extensions.
     {"basicauth", "htpasswd: {inline: 'a:b'}"},
     {"bearertokenauth", "token: a"},
     {"file_storage", "{create_directory: true, directory: DIR/narthex_contract_storage}"},
     {"headers_setter", "headers: [{key: a, value: b}]"},
     {"health_check", "endpoint: 127.0.0.1:0"},
+    {"oauth2client", "{client_id: a, client_secret: b, token_url: 'http://127.0.0.1:1'}"},
     {"pprof", "endpoint: 127.0.0.1:0"},
     {"zpages", "endpoint: 127.0.0.1:0"},
 };

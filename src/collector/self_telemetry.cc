@@ -231,8 +231,9 @@ SelfTelemetry::SelfTelemetry(SelfTelemetryConfig config, base::Env env, base::Lo
       started_ns_(env.clock.MonotonicNs()),
       provider_(
           {.resource = sdk::Resource::Create({{"service.name", "otelcol"}}), .clock = env.clock}),
-      meter_(provider_.GetMeter("narthex/collector", kVersion)) {
-  exposition::AppendLabel(labels_, "service_instance_id", NewInstanceId());
+      meter_(provider_.GetMeter("narthex/collector", kVersion)),
+      instance_id_(NewInstanceId()) {
+  exposition::AppendLabel(labels_, "service_instance_id", instance_id_);
   exposition::AppendLabel(labels_, "service_name", "otelcol");
   exposition::AppendLabel(labels_, "service_version", kVersion);
   ObserveProcess();

@@ -46,6 +46,8 @@ class SelfTelemetry {
   ~SelfTelemetry() { Stop(); }
 
   sdk::Meter& meter() { return *meter_; }
+  // Another one with every start.
+  const std::string& instance_id() const { return instance_id_; }
 
   base::Status Start();
   void Stop();
@@ -63,6 +65,7 @@ class SelfTelemetry {
   const int64_t started_ns_;
   sdk::MeterProvider provider_;
   const std::shared_ptr<sdk::Meter> meter_;
+  const std::string instance_id_;
   std::string labels_;  // Of every series.
   std::vector<sdk::Meter::Int64Observable> int_observables_;
   std::vector<sdk::Meter::DoubleObservable> double_observables_;

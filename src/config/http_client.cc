@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/ascii.h"
+#include "config/oauth2_client.h"
 #include "config/yaml.h"
 
 namespace narthex::config {
@@ -60,6 +61,12 @@ std::vector<std::pair<std::string, std::string>> ReadTexts(MapReader& reader, st
     return texts;
   }
   for (const auto& [name, value] : node->members) {
+    // As a parameter of a URL, a name may have several.
+    const bool is_list = value.is_list() && std::ranges::all_of(value.items, &Node::is_scalar);
+    if (is_list) {
+      for (const Node& item : value.items) texts.emplace_back(name.scalar, item.scalar);
+      continue;
+    }
     if (!value.is_scalar()) {
       diagnostics.Add(value.at, fmt::format("{}: expected text", name.scalar));
       continue;
@@ -135,19 +142,14 @@ void ReadHeaders(MapReader& reader, Diagnostics& diagnostics, HttpClientConfig& 
   }
 }
 
-OAuth2Config ReadOAuth2(const Node& node, Diagnostics& diagnostics) {
-  OAuth2Config config;
-  MapReader reader(node, diagnostics);
+// The keys that a token is asked for with, wherever they stand.
+void ReadTokenRequest(MapReader& reader, Diagnostics& diagnostics, OAuth2Config& config) {
   reader.Read("client_id", config.client_id, "Required");
   ReadSecret(reader, "client_secret", "client_secret_file", config.client_secret, "The secret");
   reader.Read("scopes", config.scopes, "Of the token");
   reader.Read("token_url", config.token_url, "Where tokens come from; required");
   config.endpoint_params =
       ReadTexts(reader, "endpoint_params", diagnostics, "Sent with the request for a token");
-  if (const Node* const tls = reader.Take("tls_config", "How the token's server is spoken to")) {
-    config.tls = ReadScrapeTls(*tls, diagnostics);
-  }
-  ReadProxy(reader, diagnostics, config.proxy);
   std::string grant = "client_credentials";
   reader.Read("grant_type", grant, "No other is supported");
   if (grant != "client_credentials") {
@@ -156,11 +158,11 @@ OAuth2Config ReadOAuth2(const Node& node, Diagnostics& diagnostics) {
   reader.Refuse({"client_certificate_key", "client_certificate_key_file",
                  "client_certificate_key_id", "signature_algorithm", "iss", "audience", "claims"},
                 "not supported in this version");
-  reader.Finish();
-  if (node.kind == Node::Kind::kSample) return config;
-  if (config.client_id.empty()) {
-    reader.Report("client_id", "oauth2 client_id must be configured");
-  }
+}
+
+void CheckTokenRequest(MapReader& reader, const OAuth2Config& config, bool has_id) {
+  if (reader.node().kind == Node::Kind::kSample) return;
+  if (!has_id) reader.Report("client_id", "oauth2 client_id must be configured");
   if (config.client_secret.empty()) {
     reader.Report("client_secret",
                   "either oauth2 client_secret or client_secret_file must be configured");
@@ -168,6 +170,18 @@ OAuth2Config ReadOAuth2(const Node& node, Diagnostics& diagnostics) {
   if (config.token_url.empty()) {
     reader.Report("token_url", "oauth2 token_url must be configured");
   }
+}
+
+OAuth2Config ReadOAuth2(const Node& node, Diagnostics& diagnostics) {
+  OAuth2Config config;
+  MapReader reader(node, diagnostics);
+  ReadTokenRequest(reader, diagnostics, config);
+  if (const Node* const tls = reader.Take("tls_config", "How the token's server is spoken to")) {
+    config.tls = ReadScrapeTls(*tls, diagnostics);
+  }
+  ReadProxy(reader, diagnostics, config.proxy);
+  reader.Finish();
+  CheckTokenRequest(reader, config, !config.client_id.empty());
   return config;
 }
 
@@ -217,6 +231,28 @@ void ReadCredentials(MapReader& reader, Diagnostics& diagnostics, HttpClientConf
 }
 
 }  // namespace
+
+OAuth2ClientConfig ReadOAuth2Client(const Node& node, Diagnostics& diagnostics) {
+  OAuth2ClientConfig config;
+  MapReader reader(node, diagnostics);
+  ReadTokenRequest(reader, diagnostics, config.oauth2);
+  reader.Read("client_id_file", config.client_id_file, "Has it, instead; read for every use");
+  if (const Node* const tls = reader.Take("tls", "How the token's server is spoken to")) {
+    config.oauth2.tls = ReadTlsClient(*tls, diagnostics);
+  }
+  int64_t timeout_ns = 0, buffer_ns = config.expiry_buffer.count();
+  reader.ReadGoDuration("timeout", timeout_ns, "Of a request for a token; `0s`: half a minute");
+  reader.ReadGoDuration("expiry_buffer", buffer_ns,
+                        "A token with less than this to live is not used any more");
+  if (timeout_ns < 0) reader.Report("timeout", "must not be negative");
+  if (buffer_ns < 0) reader.Report("expiry_buffer", "must not be negative");
+  config.timeout = std::chrono::nanoseconds(timeout_ns);
+  config.expiry_buffer = std::chrono::nanoseconds(buffer_ns);
+  reader.Finish();
+  CheckTokenRequest(reader, config.oauth2,
+                    !config.oauth2.client_id.empty() || !config.client_id_file.empty());
+  return config;
+}
 
 void ReadHttpClient(MapReader& reader, Diagnostics& diagnostics, HttpClientConfig& config) {
   const KeyGroup group(reader, "HTTP clients of Prometheus");

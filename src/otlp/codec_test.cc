@@ -1,7 +1,6 @@
 // Our codec against libprotobuf's generated code, on random messages.
 
 #include <google/protobuf/util/json_util.h>
-#include <google/protobuf/util/message_differencer.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -11,17 +10,15 @@
 #include "otlp/decode.h"
 #include "otlp/encode.h"
 #include "otlp/json.h"
-#include "otlp_metrics.pb.h"
+#include "otlp/testing/oracle.h"
 
 namespace narthex::otlp {
 namespace {
 
-using google::protobuf::util::MessageDifferencer;
-
 // Random messages of every shape, sometimes with fields that nobody knows.
-class Generator {
+class Generator : private oracle::RandomValues {
  public:
-  explicit Generator(uint64_t seed, bool with_unknown) : random_(seed), unknown_(with_unknown) {}
+  using RandomValues::RandomValues;
 
   oracle::Request Request() {
     oracle::Request request;
@@ -31,86 +28,6 @@ class Generator {
   }
 
  private:
-  uint64_t Count(uint64_t max) { return random_.Below(max + 1); }
-  bool Chance() { return random_.Below(2) == 0; }
-  std::string Word() {
-    static constexpr const char* kWords[] = {
-        "", "a", "http.method", "GET", "österreich", "service.name", "with \"quotes\"\n\\"};
-    if (random_.Below(20) == 0) return std::string(random_.Below(300), 'x');
-    return kWords[random_.Below(std::size(kWords))];
-  }
-  double Number() {
-    switch (random_.Below(8)) {
-      case 0:
-        return 0;
-      case 1:
-        return -1.5;
-      case 2:
-        return std::numeric_limits<double>::infinity();
-      case 3:
-        return std::nan("");
-      case 4:
-        return static_cast<double>(random_.Next());
-      default:
-        return random_.NextDouble();
-    }
-  }
-  uint64_t Big() { return Chance() ? random_.Below(200) : random_.Next(); }
-
-  template <class Message>
-  void MaybeUnknown(Message& message) {
-    if (!unknown_ || random_.Below(4) != 0) return;
-    auto* fields = message.GetReflection()->MutableUnknownFields(&message);
-    fields->AddVarint(500, random_.Next());
-    fields->AddLengthDelimited(17, Word());
-    fields->AddFixed32(18, 7);
-    fields->AddFixed64(19, 8);
-  }
-
-  void Fill(oracle::AnyValue& value, int depth = 0) {
-    switch (random_.Below(depth < 4 ? 8 : 6)) {
-      case 0:
-        value.set_string_value(Word());
-        break;
-      case 1:
-        value.set_bool_value(Chance());
-        break;
-      case 2:
-        value.set_int_value(static_cast<int64_t>(random_.Next()));
-        break;
-      case 3:
-        value.set_double_value(Number());
-        break;
-      case 4:
-        value.set_bytes_value(Word());
-        break;
-      case 5:
-        break;  // Empty.
-      case 6: {
-        auto* array = value.mutable_array_value();
-        for (uint64_t n = Count(3); n > 0; --n) Fill(*array->add_values(), depth + 1);
-        break;
-      }
-      default: {
-        auto* list = value.mutable_kvlist_value();
-        for (uint64_t n = Count(3); n > 0; --n) {
-          auto* item = list->add_values();
-          item->set_key(Word());
-          if (Chance()) Fill(*item->mutable_value(), depth + 1);
-        }
-      }
-    }
-    MaybeUnknown(value);
-  }
-  template <class Repeated>
-  void FillAttributes(Repeated* attributes) {
-    for (uint64_t n = Count(4); n > 0; --n) {
-      auto* item = attributes->Add();
-      item->set_key(Word());
-      if (random_.Below(5) != 0) Fill(*item->mutable_value());
-      MaybeUnknown(*item);
-    }
-  }
   template <class Point>
   void FillCommon(Point& point) {
     FillAttributes(point.mutable_attributes());
@@ -231,9 +148,6 @@ class Generator {
     resource.set_schema_url(Word());
     MaybeUnknown(resource);
   }
-
-  base::Random random_;
-  const bool unknown_;
 };
 
 // What the index says, as generated code would hold it. Exemplars stay in the raw bytes, which the
@@ -246,7 +160,7 @@ class Rebuilder {
     oracle::Request request;
     for (const ResourceMetrics& resource : batch_.resources) {
       auto& to = *request.add_resource_metrics();
-      Attributes(resource.attributes, to.mutable_resource()->mutable_attributes());
+      oracle::CopyAttributes(resource.attributes, to.mutable_resource()->mutable_attributes());
       to.set_schema_url(std::string(resource.schema_url));
       for (const Scope& scope : batch_.ScopesOf(resource)) Copy(scope, *to.add_scope_metrics());
     }
@@ -254,47 +168,9 @@ class Rebuilder {
   }
 
  private:
-  void Copy(const AnyValue& value, oracle::AnyValue& to) {
-    switch (value.kind()) {
-      case AnyValue::Kind::kEmpty:
-        break;
-      case AnyValue::Kind::kString:
-        to.set_string_value(std::string(value.bytes()));
-        break;
-      case AnyValue::Kind::kBool:
-        to.set_bool_value(value.Bool());
-        break;
-      case AnyValue::Kind::kInt:
-        to.set_int_value(value.Int());
-        break;
-      case AnyValue::Kind::kDouble:
-        to.set_double_value(value.Double());
-        break;
-      case AnyValue::Kind::kBytes:
-        to.set_bytes_value(std::string(value.bytes()));
-        break;
-      case AnyValue::Kind::kArray: {
-        auto* array = to.mutable_array_value();
-        Values values(value.bytes());
-        while (const auto item = values.Next()) Copy(*item, *array->add_values());
-        break;
-      }
-      case AnyValue::Kind::kMap:
-        Attributes(value.bytes(), to.mutable_kvlist_value()->mutable_values());
-    }
-  }
-  template <class Repeated>
-  void Attributes(std::string_view fields, Repeated* to) {
-    KeyValues reader(fields);
-    while (const auto item = reader.Next()) {
-      auto* pair = to->Add();
-      pair->set_key(std::string(item->key));
-      Copy(item->value, *pair->mutable_value());
-    }
-  }
   template <class From, class To>
   void Common(const From& point, To& to) {
-    Attributes(point.attributes, to.mutable_attributes());
+    oracle::CopyAttributes(point.attributes, to.mutable_attributes());
     to.set_start_time_unix_nano(point.start_ns);
     to.set_time_unix_nano(point.time_ns);
     to.set_flags(point.flags);
@@ -352,7 +228,7 @@ class Rebuilder {
     to.set_name(std::string(metric.name));
     to.set_description(std::string(metric.description));
     to.set_unit(std::string(metric.unit));
-    Attributes(metric.metadata, to.mutable_metadata());
+    oracle::CopyAttributes(metric.metadata, to.mutable_metadata());
     const auto temporality = static_cast<oracle::Temporality>(metric.temporality);
     switch (metric.kind) {
       case MetricKind::kNone:
@@ -380,7 +256,7 @@ class Rebuilder {
   void Copy(const Scope& scope, oracle::ScopeMetrics& to) {
     to.mutable_scope()->set_name(std::string(scope.name));
     to.mutable_scope()->set_version(std::string(scope.version));
-    Attributes(scope.attributes, to.mutable_scope()->mutable_attributes());
+    oracle::CopyAttributes(scope.attributes, to.mutable_scope()->mutable_attributes());
     to.set_schema_url(std::string(scope.schema_url));
     for (const Metric& metric : batch_.MetricsOf(scope)) Copy(metric, *to.add_metrics());
   }
@@ -388,48 +264,11 @@ class Rebuilder {
   const Batch& batch_;
 };
 
-// Takes out of `message` and everything below it what the index does not hold: exemplars,
-// dropped-attribute counts, and the difference between an empty message and none.
-void Normalise(google::protobuf::Message& message) {
-  const auto* descriptor = message.GetDescriptor();
-  const auto* reflection = message.GetReflection();
-  for (const char* name : {"exemplars", "dropped_attributes_count"}) {
-    if (const auto* field = descriptor->FindFieldByName(name)) {
-      reflection->ClearField(&message, field);
-    }
-  }
-  for (int i = 0; i < descriptor->field_count(); ++i) {
-    const auto* field = descriptor->field(i);
-    if (field->cpp_type() != google::protobuf::FieldDescriptor::CPPTYPE_MESSAGE) continue;
-    if (field->is_repeated()) {
-      for (int j = 0; j < reflection->FieldSize(message, field); ++j) {
-        Normalise(*reflection->MutableRepeatedMessage(&message, field, j));
-      }
-    } else if (reflection->HasField(message, field)) {
-      auto* inner = reflection->MutableMessage(&message, field);
-      Normalise(*inner);
-      const bool is_oneof = field->containing_oneof() != nullptr;
-      if (!is_oneof && inner->ByteSizeLong() == 0) reflection->ClearField(&message, field);
-    }
-  }
-}
-
+// Without what the index does not hold.
 oracle::Request Normalised(oracle::Request request) {
   request.DiscardUnknownFields();
-  Normalise(request);
+  oracle::Normalise(request, {"exemplars", "dropped_attributes_count"});
   return request;
-}
-
-bool Equal(const oracle::Request& a, const oracle::Request& b) {
-  MessageDifferencer differencer;
-  std::string report;
-  differencer.ReportDifferencesToString(&report);
-  google::protobuf::util::DefaultFieldComparator comparator;
-  comparator.set_treat_nan_as_equal(true);
-  differencer.set_field_comparator(&comparator);
-  const bool equal = differencer.Compare(a, b);
-  EXPECT_TRUE(equal) << report;
-  return equal;
 }
 
 Batch Decode(const std::string& bytes) {
@@ -451,7 +290,7 @@ TEST(Codec, IndexAgreesWithGeneratedCode) {
     SCOPED_TRACE(seed);
     const oracle::Request request = Generator(seed, seed % 2 == 0).Request();
     const Batch batch = Decode(request.SerializeAsString());
-    if (!Equal(Normalised(request), Normalised(Rebuilder(batch).Run()))) break;
+    if (!oracle::Equal(Normalised(request), Normalised(Rebuilder(batch).Run()))) break;
   }
 }
 
@@ -462,7 +301,7 @@ TEST(Codec, WhatIsNotTouchedGoesOutAsItCameIn) {
     // What lies beside the resources has no record.
     request.GetReflection()->MutableUnknownFields(&request)->Clear();
     const Batch batch = Decode(request.SerializeAsString());
-    if (!Equal(request, Parse(EncodeMetrics(batch)))) break;
+    if (!oracle::Equal(request, Parse(EncodeMetrics(batch)))) break;
   }
 }
 
@@ -474,7 +313,7 @@ TEST(Codec, RecordsWithoutRawBytesAreWrittenAnew) {
     for (ResourceMetrics& resource : batch.resources) resource.raw = {};
     for (Scope& scope : batch.scopes) scope.raw = {};
     for (Metric& metric : batch.metrics) metric.raw = {};
-    if (!Equal(Normalised(request), Normalised(Parse(EncodeMetrics(batch))))) break;
+    if (!oracle::Equal(Normalised(request), Normalised(Parse(EncodeMetrics(batch))))) break;
   }
 }
 
@@ -485,7 +324,7 @@ TEST(Codec, JsonRoundTripKeepsEverything) {
     const std::string json = EncodeMetricsJson(Decode(request.SerializeAsString()));
     const auto bytes = ProtobufFromJson(json);
     ASSERT_TRUE(bytes.has_value()) << bytes.error().message << "\n" << json;
-    if (!Equal(request, Parse(*bytes))) break;
+    if (!oracle::Equal(request, Parse(*bytes))) break;
   }
 }
 
@@ -502,7 +341,7 @@ TEST(Codec, TakesTheJsonThatProtobufWrites) {
       ASSERT_TRUE(google::protobuf::util::MessageToJsonString(request, &json, options).ok());
       const auto bytes = ProtobufFromJson(json);
       ASSERT_TRUE(bytes.has_value()) << bytes.error().message << "\n" << json;
-      if (!Equal(request, Normalised(Parse(*bytes)))) return;
+      if (!oracle::Equal(request, Normalised(Parse(*bytes)))) return;
     }
   }
 }
@@ -515,7 +354,7 @@ TEST(Codec, AppendAndTakeFirstKeepEveryPointOnce) {
     Batch batch = Decode(both.SerializeAsString());
     batch.Append(Decode(second.SerializeAsString()));
     both.MergeFrom(second);
-    Equal(Normalised(both), Normalised(Rebuilder(batch).Run()));
+    oracle::Equal(Normalised(both), Normalised(Rebuilder(batch).Run()));
     const size_t total = batch.point_count();
     // Whatever the cut: the parts have all points, in order, and encode to what they hold.
     std::vector<std::string> want, got;

@@ -1,100 +1,39 @@
 #include "otlp/decode.h"
 
-#include <algorithm>
 #include <utility>
 
-#include "otlp/internal/wire.h"
+#include "otlp/internal/decoding.h"
 
 namespace narthex::otlp {
 namespace {
 
-using base::Code;
-using base::Fail;
+using internal::Bytes;
 using internal::Cursor;
+using internal::Fixed;
+using internal::Run;
+using internal::Varint;
 using internal::WireType;
 
-constexpr uint32_t Varint(uint32_t field) { return internal::Tag(field, WireType::kVarint); }
-constexpr uint32_t Fixed(uint32_t field) { return internal::Tag(field, WireType::kFixed64); }
-constexpr uint32_t Bytes(uint32_t field) { return internal::Tag(field, WireType::kBytes); }
-
-// The index takes memory that the sender does not pay for: an empty point is two bytes on the wire.
-// Real points are 20 bytes and more, so that this ratio only stops forgeries.
-constexpr size_t kIndexBytesPerByte = 16;
-constexpr size_t kIndexBytesFree = 1 << 20;
-
-// Repeated fields that ought to be one behind the other: a view while they are, a copy once
-// something lies between them.
-class Run {
+class Decoder : private internal::Decoding {
  public:
-  void Add(std::string_view piece) {
-    if (spilled_ != nullptr) {
-      spilled_->append(piece);
-    } else if (view_.empty()) {
-      view_ = piece;
-    } else if (view_.data() + view_.size() == piece.data()) {
-      view_ = {view_.data(), view_.size() + piece.size()};
-    } else {
-      spilled_ = std::make_unique<std::string>(view_);
-      spilled_->append(piece);
-    }
-  }
-  std::string_view Finish(Batch& batch) {
-    if (spilled_ == nullptr) return view_;
-    return *batch.buffers.emplace_back(std::make_shared<const std::string>(*std::move(spilled_)));
-  }
-
- private:
-  std::string_view view_;
-  std::unique_ptr<std::string> spilled_;
-};
-
-class Decoder {
- public:
-  explicit Decoder(std::string request) {
-    index_bytes_max_ = request.size() * kIndexBytesPerByte + kIndexBytesFree;
-    batch_.buffers.push_back(std::make_shared<const std::string>(std::move(request)));
-    begin_ = batch_.buffers[0]->data();
-  }
+  explicit Decoder(std::string request) : Decoding(std::move(request)) {}
 
   base::Result<Batch> Decode() {
-    Cursor cursor(*batch_.buffers[0]);
-    while (const uint32_t tag = cursor.NextTag()) {
+    Cursor cursor(request());
+    while (const uint32_t tag = Stop() ? 0 : cursor.NextTag()) {
       if (tag == Bytes(1)) {
         DecodeResourceMetrics(cursor.ReadBytes());
       } else {
         cursor.Skip(tag);
       }
-      if (bad_ != nullptr || is_too_dense_) break;
     }
     Check(cursor);
-    if (is_too_dense_) {
-      return Fail(Code::kInvalidArgument,
-                  "protobuf: the request consists of empty messages, more than can be meant");
-    }
-    if (bad_ != nullptr) {
-      return Fail(Code::kInvalidArgument, "protobuf: offset {}: {}", bad_ - begin_, reason_);
-    }
+    RETURN_IF_ERROR(Verdict());
+    batch_.buffers = std::move(buffers());
     return std::move(batch_);
   }
 
  private:
-  void Check(const Cursor& cursor) {
-    if (!cursor.ok()) SetBad(cursor.bad(), "damaged or truncated field");
-  }
-  void SetBad(const char* at, const char* reason) {
-    if (bad_ != nullptr) return;
-    bad_ = at;
-    reason_ = reason;
-  }
-  // Accounts for one more record.
-  template <class Record>
-  Record& Add(std::vector<Record>& records, Record record) {
-    index_bytes_ += sizeof(Record);
-    if (index_bytes_ > index_bytes_max_) is_too_dense_ = true;
-    return records.emplace_back(std::move(record));
-  }
-  bool Stop() const { return bad_ != nullptr || is_too_dense_; }
-
   void DecodeResourceMetrics(std::string_view message) {
     ResourceMetrics resource{.raw = message,
                              .first_scope = static_cast<uint32_t>(batch_.scopes.size())};
@@ -121,24 +60,9 @@ class Decoder {
     }
     Check(cursor);
     resource.scope_count = static_cast<uint32_t>(batch_.scopes.size()) - resource.first_scope;
-    resource.resource_raw = resource_fields.Finish(batch_);
+    resource.resource_raw = resource_fields.Finish(buffers());
     resource.attributes = AttributesOf(resource.resource_raw, Bytes(1));
     Add(batch_.resources, resource);
-  }
-
-  // The run of attributes among the fields of a message.
-  std::string_view AttributesOf(std::string_view message, uint32_t attribute_tag) {
-    Run attributes;
-    Cursor cursor(message);
-    while (const uint32_t tag = cursor.NextTag()) {
-      if (tag == attribute_tag) {
-        AddAttribute(cursor, attributes);
-      } else {
-        cursor.Skip(tag);
-      }
-    }
-    Check(cursor);
-    return attributes.Finish(batch_);
   }
 
   void DecodeScopeMetrics(std::string_view message) {
@@ -163,31 +87,9 @@ class Decoder {
     }
     Check(cursor);
     scope.metric_count = static_cast<uint32_t>(batch_.metrics.size()) - scope.first_metric;
-    scope.scope_raw = scope_fields.Finish(batch_);
-    DecodeScope(scope);
+    scope.scope_raw = scope_fields.Finish(buffers());
+    ReadScope(scope.scope_raw, scope);
     Add(batch_.scopes, scope);
-  }
-
-  void DecodeScope(Scope& scope) {
-    Run attributes;
-    Cursor cursor(scope.scope_raw);
-    while (const uint32_t tag = cursor.NextTag()) {
-      switch (tag) {
-        case Bytes(1):
-          scope.name = cursor.ReadBytes();
-          break;
-        case Bytes(2):
-          scope.version = cursor.ReadBytes();
-          break;
-        case Bytes(3):
-          AddAttribute(cursor, attributes);
-          break;
-        default:
-          cursor.Skip(tag);
-      }
-    }
-    Check(cursor);
-    scope.attributes = attributes.Finish(batch_);
   }
 
   void DecodeMetric(std::string_view message) {
@@ -221,7 +123,7 @@ class Decoder {
       if (Stop()) return;
     }
     Check(cursor);
-    metric.metadata = metadata.Finish(batch_);
+    metric.metadata = metadata.Finish(buffers());
     Add(batch_.metrics, metric);
   }
 
@@ -350,7 +252,7 @@ class Decoder {
       }
     }
     Check(cursor);
-    point.attributes = attributes.Finish(batch_);
+    point.attributes = attributes.Finish(buffers());
   }
 
   static void Set(bool& has, double& value, Cursor& cursor) {
@@ -405,9 +307,9 @@ class Decoder {
       }
     }
     Check(cursor);
-    point.attributes = attributes.Finish(batch_);
-    point.bucket_counts = Words(counts.Finish(batch_));
-    point.explicit_bounds = Words(bounds.Finish(batch_));
+    point.attributes = attributes.Finish(buffers());
+    point.bucket_counts = Words(counts.Finish(buffers()));
+    point.explicit_bounds = Words(bounds.Finish(buffers()));
     Add(batch_.histograms, point);
   }
 
@@ -464,9 +366,9 @@ class Decoder {
       }
     }
     Check(cursor);
-    point.attributes = attributes.Finish(batch_);
-    point.positive = DecodeBuckets(positive.Finish(batch_));
-    point.negative = DecodeBuckets(negative.Finish(batch_));
+    point.attributes = attributes.Finish(buffers());
+    point.positive = DecodeBuckets(positive.Finish(buffers()));
+    point.negative = DecodeBuckets(negative.Finish(buffers()));
     Add(batch_.exponentials, point);
   }
 
@@ -497,7 +399,7 @@ class Decoder {
       }
     }
     Check(cursor);
-    buckets.counts = counts.Finish(batch_);
+    buckets.counts = counts.Finish(buffers());
     return buckets;
   }
 
@@ -537,8 +439,8 @@ class Decoder {
       }
     }
     Check(cursor);
-    point.attributes = attributes.Finish(batch_);
-    point.quantiles = quantiles.Finish(batch_);
+    point.attributes = attributes.Finish(buffers());
+    point.quantiles = quantiles.Finish(buffers());
     Add(batch_.summaries, point);
   }
 
@@ -555,70 +457,6 @@ class Decoder {
     if (cursor.ok()) words.Add({from, 8});
   }
 
-  // The field that was just read, tag included.
-  static void AddField(const Cursor& cursor, Run& run) {
-    if (!cursor.ok()) return;
-    run.Add({cursor.field(), static_cast<size_t>(cursor.at() - cursor.field())});
-  }
-
-  void AddAttribute(Cursor& cursor, Run& attributes) {
-    CheckKeyValue(cursor.ReadBytes());
-    AddField(cursor, attributes);
-  }
-
-  void CheckKeyValue(std::string_view message) {
-    Cursor cursor(message);
-    while (const uint32_t tag = cursor.NextTag()) {
-      if (tag == Bytes(2)) {
-        const std::string_view value = cursor.ReadBytes();
-        // A string of less than 128 bytes and nothing else, which is what attributes mostly are.
-        if (value.size() >= 2 && static_cast<uint8_t>(value[0]) == Bytes(1) &&
-            static_cast<uint8_t>(value[1]) == value.size() - 2 && value.size() < 130) {
-          continue;
-        }
-        CheckValue(value);
-      } else {
-        cursor.Skip(tag);
-      }
-    }
-    Check(cursor);
-  }
-
-  // Walks an AnyValue to any depth that is allowed, without recursion.
-  void CheckValue(std::string_view message) {
-    enum class In : uint8_t { kValue, kArray, kMap, kKeyValue };
-    struct Open {
-      In in;
-      Cursor cursor;
-    };
-    std::vector<Open> open = {{In::kValue, Cursor(message)}};
-    while (!open.empty()) {
-      Open& top = open.back();
-      const uint32_t tag = top.cursor.NextTag();
-      if (tag == 0) {
-        Check(top.cursor);
-        if (Stop()) return;
-        open.pop_back();
-        continue;
-      }
-      const In in = top.in;
-      std::optional<In> child;
-      if (in == In::kValue && tag == Bytes(5)) child = In::kArray;
-      if (in == In::kValue && tag == Bytes(6)) child = In::kMap;
-      if (in == In::kArray && tag == Bytes(1)) child = In::kValue;
-      if (in == In::kMap && tag == Bytes(1)) child = In::kKeyValue;
-      if (in == In::kKeyValue && tag == Bytes(2)) child = In::kValue;
-      if (!child.has_value()) {
-        top.cursor.Skip(tag);
-        continue;
-      }
-      const std::string_view inner = top.cursor.ReadBytes();
-      // A level of nesting is at most three messages: value, map, key-value.
-      if (open.size() >= 3 * kValueDepthMax) return SetBad(inner.data(), "values nest too deeply");
-      open.push_back({*child, Cursor(inner)});
-    }
-  }
-
   void CheckExemplar(std::string_view message) {
     Cursor cursor(message);
     while (const uint32_t tag = cursor.NextTag()) {
@@ -632,21 +470,11 @@ class Decoder {
   }
 
   Batch batch_;
-  const char* begin_;
-  const char* bad_ = nullptr;
-  const char* reason_ = "";
-  size_t index_bytes_ = 0;
-  size_t index_bytes_max_;
-  bool is_too_dense_ = false;
 };
 
 }  // namespace
 
 base::Result<Batch> DecodeMetrics(std::string request) {
-  // Counts and offsets in the index are 32 bits.
-  if (request.size() > UINT32_MAX) {
-    return Fail(Code::kInvalidArgument, "protobuf: the request is larger than 4 GiB");
-  }
   return Decoder(std::move(request)).Decode();
 }
 

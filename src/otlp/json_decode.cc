@@ -8,6 +8,7 @@
 #include "otlp/decode.h"
 #include "otlp/internal/schema.h"
 #include "otlp/json.h"
+#include "otlp/traces.h"
 #include "otlp/writer.h"
 
 namespace narthex::otlp {
@@ -53,13 +54,10 @@ std::optional<bool> ReadBool(Element element) {
   }
   return element.Bool();
 }
-std::optional<uint64_t> ReadTemporality(Element element) {
-  constexpr std::string_view kNames[] = {"AGGREGATION_TEMPORALITY_UNSPECIFIED",
-                                         "AGGREGATION_TEMPORALITY_DELTA",
-                                         "AGGREGATION_TEMPORALITY_CUMULATIVE"};
+std::optional<uint64_t> ReadEnum(Element element, std::span<const std::string_view> names) {
   if (const auto text = element.String()) {
-    for (size_t i = 0; i < std::size(kNames); ++i) {
-      if (*text == kNames[i]) return i;
+    for (size_t i = 0; i < names.size(); ++i) {
+      if (*text == names[i]) return i;
     }
   }
   const auto value = ReadInt(element);
@@ -109,11 +107,11 @@ std::optional<std::string> DecodeBase64(std::string_view text) {
 
 class Transcoder {
  public:
-  base::Result<std::string> Run(Element root) {
+  base::Result<std::string> Run(Element root, MessageId message) {
     if (root.kind() != Kind::kObject) {
       return Fail(Code::kInvalidArgument, "invalid OTLP/JSON: the request is not an object");
     }
-    PutFields(MessageId::kRequest, root);
+    PutFields(message, root);
     if (!error_.empty()) return Fail(Code::kInvalidArgument, "invalid OTLP/JSON: {}", error_);
     return writer_.Take();
   }
@@ -197,10 +195,12 @@ class Transcoder {
         if (const auto boolean = ReadBool(value)) return writer_.Varint(field.number, *boolean);
         return SetError(field, "must be true or false");
       case FieldType::kTemporality:
-        if (const auto number = ReadTemporality(value)) {
+      case FieldType::kSpanKind:
+      case FieldType::kStatusCode:
+        if (const auto number = ReadEnum(value, internal::EnumNames(field.type))) {
           return writer_.Varint(field.number, *number);
         }
-        return SetError(field, "is no aggregation temporality");
+        return SetError(field, "is no value of its enumeration");
       default:
         return PutInteger(field, value);
     }
@@ -235,16 +235,25 @@ class Transcoder {
   size_t depth_ = 0;
 };
 
+base::Result<std::string> ProtobufOf(std::string_view text, MessageId message) {
+  ASSIGN_OR_RETURN(const json::Document document, json::Document::Parse(text));
+  return Transcoder().Run(document.root(), message);
+}
+
 }  // namespace
 
 base::Result<std::string> ProtobufFromJson(std::string_view text) {
-  ASSIGN_OR_RETURN(const json::Document document, json::Document::Parse(text));
-  return Transcoder().Run(document.root());
+  return ProtobufOf(text, MessageId::kRequest);
 }
 
 base::Result<Batch> DecodeMetricsJson(std::string_view text) {
   ASSIGN_OR_RETURN(std::string request, ProtobufFromJson(text));
   return DecodeMetrics(std::move(request));
+}
+
+base::Result<Traces> DecodeTracesJson(std::string_view text) {
+  ASSIGN_OR_RETURN(std::string request, ProtobufOf(text, MessageId::kTraceRequest));
+  return DecodeTraces(std::move(request));
 }
 
 }  // namespace narthex::otlp

@@ -160,6 +160,8 @@ class Printer {
         return;
       case FieldType::kUint32:
       case FieldType::kTemporality:
+      case FieldType::kSpanKind:
+      case FieldType::kStatusCode:
         writer_.Uint(cursor.ReadVarint() & UINT32_MAX);
         return;
       case FieldType::kSint32:

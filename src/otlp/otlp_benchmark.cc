@@ -1,10 +1,10 @@
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 
+#include "otlp.pb.h"
 #include "otlp/decode.h"
 #include "otlp/encode.h"
 #include "otlp/json.h"
-#include "otlp_metrics.pb.h"
 
 namespace narthex::otlp {
 namespace {

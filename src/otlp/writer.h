@@ -53,6 +53,17 @@ class Writer {
     out_.append(bytes, 8);
   }
   void PutVarint(uint64_t value) { base::PutUvarint(out_, value); }
+  // The messages among `fields`, whatever their numbers, under this one.
+  void Messages(uint32_t field, std::string_view fields) {
+    internal::Cursor cursor(fields);
+    while (const uint32_t tag = cursor.NextTag()) {
+      if ((tag & 7) == static_cast<uint32_t>(internal::WireType::kBytes)) {
+        Bytes(field, cursor.ReadBytes());
+      } else {
+        cursor.Skip(tag);
+      }
+    }
+  }
   // Fields that are written already.
   void Raw(std::string_view fields) { out_.append(fields); }
 

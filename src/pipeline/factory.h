@@ -24,6 +24,7 @@ struct Host {
   Instruments& instruments;
   // The collector's page about itself, for those who show it to people; may be null.
   std::function<std::string()> self_page;
+  std::string instance_id;  // The collector's, `service.instance.id`; may be empty.
 };
 
 // Everything that a component is made from. `diagnostics` takes what is wrong with the

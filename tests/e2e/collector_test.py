@@ -254,6 +254,70 @@ service:
     check(a.stop() == 0 and b.stop() == 0, "both stop politely")
 
 
+def spans_become_metrics(world):
+    """Traces in protobuf and JSON, over HTTP and gRPC's bytes, are counted; a page for Prometheus shows it under the names
+    that dashboards know."""
+    grpc, http_port, page, health = free_ports(4)
+    config = world.write("config.yaml", receiver(grpc, http_port) + f"""
+connectors:
+  span_metrics:
+    metrics_flush_interval: 200ms
+    dimensions: [{{name: http.response.status_code, default: "0"}}]
+    exclude_dimensions: [collector.instance.id]
+exporters: {{prometheus: {{endpoint: "127.0.0.1:{page}"}}}}
+extensions: {{health_check: {{endpoint: "127.0.0.1:{health}"}}}}
+service:
+  extensions: [health_check]
+  telemetry: {{metrics: {{level: none}}}}
+  pipelines:
+    traces: {{receivers: [otlp], exporters: [span_metrics]}}
+    metrics: {{receivers: [span_metrics], exporters: [prometheus]}}
+""")
+    collector = world.run("collector", NARTHEX, "collector", "--config", config)
+    wait_ready(f"http://127.0.0.1:{health}/", collector)
+
+    def text(field, key, value):
+        return message(field, message(1, key.encode()) + message(2, message(1, value.encode())))
+
+    def message(field, body):
+        return bytes([field << 3 | 2, len(body)]) + body
+
+    def fixed(field, value):
+        return bytes([field << 3 | 1]) + value.to_bytes(8, "little")
+
+    start = 1_700_000_000_000_000_000
+    span = message(5, b"GET /") + b"\x30\x02" + fixed(7, start) + fixed(8, start + 3_000_000) + message(15, b"\x18\x02")
+    protobuf = message(1, message(1, text(1, "service.name", "shop")) + message(2, message(2, span)))
+    code = {"key": "http.response.status_code", "value": {"intValue": "200"}}
+    spans = [{"name": "GET /", "kind": "SPAN_KIND_SERVER", "startTimeUnixNano": str(start), "attributes": [code],
+              "endTimeUnixNano": str(start + ms * 1_000_000)} for ms in (1, 70)]
+    service = {"attributes": [{"key": "service.name", "value": {"stringValue": "shop"}}]}
+    body = json.dumps({"resourceSpans": [{"resource": service, "scopeSpans": [{"spans": spans}]}]}).encode()
+    for kind, data in (("application/x-protobuf", protobuf), ("application/json", body)):
+        status, answer = fetch(f"http://127.0.0.1:{http_port}/v1/traces", data, {"Content-Type": kind})
+        check(status == 200, f"{kind}: {status} {answer}")
+    check(fetch(f"http://127.0.0.1:{http_port}/v1/traces", protobuf[:-3], {"Content-Type": "application/x-protobuf"})[0] == 400,
+          "damage is refused")
+
+    def series(name, **labels):
+        found = [line for line in fetch(f"http://127.0.0.1:{page}/metrics")[1].splitlines()
+                 if line.startswith(name + "{") and all(f'{key}="{value}"' in line for key, value in labels.items())]
+        check(len(found) <= 1, f"{name}: {found}")
+        return float(found[0].split()[-1]) if found else None
+
+    good = {"service_name": "shop", "span_name": "GET /", "span_kind": "SPAN_KIND_SERVER",
+            "status_code": "STATUS_CODE_UNSET", "http_response_status_code": "200"}
+    bad = good | {"status_code": "STATUS_CODE_ERROR", "http_response_status_code": "0"}
+    eventually(lambda: series("traces_span_metrics_calls_total", **good) == 2, "two good calls")
+    eventually(lambda: series("traces_span_metrics_calls_total", **bad) == 1, "one that failed")
+    duration = "traces_span_metrics_duration_milliseconds"
+    check(series(duration + "_sum", **good) == 71, "together they took 71 ms")
+    check(series(duration + "_bucket", le="2", **good) == 1, "one took up to 2 ms")
+    check(series(duration + "_bucket", le="100", **good) == 2, "and both up to 100")
+    check(series(duration + "_bucket", le="4", **bad) == 1, "the one that failed took 3 ms")
+    check(collector.stop() == 0, "it stops politely")
+
+
 def receivers_and_pages(world):
     """hostmetrics, statsd and prometheus receive; zpages shows what went through, and pprof a profile."""
     statsd, page, health, zpages, pprof, target = free_ports(6)

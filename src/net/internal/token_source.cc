@@ -15,8 +15,6 @@ using base::Fail;
 
 constexpr int64_t kNsPerSecond = 1'000'000'000;
 constexpr int64_t kForever = std::numeric_limits<int64_t>::max();
-// A token is not used any more when it has less than this to live.
-constexpr int64_t kEarlySeconds = 10;
 constexpr size_t kAnswerBytesMax = 1 << 20;
 
 struct Token {
@@ -61,27 +59,41 @@ base::Result<std::string> ReadSecret(base::FileSystem& files, const config::Secr
   return text;
 }
 
-void TokenSource::Get(std::chrono::milliseconds timeout, Callback done) {
+base::Result<TokenSource::Credentials> TokenSource::ReadCredentials() const {
+  Credentials credentials{.id = config_.client_id, .secret = {}};
+  if (!options_.client_id_file.empty()) {
+    base::Result<std::string> id =
+        ReadSecret(env_.files, {.text = {}, .file = options_.client_id_file});
+    if (!id) return std::unexpected(std::move(id).error().In("oauth2 client id"));
+    credentials.id = *std::move(id);
+  }
   base::Result<std::string> secret = ReadSecret(env_.files, config_.client_secret);
-  if (!secret) return done(std::unexpected(std::move(secret).error().In("oauth2 client secret")));
+  if (!secret) return std::unexpected(std::move(secret).error().In("oauth2 client secret"));
+  credentials.secret = *std::move(secret);
+  return credentials;
+}
+
+void TokenSource::Get(std::chrono::milliseconds timeout, Callback done) {
+  base::Result<Credentials> credentials = ReadCredentials();
+  if (!credentials) return done(std::unexpected(std::move(credentials).error()));
   std::string header;
   bool in_header = true;
   {
     base::MutexLock lock(mutex_);
-    if (secret_ == *secret && env_.clock.MonotonicNs() < expires_ns_) header = header_;
+    if (credentials_ == *credentials && env_.clock.MonotonicNs() < expires_ns_) header = header_;
     if (header.empty()) {
       waiting_.push_back(std::move(done));
       if (is_asking_) return;
       is_asking_ = true;
-      secret_ = *secret;
+      credentials_ = *credentials;
       in_header = in_header_.value_or(true);
     }
   }
   if (!header.empty()) return done(std::move(header));
-  Ask(*std::move(secret), in_header, timeout);
+  Ask(*std::move(credentials), in_header, timeout);
 }
 
-HttpClientRequest TokenSource::Request(const std::string& secret, bool in_header,
+HttpClientRequest TokenSource::Request(const Credentials& credentials, bool in_header,
                                        std::chrono::milliseconds timeout) const {
   HttpClientRequest request{.method = "POST", .url = config_.token_url};
   request.timeout = timeout;
@@ -99,11 +111,11 @@ HttpClientRequest TokenSource::Request(const std::string& secret, bool in_header
   if (!scopes.empty()) add("scope", scopes);
   for (const auto& [name, value] : config_.endpoint_params) add(name, value);
   if (in_header) {
-    request.headers.Set("Authorization", BasicAuthorization(PercentEncode(config_.client_id),
-                                                            PercentEncode(secret)));
+    request.headers.Set("Authorization", BasicAuthorization(PercentEncode(credentials.id),
+                                                            PercentEncode(credentials.secret)));
   } else {
-    add("client_id", config_.client_id);
-    add("client_secret", secret);
+    add("client_id", credentials.id);
+    add("client_secret", credentials.secret);
   }
   request.proxy_url = ProxyFor(config_.proxy, request.url, &EnvironmentVariable);
   for (const auto& [name, value] : config_.proxy.connect_headers) {
@@ -112,16 +124,16 @@ HttpClientRequest TokenSource::Request(const std::string& secret, bool in_header
   return request;
 }
 
-void TokenSource::Ask(std::string secret, bool in_header, std::chrono::milliseconds timeout) {
-  HttpClientRequest request = Request(secret, in_header, timeout);
+void TokenSource::Ask(Credentials credentials, bool in_header, std::chrono::milliseconds timeout) {
+  HttpClientRequest request = Request(credentials, in_header, timeout);
   client_.Fetch(std::move(request),
-                [self = shared_from_this(), secret = std::move(secret), in_header,
+                [self = shared_from_this(), credentials = std::move(credentials), in_header,
                  timeout](const base::Result<HttpClientResponse>& response) {
-                  self->Take(secret, in_header, timeout, response);
+                  self->Take(credentials, in_header, timeout, response);
                 });
 }
 
-void TokenSource::Take(std::string secret, bool in_header, std::chrono::milliseconds timeout,
+void TokenSource::Take(Credentials credentials, bool in_header, std::chrono::milliseconds timeout,
                        const base::Result<HttpClientResponse>& response) {
   if (!response) return Finish(std::unexpected(response.error()), 0);
   const base::Result<Token> token = ParseToken(*response);
@@ -132,7 +144,7 @@ void TokenSource::Take(std::string secret, bool in_header, std::chrono::millisec
       may_retry = in_header && !in_header_.has_value();
       if (may_retry) in_header_ = false;
     }
-    if (may_retry) return Ask(std::move(secret), false, timeout);
+    if (may_retry) return Ask(std::move(credentials), false, timeout);
     {
       // Nothing is known of a server that takes neither.
       base::MutexLock lock(mutex_);
@@ -153,7 +165,7 @@ void TokenSource::Finish(base::Result<std::string> header, int64_t lifetime_ns) 
     base::MutexLock lock(mutex_);
     is_asking_ = false;
     header_ = header.value_or("");
-    const int64_t early_ns = kEarlySeconds * kNsPerSecond;
+    const int64_t early_ns = options_.early.count();
     expires_ns_ = lifetime_ns == kForever
                       ? kForever
                       : env_.clock.MonotonicNs() + std::max<int64_t>(lifetime_ns - early_ns, 0);

@@ -137,6 +137,43 @@ constexpr Field kAnyValue[] = {
 };
 constexpr Field kArrayValue[] = {{1, "values", kMessage, kRepeated, M::kAnyValue}};
 constexpr Field kKeyValueList[] = {{1, "values", kMessage, kRepeated, M::kKeyValue}};
+constexpr Field kTraceRequest[] = {{1, "resourceSpans", kMessage, kRepeated, M::kResourceSpans}};
+constexpr Field kResourceSpans[] = {
+    {1, "resource", kMessage, kExplicit, M::kResource},
+    {2, "scopeSpans", kMessage, kRepeated, M::kScopeSpans},
+    {1000, "instrumentationLibrarySpans", kMessage, kRepeated, M::kScopeSpans},
+};
+constexpr Field kScopeSpans[] = {
+    {1, "scope", kMessage, kExplicit, M::kScope},
+    {2, "spans", kMessage, kRepeated, M::kSpan},
+};
+constexpr Field kSpan[] = {
+    {1, "traceId", kHex},
+    {2, "spanId", kHex},
+    {3, "traceState", kString},
+    {5, "name", kString},
+    {6, "kind", kSpanKind},
+    {7, "startTimeUnixNano", kFixed64},
+    {8, "endTimeUnixNano", kFixed64},
+    {9, "attributes", kMessage, kRepeated, M::kKeyValue},
+    {11, "events", kMessage, kRepeated, M::kSpanEvent},
+    {15, "status", kMessage, kExplicit, M::kSpanStatus},
+};
+constexpr Field kSpanEvent[] = {
+    {1, "timeUnixNano", kFixed64},
+    {2, "name", kString},
+    {3, "attributes", kMessage, kRepeated, M::kKeyValue},
+};
+constexpr Field kSpanStatus[] = {{2, "message", kString}, {3, "code", kStatusCode}};
+
+constexpr std::string_view kTemporalities[] = {"AGGREGATION_TEMPORALITY_UNSPECIFIED",
+                                               "AGGREGATION_TEMPORALITY_DELTA",
+                                               "AGGREGATION_TEMPORALITY_CUMULATIVE"};
+constexpr std::string_view kSpanKinds[] = {"SPAN_KIND_UNSPECIFIED", "SPAN_KIND_INTERNAL",
+                                           "SPAN_KIND_SERVER",      "SPAN_KIND_CLIENT",
+                                           "SPAN_KIND_PRODUCER",    "SPAN_KIND_CONSUMER"};
+constexpr std::string_view kStatusCodes[] = {"STATUS_CODE_UNSET", "STATUS_CODE_OK",
+                                             "STATUS_CODE_ERROR"};
 
 // In the order of MessageId.
 constexpr std::span<const Field> kMessages[] = {
@@ -163,6 +200,12 @@ constexpr std::span<const Field> kMessages[] = {
     kAnyValue,
     kArrayValue,
     kKeyValueList,
+    kTraceRequest,
+    kResourceSpans,
+    kScopeSpans,
+    kSpan,
+    kSpanEvent,
+    kSpanStatus,
 };
 static_assert(std::size(kMessages) == static_cast<size_t>(MessageId::kNone));
 
@@ -182,6 +225,19 @@ bool IsSnakeOf(std::string_view camel, std::string_view snake) {
 }
 
 }  // namespace
+
+std::span<const std::string_view> EnumNames(FieldType type) {
+  switch (type) {
+    case kTemporality:
+      return kTemporalities;
+    case FieldType::kSpanKind:
+      return kSpanKinds;
+    case FieldType::kStatusCode:
+      return kStatusCodes;
+    default:
+      return {};
+  }
+}
 
 std::span<const Field> FieldsOf(MessageId message) {
   return kMessages[static_cast<size_t>(message)];

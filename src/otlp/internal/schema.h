@@ -8,6 +8,7 @@
 namespace narthex::otlp::internal {
 
 // The messages of metrics.proto and what they contain, as data: the JSON codec walks these tables.
+// Of trace.proto, what DecodeTraces reads.
 // Source: opentelemetry-proto 1.11.
 
 enum class MessageId : uint8_t {
@@ -34,6 +35,12 @@ enum class MessageId : uint8_t {
   kAnyValue,
   kArrayValue,
   kKeyValueList,
+  kTraceRequest,
+  kResourceSpans,
+  kScopeSpans,
+  kSpan,
+  kSpanEvent,
+  kSpanStatus,
   kNone,
 };
 
@@ -49,7 +56,9 @@ enum class FieldType : uint8_t {
   kFixed64,
   kSfixed64,
   kDouble,
-  kTemporality,  // enum
+  kTemporality,  // These three: enum.
+  kSpanKind,
+  kStatusCode,
   kMessage,
 };
 
@@ -67,6 +76,9 @@ struct Field {
   Presence presence = Presence::kImplicit;
   MessageId message = MessageId::kNone;
 };
+
+// The names of an enum's values from 0 on; of another type, none.
+std::span<const std::string_view> EnumNames(FieldType type);
 
 std::span<const Field> FieldsOf(MessageId message);
 

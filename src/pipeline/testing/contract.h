@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -10,6 +11,7 @@
 
 #include "base/random.h"
 #include "otlp/encode.h"
+#include "otlp/testing/requests.h"
 #include "pipeline/testing/fake_consumer.h"
 #include "pipeline/testing/test_host.h"
 
@@ -103,6 +105,30 @@ inline std::string Request(base::Random& random, uint64_t round) {
       if (kind == 7) writer.Varint(3, 1);
       writer.End(data);
       writer.End(metric);
+    }
+    writer.End(scope);
+    writer.End(resource);
+  }
+  return writer.Take();
+}
+
+// Spans of one or two services.
+inline std::string SpanRequest(base::Random& random) {
+  otlp::Writer writer;
+  const size_t resources = 1 + random.Next() % 2;
+  for (size_t r = 0; r < resources; ++r) {
+    const auto resource = writer.Begin(1);
+    const auto attributes = writer.Begin(1);
+    otlp::PutText(writer, 1, "service.name", r == 0 ? "shop" : "bank");
+    writer.End(attributes);
+    const auto scope = writer.Begin(2);
+    const size_t spans = random.Next() % 5;
+    for (size_t i = 0; i < spans; ++i) {
+      const auto span = writer.Begin(2);
+      writer.Bytes(5, "GET /" + std::to_string(i));
+      writer.Fixed64(7, 1'700'000'000'000'000'000);
+      writer.Fixed64(8, 1'700'000'000'000'000'000 + random.Next() % 1'000'000'000);
+      writer.End(span);
     }
     writer.End(scope);
     writer.End(resource);
@@ -215,9 +241,61 @@ void ExpectExporterContract(Create create, std::string_view yaml,
   EXPECT_EQ(host.Count("narthex_points_waiting"), 0);
 }
 
+// The same for a connector that takes traces and gives metrics.
+template <class Create>
+void ExpectTracesToMetricsContract(Create create, std::string_view yaml,
+                                   uint64_t seed = base::RandomSeed()) {
+  SCOPED_TRACE("contract of a connector of traces, seed " + std::to_string(seed));
+  TestHost host;
+  MoodyConsumer next(seed);
+  const ConnectorOutputs outputs{
+      .pipelines = {{.id = "metrics", .metrics = &next}}, .metrics = &next, .passages = {}};
+  contract::ExpectOrdersWork([&] {
+    auto connector = host.Make(create, yaml, outputs);
+    EXPECT_EQ(host.errors(), "");
+    return connector;
+  });
+  auto connector = host.Make(create, yaml, outputs);
+  Passage* passage = connector->passage(Signal::kTraces);
+  ASSERT_NE(passage, nullptr);
+  ASSERT_TRUE(connector->Start().has_value());
+  constexpr size_t kThreads = 3, kRounds = 20;
+  std::atomic<size_t> answers = 0;
+  const auto pass = [&](std::string bytes) {
+    passage->Pass({.signal = Signal::kTraces, .bytes = std::move(bytes)},
+                  [&](const PassedAnswer&) { ++answers; });
+  };
+  std::vector<std::thread> threads;
+  for (size_t t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      base::Random random(seed + t);
+      for (size_t round = 0; round < kRounds; ++round) pass(contract::SpanRequest(random));
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(answers, kThreads * kRounds) << "every request is answered, once";
+  next.Calm();
+  connector->Stop();
+  EXPECT_GT(next.points(), 0);
+  EXPECT_EQ(host.Imbalance(), 0);
+  EXPECT_EQ(host.Count("narthex_points_waiting"), 0);
+  EXPECT_EQ(next.points(), host.Count("narthex_points_out"));
+  pass("");  // Too late, and harmless.
+  EXPECT_EQ(answers, kThreads * kRounds + 1);
+}
+
 // `create`: a connector's factory function; `yaml` may send to the pipeline "metrics".
 template <class Create>
 void ExpectConnectorContract(Create create, std::string_view yaml) {
+  {
+    TestHost host;
+    FakeConsumer next;
+    const ConnectorOutputs outputs{
+        .pipelines = {{.id = "metrics", .metrics = &next}}, .metrics = &next, .passages = {}};
+    if (host.Make(create, yaml, outputs)->consumer() == nullptr) {
+      return ExpectTracesToMetricsContract(create, yaml);
+    }
+  }
   // Seen from outside, its metrics go through it as through a processor.
   class Through final : public Processor {
    public:

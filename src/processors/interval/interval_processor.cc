@@ -29,20 +29,19 @@ IntervalProcessor::IntervalProcessor(Config config, const std::string& name, pip
                                      pipeline::Consumer& next)
     : config_(config),
       name_(name),
-      clock_(host.env.clock),
       logger_(host.logger),
       next_(next),
       flow_(host.instruments, "processor/" + name),
       incoming_(host.instruments.processor_incoming->Bind(
           {{"processor", name}, {"otel_signal", "metrics"}})),
       outgoing_(host.instruments.processor_outgoing->Bind(
-          {{"processor", name}, {"otel_signal", "metrics"}})) {}
+          {{"processor", name}, {"otel_signal", "metrics"}})),
+      beat_(host.env.clock, config_.interval, [this] { Flush(); }) {}
 
 IntervalProcessor::~IntervalProcessor() { Stop(); }
 
 base::Status IntervalProcessor::Start() {
-  thread_ = std::thread(
-      [this, due_ns = clock_.MonotonicNs() + config_.interval.count()] { Run(due_ns); });
+  beat_.Start();
   return {};
 }
 
@@ -50,9 +49,8 @@ void IntervalProcessor::Stop() {
   {
     base::MutexLock lock(mutex_);
     stop_ = true;
-    changed_.NotifyAll();
   }
-  if (thread_.joinable()) thread_.join();
+  beat_.Stop();
   Flush();
 }
 
@@ -111,22 +109,6 @@ void IntervalProcessor::Keep(const otlp::TreeResource& resource, const otlp::Tre
     otlp::TreePoint& last = home.points[place->second.index];
     if (point.time_ns >= last.time_ns) last = std::move(point);
     flow_.Lost("superseded", 1);
-  }
-}
-
-void IntervalProcessor::Run(int64_t due_ns) {
-  for (;;) {
-    {
-      base::MutexLock lock(mutex_);
-      if (stop_) return;
-      const int64_t left_ns = due_ns - clock_.MonotonicNs();
-      if (left_ns > 0) {
-        changed_.WaitFor(mutex_, std::chrono::nanoseconds(left_ns));
-        continue;
-      }
-    }
-    due_ns += config_.interval.count();
-    Flush();
   }
 }
 

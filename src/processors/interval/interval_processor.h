@@ -3,11 +3,11 @@
 #include <chrono>
 #include <memory>
 #include <string>
-#include <thread>
 #include <unordered_map>
 
 #include "base/mutex.h"
 #include "otlp/stream.h"
+#include "pipeline/beat.h"
 #include "pipeline/factory.h"
 
 namespace narthex::processors {
@@ -37,14 +37,11 @@ class IntervalProcessor final : public pipeline::Processor {
   bool Keeps(const otlp::TreeMetric& metric) const;
   void Keep(const otlp::TreeResource& resource, const otlp::TreeScope& scope,
             otlp::TreeMetric& metric) REQUIRES_LOCK(mutex_);
-  // `due_ns`: when the first interval ends.
-  void Run(int64_t due_ns);
   void Flush();
   base::Status Send(otlp::Batch batch);
 
   const Config config_;
   const std::string name_;
-  const base::Clock& clock_;
   base::Logger& logger_;
   pipeline::Consumer& next_;
   pipeline::Flow flow_;
@@ -52,7 +49,6 @@ class IntervalProcessor final : public pipeline::Processor {
   sdk::BoundCounter<uint64_t> outgoing_;
 
   base::Mutex mutex_;
-  base::CondVar changed_;
   otlp::TreeMerger kept_ GUARDED_BY(mutex_);
   struct Place {
     otlp::TreeMetric* metric;
@@ -60,7 +56,7 @@ class IntervalProcessor final : public pipeline::Processor {
   };
   std::unordered_map<std::string, Place> places_ GUARDED_BY(mutex_);
   bool stop_ GUARDED_BY(mutex_) = false;
-  std::thread thread_;
+  pipeline::Beat beat_;
 };
 
 inline constexpr pipeline::ProcessorFactory kIntervalProcessor = {"interval", "",

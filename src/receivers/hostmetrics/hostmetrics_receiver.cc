@@ -102,7 +102,8 @@ HostMetricsReceiver::HostMetricsReceiver(Config config, const std::string& name,
       name_(name),
       env_(host.env),
       logger_(host.logger),
-      intake_(host, name, "", next) {
+      intake_(host, name, "", next),
+      beat_(env_.clock, config_.interval, [this] { Collect(); }) {
   const auto scraped = host.meter.CreateUInt64Counter(
       "otelcol_scraper_scraped_metric_points", "Number of metric points successfully scraped.",
       "{datapoints}");
@@ -122,36 +123,8 @@ HostMetricsReceiver::HostMetricsReceiver(Config config, const std::string& name,
 }
 
 base::Status HostMetricsReceiver::Start() {
-  thread_ = std::thread(
-      [this, due_ns = env_.clock.MonotonicNs() + config_.initial_delay.count()] { Run(due_ns); });
+  beat_.Start(config_.initial_delay);
   return {};
-}
-
-void HostMetricsReceiver::Stop() {
-  {
-    base::MutexLock lock(mutex_);
-    stop_ = true;
-    stopping_.NotifyAll();
-  }
-  if (thread_.joinable()) thread_.join();
-}
-
-void HostMetricsReceiver::Run(int64_t due_ns) {
-  for (;;) {
-    {
-      base::MutexLock lock(mutex_);
-      if (stop_) return;
-      const int64_t left_ns = due_ns - env_.clock.MonotonicNs();
-      if (left_ns > 0) {
-        stopping_.WaitFor(mutex_, std::chrono::nanoseconds(left_ns));
-        continue;
-      }
-    }
-    due_ns += config_.interval.count();
-    Collect();
-    // After a long scrape, or a machine asleep, the missed ones are not made up for.
-    due_ns = std::max(due_ns, env_.clock.MonotonicNs());
-  }
 }
 
 void HostMetricsReceiver::Collect() {

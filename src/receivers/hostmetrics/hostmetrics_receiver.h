@@ -4,10 +4,9 @@
 #include <memory>
 #include <set>
 #include <string>
-#include <thread>
 #include <vector>
 
-#include "base/mutex.h"
+#include "pipeline/beat.h"
 #include "pipeline/intake.h"
 #include "receivers/hostmetrics/scrapers.h"
 
@@ -34,10 +33,8 @@ class HostMetricsReceiver final : public pipeline::Receiver {
 
   HostMetricsReceiver(Config config, const std::string& name, pipeline::Host& host,
                       pipeline::Consumer& next);
-  ~HostMetricsReceiver() override { Stop(); }
-
   base::Status Start() override;
-  void Stop() override;
+  void Stop() override { beat_.Stop(); }
 
  private:
   // Of one scraper.
@@ -48,7 +45,6 @@ class HostMetricsReceiver final : public pipeline::Receiver {
     bool is_failing = false;
   };
 
-  void Run(int64_t due_ns);
   void Collect();
   void ScrapePart(Part& part, HostPage& page);
   // In nanoseconds since the epoch, 0 where the system does not say.
@@ -60,12 +56,8 @@ class HostMetricsReceiver final : public pipeline::Receiver {
   const base::Env env_;
   base::Logger& logger_;
   pipeline::Intake intake_;
-  std::vector<Part> parts_;  // The thread's own.
-
-  base::Mutex mutex_;
-  base::CondVar stopping_;
-  bool stop_ GUARDED_BY(mutex_) = false;
-  std::thread thread_;
+  std::vector<Part> parts_;  // The beat's own.
+  pipeline::Beat beat_;
 };
 
 inline constexpr pipeline::ReceiverFactory kHostMetricsReceiver = {"hostmetrics", "host_metrics",

@@ -1,12 +1,11 @@
 #include "receivers/otlp/otlp_receiver.h"
 
-#include <algorithm>
-
-#include "compress/compress.h"
+#include "net/request_body.h"
 #include "net/server_config.h"
 #include "otlp/decode.h"
 #include "otlp/items.h"
 #include "otlp/json.h"
+#include "pipeline/admission.h"
 #include "receivers/otlp/validity.h"
 
 namespace narthex::receivers {
@@ -60,22 +59,6 @@ void Fail(net::GrpcResponder& responder, const Error& error) {
     details = otlp::EncodeStatus(outward, Encoding::kProtobuf, kRetryAfter);
   }
   responder.Fail(outward, std::move(details));
-}
-
-// Who sends a request, and what pipelines may learn of that. Error: kUnauthenticated.
-base::Result<otlp::ClientPointer> Admit(const pipeline::AuthExtension* auth, bool with_metadata,
-                                        const net::Headers& headers, std::string_view peer) {
-  auto client = std::make_shared<otlp::ClientInfo>();
-  client->address = otlp::AddressOf(peer);
-  if (auth != nullptr) {
-    ASSIGN_OR_RETURN(client->auth, auth->Authenticate([&](std::string_view name) {
-      return std::string(headers.Get(name));
-    }));
-  }
-  if (with_metadata) {
-    for (const auto& [name, value] : headers.fields()) client->AddMetadata(name, value);
-  }
-  return client;
 }
 
 OtlpReceiver::GrpcConfig ReadGrpc(const config::Node& node,
@@ -242,28 +225,14 @@ void OtlpReceiver::HandleHttp(net::HttpRequest request, net::Responder responder
   });
 }
 
-bool OtlpReceiver::TakesCompression(std::string_view name) const {
-  const auto& allowed = config_.http->server.compression_algorithms;
-  return !allowed.has_value() || std::ranges::find(*allowed, name) != allowed->end();
-}
-
 base::Result<otlp::ClientPointer> OtlpReceiver::AdmitHttp(const net::HttpRequest& request) const {
-  return Admit(config_.http->auth, config_.http->server.include_metadata, request.headers,
-               request.peer);
+  return pipeline::Admit(config_.http->auth, config_.http->server.include_metadata,
+                         request.headers.fields(), request.peer);
 }
 
 base::Result<otlp::ClientPointer> OtlpReceiver::AdmitGrpc(const net::GrpcRequest& request) const {
-  return Admit(config_.grpc->auth, config_.grpc->server.include_metadata, request.metadata,
-               request.peer);
-}
-
-base::Result<std::string> OtlpReceiver::Decompress(net::HttpRequest& request) const {
-  const std::string_view compression = request.headers.Get("Content-Encoding");
-  if (!TakesCompression(compression)) {
-    return base::Fail(Code::kInvalidArgument, "unsupported Content-Encoding: {}", compression);
-  }
-  return compress::Decode(compression, std::move(request.body),
-                          config_.http->server.max_request_body_size);
+  return pipeline::Admit(config_.grpc->auth, config_.grpc->server.include_metadata,
+                         request.metadata.fields(), request.peer);
 }
 
 void OtlpReceiver::PassHttp(pipeline::Signal signal, Way& way, net::HttpRequest request,
@@ -287,7 +256,7 @@ void OtlpReceiver::PassHttp(pipeline::Signal signal, Way& way, net::HttpRequest 
                       responder = std::move(responder)]() mutable {
     base::Result<otlp::ClientPointer> client = AdmitHttp(request);
     if (!client.has_value()) return responder.Send(Failure(401, client.error(), encoding));
-    base::Result<std::string> body = Decompress(request);
+    base::Result<std::string> body = net::DecodeBody(request, config_.http->server);
     if (!body.has_value()) return responder.Send(BadBody(body.error(), encoding));
     const base::Result<size_t> items =
         encoding == Encoding::kJson ? otlp::CountItemsJson(*body) : otlp::CountItems(*body);
@@ -333,7 +302,7 @@ void OtlpReceiver::PassGrpc(pipeline::Signal signal, Way& way, net::GrpcRequest 
 net::HttpResponse OtlpReceiver::Serve(net::HttpRequest request, Encoding encoding) {
   base::Result<otlp::ClientPointer> client = AdmitHttp(request);
   if (!client.has_value()) return Failure(401, client.error(), encoding);
-  base::Result<std::string> body = Decompress(request);
+  base::Result<std::string> body = net::DecodeBody(request, config_.http->server);
   if (!body.has_value()) return BadBody(body.error(), encoding);
   base::Result<otlp::Batch> batch = encoding == Encoding::kJson
                                         ? otlp::DecodeMetricsJson(*body)

@@ -71,12 +71,10 @@ class OtlpReceiver final : public pipeline::Receiver {
   // Who sends it. Error: kUnauthenticated.
   base::Result<otlp::ClientPointer> AdmitHttp(const net::HttpRequest& request) const;
   base::Result<otlp::ClientPointer> AdmitGrpc(const net::GrpcRequest& request) const;
-  base::Result<std::string> Decompress(net::HttpRequest& request) const;
   net::HttpResponse Serve(net::HttpRequest request, otlp::Encoding encoding);
   void HandleGrpc(net::GrpcRequest request, net::GrpcResponder responder);
   // What was taken of a batch, and what was refused for good.
   base::Result<otlp::PartialSuccess> Pass(otlp::Batch batch, Probe& probe);
-  bool TakesCompression(std::string_view name) const;
 
   const Config config_;
   const base::Env env_;

@@ -81,7 +81,7 @@ StatsdAggregator::State StatsdAggregator::Fresh(const StatsdLine& line) const {
                     .counts = std::vector<uint64_t>(entry.bounds.size() + 1),
                     .optionals = {}};
   }
-  return ExponentialRecorder(observer.buckets_max);
+  return otlp::ExponentialRecorder(observer.buckets_max);
 }
 
 base::Status StatsdAggregator::Add(std::string_view text) {
@@ -130,7 +130,7 @@ base::Status StatsdAggregator::Record(const StatsdLine& line, std::string_view v
     if (is_full) return full();
     values->all.emplace_back(number, weight);
     ++held_;
-  } else if (auto* recorder = std::get_if<ExponentialRecorder>(&state)) {
+  } else if (auto* recorder = std::get_if<otlp::ExponentialRecorder>(&state)) {
     recorder->Add(number, weight);
   } else {
     auto& histogram = std::get<Explicit>(state);
@@ -188,7 +188,7 @@ void StatsdAggregator::Write(const Series& series, uint64_t start_ns, uint64_t e
     point.SetNumber(gauge->value);
   } else if (const auto* set = std::get_if<Set>(&series.state)) {
     point.SetNumber(static_cast<int64_t>(set->members.size()));
-  } else if (const auto* recorder = std::get_if<ExponentialRecorder>(&series.state)) {
+  } else if (const auto* recorder = std::get_if<otlp::ExponentialRecorder>(&series.state)) {
     recorder->WriteTo(point);
   } else if (const auto* histogram = std::get_if<Explicit>(&series.state)) {
     point.count = histogram->count;

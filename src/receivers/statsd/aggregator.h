@@ -8,8 +8,8 @@
 #include <variant>
 #include <vector>
 
+#include "otlp/exponential.h"
 #include "otlp/tree.h"
-#include "receivers/statsd/exponential.h"
 #include "receivers/statsd/line.h"
 
 namespace re2 {
@@ -77,7 +77,7 @@ class StatsdAggregator {
   struct Set {
     std::set<std::string, std::less<>> members;
   };
-  using State = std::variant<Counter, Gauge, Values, Explicit, ExponentialRecorder, Set>;
+  using State = std::variant<Counter, Gauge, Values, Explicit, otlp::ExponentialRecorder, Set>;
   struct Series {
     std::string name;
     StatsdLine::Type type;

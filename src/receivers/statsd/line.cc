@@ -5,23 +5,18 @@
 #include <cmath>
 #include <optional>
 
+#include "base/ascii.h"
+
 namespace narthex::receivers {
 namespace {
 
 using base::Code;
 using base::Fail;
+using base::TakeUntil;
 using Type = StatsdLine::Type;
 
 constexpr size_t kTagsMax = 128;
 constexpr size_t kValuesMax = 10'000;
-
-// Takes what stands before the separator; the rest stays. Without it, all.
-std::string_view TakeUntil(std::string_view& text, char separator) {
-  const size_t end = std::min(text.find(separator), text.size());
-  const std::string_view part = text.substr(0, end);
-  text.remove_prefix(std::min(end + 1, text.size()));
-  return part;
-}
 
 std::optional<Type> TypeOf(std::string_view letters) {
   if (letters == "c") return Type::kCounter;

@@ -164,7 +164,8 @@ StatsdReceiver::StatsdReceiver(Config config, const std::string& name, pipeline:
                      .CreateUInt64Counter("narthex_statsd_bad_lines",
                                           "Lines of statsd that could not be used.", "{lines}")
                      ->Bind({{"receiver", name}})),
-      aggregator_(config_.rules, kSeriesMax) {}
+      aggregator_(config_.rules, kSeriesMax),
+      beat_(clock_, config_.interval, [this] { Flush(); }) {}
 
 base::Status StatsdReceiver::Start() {
   {
@@ -178,8 +179,8 @@ base::Status StatsdReceiver::Start() {
     ASSIGN_OR_RETURN(datagrams_, net::DatagramServer::Bind(config_.endpoint));
     datagrams_->Serve([this](std::string_view bytes) { Take(bytes); });
   }
-  thread_ = std::thread(
-      [this, due_ns = clock_.MonotonicNs() + config_.interval.count()] { Run(due_ns); });
+  is_running_ = true;
+  beat_.Start();
   return {};
 }
 
@@ -190,14 +191,8 @@ uint16_t StatsdReceiver::port() const {
 void StatsdReceiver::Stop() {
   if (datagrams_ != nullptr) datagrams_->Stop();
   if (connections_ != nullptr) connections_->Stop();
-  if (!thread_.joinable()) return;
-  {
-    base::MutexLock lock(mutex_);
-    stop_ = true;
-    stopping_.NotifyAll();
-  }
-  thread_.join();
-  Flush();
+  beat_.Stop();
+  if (std::exchange(is_running_, false)) Flush();
 }
 
 // One or more lines.
@@ -217,22 +212,6 @@ void StatsdReceiver::Take(std::string_view bytes) {
     logger_.Warn(
         "statsd", "a line cannot be used",
         {{"receiver", name_}, {"line", line.substr(0, 200)}, {"error", status.error().message}});
-  }
-}
-
-void StatsdReceiver::Run(int64_t due_ns) {
-  for (;;) {
-    {
-      base::MutexLock lock(mutex_);
-      if (stop_) return;
-      const int64_t left_ns = due_ns - clock_.MonotonicNs();
-      if (left_ns > 0) {
-        stopping_.WaitFor(mutex_, std::chrono::nanoseconds(left_ns));
-        continue;
-      }
-    }
-    due_ns += config_.interval.count();
-    Flush();
   }
 }
 

@@ -3,10 +3,10 @@
 #include <chrono>
 #include <memory>
 #include <string>
-#include <thread>
 
 #include "base/mutex.h"
 #include "net/datagram_server.h"
+#include "pipeline/beat.h"
 #include "pipeline/intake.h"
 #include "receivers/statsd/aggregator.h"
 
@@ -36,7 +36,6 @@ class StatsdReceiver final : public pipeline::Receiver {
 
  private:
   void Take(std::string_view bytes);
-  void Run(int64_t due_ns);
   void Flush();
 
   const Config config_;
@@ -49,12 +48,11 @@ class StatsdReceiver final : public pipeline::Receiver {
   std::unique_ptr<net::LineServer> connections_;
 
   base::Mutex mutex_;
-  base::CondVar stopping_;
   StatsdAggregator aggregator_ GUARDED_BY(mutex_);
   uint64_t since_ns_ GUARDED_BY(mutex_) = 0;  // When the interval began, since the epoch.
   bool said_bad_ GUARDED_BY(mutex_) = false;  // About a bad line, in this interval.
-  bool stop_ GUARDED_BY(mutex_) = false;
-  std::thread thread_;
+  bool is_running_ = false;
+  pipeline::Beat beat_;
 };
 
 inline constexpr pipeline::ReceiverFactory kStatsdReceiver = {"statsd", "",

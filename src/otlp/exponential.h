@@ -4,7 +4,7 @@
 
 #include "otlp/tree.h"
 
-namespace narthex::receivers {
+namespace narthex::otlp {
 
 // Puts numbers into an exponential histogram of at most so many buckets on either side, at the
 // finest scale that they fit in. One thread at a time.
@@ -15,15 +15,16 @@ class ExponentialRecorder {
 
   // REQUIRES: `value` is finite.
   void Add(double value, uint64_t count);
+  // What was recorded, in a point's members for it.
+  const TreePoint& point() const { return point_; }
   // Writes what was recorded into `point`.
-  void WriteTo(otlp::TreePoint& point) const;
+  void WriteTo(TreePoint& point) const;
 
  private:
-  void Insert(otlp::TreePoint::Buckets& buckets, double magnitude, uint64_t count);
-  void Coarsen(int32_t steps);
+  void Insert(TreePoint::Buckets& buckets, double magnitude, uint64_t count);
 
   size_t buckets_max_;
-  otlp::TreePoint point_{.scale = 20};
+  TreePoint point_{.scale = 20};
 };
 
-}  // namespace narthex::receivers
+}  // namespace narthex::otlp

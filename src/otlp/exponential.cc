@@ -1,12 +1,14 @@
-#include "receivers/statsd/exponential.h"
+#include "otlp/exponential.h"
 
 #include <algorithm>
 #include <cmath>
 
-namespace narthex::receivers {
+#include "otlp/aggregate.h"
+
+namespace narthex::otlp {
 namespace {
 
-using Buckets = otlp::TreePoint::Buckets;
+using Buckets = TreePoint::Buckets;
 
 constexpr int32_t kScaleMin = -10;
 
@@ -23,27 +25,7 @@ int32_t IndexOf(double magnitude, int32_t scale) {
   return static_cast<int32_t>(std::ceil(std::ldexp(std::log2(fraction) + exponent, scale)) - 1);
 }
 
-void Halve(Buckets& buckets) {
-  if (buckets.counts.empty()) return;
-  Buckets out{.offset = buckets.offset >> 1, .counts = {}};
-  for (size_t i = 0; i < buckets.counts.size(); ++i) {
-    const auto at =
-        static_cast<size_t>(((buckets.offset + static_cast<int32_t>(i)) >> 1) - out.offset);
-    if (at >= out.counts.size()) out.counts.resize(at + 1);
-    out.counts[at] += buckets.counts[i];
-  }
-  buckets = std::move(out);
-}
-
 }  // namespace
-
-void ExponentialRecorder::Coarsen(int32_t steps) {
-  for (; steps > 0 && point_.scale > kScaleMin; --steps) {
-    --point_.scale;
-    Halve(point_.positive);
-    Halve(point_.negative);
-  }
-}
 
 void ExponentialRecorder::Insert(Buckets& buckets, double magnitude, uint64_t count) {
   for (;;) {
@@ -56,7 +38,7 @@ void ExponentialRecorder::Insert(Buckets& buckets, double magnitude, uint64_t co
     const int64_t high =
         std::max<int64_t>(index, buckets.offset + static_cast<int64_t>(buckets.counts.size()) - 1);
     if (high - low >= static_cast<int64_t>(buckets_max_) && point_.scale > kScaleMin) {
-      Coarsen(1);
+      LowerScale(point_, 1);
       continue;
     }
     if (index < buckets.offset) {
@@ -71,7 +53,7 @@ void ExponentialRecorder::Insert(Buckets& buckets, double magnitude, uint64_t co
 }
 
 void ExponentialRecorder::Add(double value, uint64_t count) {
-  otlp::Optionals& optionals = point_.optionals;
+  Optionals& optionals = point_.optionals;
   optionals.min = point_.count == 0 ? value : std::min(optionals.min, value);
   optionals.max = point_.count == 0 ? value : std::max(optionals.max, value);
   optionals.has_min = optionals.has_max = optionals.has_sum = true;
@@ -84,7 +66,7 @@ void ExponentialRecorder::Add(double value, uint64_t count) {
   }
 }
 
-void ExponentialRecorder::WriteTo(otlp::TreePoint& point) const {
+void ExponentialRecorder::WriteTo(TreePoint& point) const {
   point.count = point_.count;
   point.optionals = point_.optionals;
   point.scale = point_.scale;
@@ -93,4 +75,4 @@ void ExponentialRecorder::WriteTo(otlp::TreePoint& point) const {
   point.negative = point_.negative;
 }
 
-}  // namespace narthex::receivers
+}  // namespace narthex::otlp
