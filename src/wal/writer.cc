@@ -133,6 +133,16 @@ base::Status Writer::Add(std::string_view record) {
   return {};
 }
 
+base::Status Writer::End() {
+  const base::Status written = WriteBatch();
+  // What one large batch has needed is not kept for the others.
+  constexpr size_t kKeptBytesMax = 4 << 20;
+  for (std::string* const buffer : {&batch_, &compressed_}) {
+    if (buffer->capacity() > kKeptBytesMax) *buffer = {};
+  }
+  return written;
+}
+
 base::Status Writer::WriteBatch() {
   NARTHEX_FAULT_POINT("wal.before_append");
   if (base::Status written = file_->Append(batch_); !written) {

@@ -37,7 +37,7 @@ class Writer {
   // Nothing is written before End; an error ends the batch. `raw_bytes`: about how many they have.
   base::Status Begin(uint64_t raw_bytes);
   base::Status Add(std::string_view record);
-  base::Status End() { return WriteBatch(); }
+  base::Status End();
   // Takes back what the last batch wrote. REQUIRES: it succeeded, and nothing was called since but
   // Sync, which may have failed. Error: that of the disk; then it may be read back.
   base::Status Undo();
