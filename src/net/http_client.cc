@@ -47,6 +47,16 @@ struct Transfer {
   }
 };
 
+// A body that says how long it is needs no room to grow into. Of what is not used, no memory is
+// taken; what is more than this has to come first.
+void ReserveBody(Transfer& transfer) {
+  constexpr curl_off_t kReservedMax = 32 << 20;
+  curl_off_t length = -1;
+  curl_easy_getinfo(transfer.easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+  if (length <= 0) return;
+  transfer.response.body.reserve(static_cast<size_t>(std::min(length, kReservedMax)));
+}
+
 size_t OnBody(char* bytes, size_t size, size_t count, void* user) {
   auto& transfer = *static_cast<Transfer*>(user);
   const size_t length = size * count;
@@ -54,6 +64,7 @@ size_t OnBody(char* bytes, size_t size, size_t count, void* user) {
     transfer.over_limit = true;
     return 0;  // Ends the transfer.
   }
+  if (transfer.response.body.empty()) ReserveBody(transfer);
   transfer.response.body.append(bytes, length);
   return length;
 }

@@ -218,7 +218,7 @@ base::Status Loop::AppendEntries(Parser parser, Timestamp time, storage::Appende
     SeriesCache::Entry* entry = cache_.Find(text);
     const bool seen_before = entry != nullptr;
     if (!seen_before) {
-      ASSIGN_OR_RETURN(const SeriesRef ref, Resolve(parser.Labels(), appender));
+      ASSIGN_OR_RETURN(const uint32_t ref, Resolve(parser.Labels(), appender));
       entry = cache_.Add(ref);
     }
     if (entry->ref == 0) continue;
@@ -234,9 +234,7 @@ base::Status Loop::AppendEntries(Parser parser, Timestamp time, storage::Appende
       ASSIGN_OR_RETURN(verdict, AppendValue(parser, entry->ref, t, appender));
       if (verdict == Appended::kUnknownSeries) {
         // The storage has let go of a series that had nothing new for long: it begins again.
-        ASSIGN_OR_RETURN(const Labels parsed, parser.Labels());
-        ASSIGN_OR_RETURN(const Labels labels, LabelsOfSample(parsed));
-        ASSIGN_OR_RETURN(entry->ref, appender.Resolve(labels));
+        ASSIGN_OR_RETURN(entry->ref, Resolve(parser.Labels(), appender));
         ASSIGN_OR_RETURN(verdict, AppendValue(parser, entry->ref, t, appender));
       }
     }
@@ -356,12 +354,16 @@ void Loop::NoteMetadata(const Parser& parser, typename Parser::Entry kind) {
   if (kind == Kind::kUnit) set(metadata.unit, parser.text());
 }
 
-base::Result<SeriesRef> Loop::Resolve(const base::Result<Labels>& parsed,
-                                      storage::Appender& appender) {
+base::Result<uint32_t> Loop::Resolve(const base::Result<Labels>& parsed,
+                                     storage::Appender& appender) {
   if (!parsed) return std::unexpected(parsed.error());
   ASSIGN_OR_RETURN(const Labels labels, LabelsOfSample(*parsed));
-  if (labels.empty()) return SeriesRef{0};
-  return appender.Resolve(labels);
+  if (labels.empty()) return 0;
+  ASSIGN_OR_RETURN(const SeriesRef ref, appender.Resolve(labels));
+  if (ref > SeriesCache::kRefMax) {
+    return Fail(Code::kResourceExhausted, "the storage has more series than can be scraped into");
+  }
+  return static_cast<uint32_t>(ref);
 }
 
 std::unexpected<base::Error> Loop::Exceeded(ExceededLimit limit, std::string message) {

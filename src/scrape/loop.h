@@ -93,8 +93,8 @@ class Loop {
   template <class Histogram>
   base::Result<Histogram> Limited(Histogram histogram);
   // 0 for a sample that metric relabelling drops.
-  base::Result<storage::SeriesRef> Resolve(const base::Result<model::Labels>& parsed,
-                                           storage::Appender& appender);
+  base::Result<uint32_t> Resolve(const base::Result<model::Labels>& parsed,
+                                 storage::Appender& appender);
   // Labels of a sample after merging in the target's and metric relabelling; empty when dropped.
   base::Result<model::Labels> LabelsOfSample(const model::Labels& scraped);
   std::unexpected<base::Error> Exceeded(ExceededLimit limit, std::string message);

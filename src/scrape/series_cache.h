@@ -11,19 +11,20 @@ namespace narthex::scrape {
 
 // Which series the texts of a target's scrapes are. A scrape mostly brings the series of the one
 // before in the same order: then each is found by a look at the next entry, and nothing else is
-// touched. A text is known by 96 bits of a hash with a secret key; with this width a collision is
-// no event to plan for. 24 bytes per series between scrapes. One thread at a time.
+// touched. A text is known by 95 bits of a hash with a secret key; with this width a collision is
+// no event to plan for. 16 bytes per series between scrapes. One thread at a time.
 class SeriesCache {
  public:
   struct Entry {
-    uint64_t low;                // Of the hash, with `high`.
-    storage::SeriesRef ref = 0;  // 0: dropped by metric relabelling.
-    uint32_t high;
-    uint32_t place : 31 = 0;   // See before_.
+    uint64_t low;  // Of the hash, with `high`.
+    uint32_t high : 31;
     uint32_t tracked : 1 = 0;  // Gets a stale marker when it vanishes.
+    uint32_t ref = 0;          // 0: dropped by metric relabelling.
   };
-  static_assert(sizeof(Entry) == 24);
-  static constexpr uint32_t kPlaceMax = 0x7fffffff;
+  static_assert(sizeof(Entry) == 16);
+  static constexpr uint32_t kHighMax = 0x7fffffff;
+  // Storages count their series from one; one that has more than this cannot be scraped into.
+  static constexpr storage::SeriesRef kRefMax = UINT32_MAX;
 
   SeriesCache();
 
@@ -33,7 +34,7 @@ class SeriesCache {
   // until the next call.
   Entry* Find(std::string_view text);
   // One that Find has just missed.
-  Entry* Add(storage::SeriesRef ref);
+  Entry* Add(uint32_t ref);
   // The body has ended. Calls gone(ref) for each tracked one that was in the body before and is not
   // in this one.
   template <class Gone>
@@ -42,8 +43,8 @@ class SeriesCache {
       for (size_t i = next_; i < entries_.size(); ++i) Leave(entries_[i], gone);
       entries_.resize(next_);
     } else {
-      for (const Entry& entry : before_) {
-        if (entry.place == 0) Leave(entry, gone);
+      for (size_t i = 0; i < before_.size(); ++i) {
+        if (taken_[i] == 0) Leave(before_[i], gone);
       }
       Settle();
     }
@@ -91,10 +92,11 @@ class SeriesCache {
   std::vector<Entry> entries_;
   size_t next_ = 0;
   bool ordered_ = true;
-  // Once it differs, entries_ are those of this body. The ones of the body before, whose `place` is
-  // 1 + where in entries_ they are, or 0; and where in before_ a text is, or, counted on behind its
-  // end, in entries_.
+  // Once it differs, entries_ are those of this body. The ones of the body before; for each, 1 +
+  // where in entries_ it is, or 0; and where in before_ a text is, or, counted on behind its end,
+  // in entries_.
   std::vector<Entry> before_;
+  std::vector<uint32_t> taken_;
   boost::unordered_flat_map<Key, uint32_t, KeyHash> places_;
   Key missed_{};
 };

@@ -20,7 +20,7 @@ TEST(SeriesCache, KnowsWhatAMapKnows) {
     std::map<std::string, storage::SeriesRef> before;  // With 0 for those that are dropped.
     std::set<storage::SeriesRef> untracked;
     std::vector<std::string> body;
-    storage::SeriesRef next = 1;
+    uint32_t next = 1;
     for (int scrape = 0; scrape < 60; ++scrape) {
       // Half of the bodies are like the one before.
       for (uint64_t i = random.Below(2) * random.Below(8); i > 0; --i) {
@@ -53,7 +53,7 @@ TEST(SeriesCache, KnowsWhatAMapKnows) {
         ASSERT_EQ(entry->ref, known->second) << body[i];
         if (entry->ref != 0 && random.Below(20) == 0) {
           // The storage has let go of it: found anew. What is written now ends under its new name.
-          const storage::SeriesRef renewed = next++;
+          const uint32_t renewed = next++;
           if (entry->tracked == 0) untracked.insert(renewed);
           entry->ref = renewed;
           if (!fails) before[body[i]] = renewed;
@@ -85,7 +85,7 @@ TEST(SeriesCache, KnowsWhatAMapKnows) {
 TEST(SeriesCache, AFailedBodyEndsWhatWasThereBeforeAndNothingNew) {
   SeriesCache cache;
   cache.Begin();
-  for (const storage::SeriesRef ref : {1, 2, 3}) {
+  for (const uint32_t ref : {1u, 2u, 3u}) {
     ASSERT_EQ(cache.Find(std::to_string(ref)), nullptr);
     cache.Add(ref)->tracked = 1;
   }

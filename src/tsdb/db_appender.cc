@@ -251,6 +251,7 @@ base::Status Db::CommitLocked(Batch& batch, Head::LateBatch& late, uint64_t judg
   if (records.empty() && late.empty()) return {};
 
   base::Status logged = records.empty() ? base::Status() : wal_->Log(records);
+  series_record_.Clear();
   const bool in_log = logged && !records.empty();
   bool in_late_log = false;
   // Behind the series that it may name.

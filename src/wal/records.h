@@ -59,13 +59,25 @@ struct TombstoneEntry {
   model::TimeRange range;
 };
 
+// Empties a buffer that will be filled again, and gives its memory back where it has become larger
+// than those mostly are: the first scrape of a large target is some ten times the size of the
+// others.
+inline void Reuse(std::string& buffer) {
+  constexpr size_t kKeptBytesMax = 4 << 20;
+  if (buffer.capacity() > kKeptBytesMax) {
+    buffer = {};
+  } else {
+    buffer.clear();
+  }
+}
+
 // Builds a series record entry by entry. One thread at a time.
 class SeriesRecord {
  public:
   void Add(Ref ref, const model::Labels& labels);
   bool empty() const { return bytes_.empty(); }
   std::string_view bytes() const { return bytes_; }
-  void Clear() { bytes_.clear(); }
+  void Clear() { Reuse(bytes_); }
 
  private:
   std::string bytes_;

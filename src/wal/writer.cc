@@ -108,7 +108,6 @@ void Writer::EncodeRecord(std::string_view record) {
 }
 
 base::Status Writer::Log(std::span<const std::string_view> records) {
-  batch_.clear();
   if (file_ == nullptr) RETURN_IF_ERROR(StartSegment());
   // Compression never makes a record larger, so that the raw size is a safe estimate of the room.
   uint64_t raw = 0;
@@ -122,7 +121,10 @@ base::Status Writer::Log(std::span<const std::string_view> records) {
   // The whole batch goes into one segment where it can, so that one append decides its fate.
   if (raw > RoomInSegment() && good_bytes_ > 0) RETURN_IF_ERROR(StartSegment());
   for (const std::string_view record : records) EncodeRecord(record);
-  return WriteBatch();
+  base::Status written = WriteBatch();
+  Reuse(batch_);
+  Reuse(compressed_);
+  return written;
 }
 
 base::Status Writer::WriteBatch() {
