@@ -13,8 +13,8 @@ using internal::Cursor;
 using internal::Tag;
 using internal::WireType;
 
-KeyValue ReadKeyValue(std::string_view message) {
-  KeyValue result;
+RawKeyValue ReadRaw(std::string_view message) {
+  RawKeyValue result;
   Cursor fields(message);
   while (const uint32_t tag = fields.NextTag()) {
     switch (tag) {
@@ -22,13 +22,18 @@ KeyValue ReadKeyValue(std::string_view message) {
         result.key = fields.ReadBytes();
         break;
       case Tag(2, WireType::kBytes):
-        result.value = AnyValue(fields.ReadBytes());
+        result.value = fields.ReadBytes();
         break;
       default:
         fields.Skip(tag);
     }
   }
   return result;
+}
+
+KeyValue ReadKeyValue(std::string_view message) {
+  const RawKeyValue raw = ReadRaw(message);
+  return {raw.key, AnyValue(raw.value)};
 }
 
 // The next message of a row of fields; anything else in it is skipped.
@@ -143,6 +148,11 @@ AnyValue::AnyValue(std::string_view message) {
 std::optional<KeyValue> KeyValues::Next() {
   const auto message = NextMessage(cursor_);
   return message.has_value() ? std::optional(ReadKeyValue(*message)) : std::nullopt;
+}
+
+std::optional<RawKeyValue> KeyValues::NextRaw() {
+  const auto message = NextMessage(cursor_);
+  return message.has_value() ? std::optional(ReadRaw(*message)) : std::nullopt;
 }
 
 std::optional<AnyValue> Values::Next() {

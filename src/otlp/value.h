@@ -40,6 +40,12 @@ struct KeyValue {
   AnyValue value;
 };
 
+// The same with the value as it lies there: the bytes of an AnyValue.
+struct RawKeyValue {
+  std::string_view key;
+  std::string_view value;
+};
+
 // Reads a row of KeyValue fields, such as the attributes of a point or a KeyValueList: every field
 // is one KeyValue, whatever its number.
 class KeyValues {
@@ -47,6 +53,8 @@ class KeyValues {
   explicit KeyValues(std::string_view fields) : cursor_(fields) {}
   // nullopt at the end.
   std::optional<KeyValue> Next();
+  // For those who want few of many.
+  std::optional<RawKeyValue> NextRaw();
 
  private:
   internal::Cursor cursor_;

@@ -255,7 +255,7 @@ service:
 
 
 def spans_become_metrics(world):
-    """Traces in protobuf and JSON, over HTTP and gRPC's bytes, are counted; a page for Prometheus shows it under the names
+    """Traces in protobuf and JSON are counted; a page for Prometheus shows it under the names
     that dashboards know."""
     grpc, http_port, page, health = free_ports(4)
     config = world.write("config.yaml", receiver(grpc, http_port) + f"""
@@ -618,6 +618,7 @@ def prometheus_scrapes_native_histograms(world):
 
 if __name__ == "__main__":
     main({"over_http": over_http, "over_grpc": over_grpc, "secured": secured, "traces_and_logs": traces_and_logs,
+          "spans_become_metrics": spans_become_metrics,
           "receivers_and_pages": receivers_and_pages, "killed": killed,
           "killed_with_traces": killed_with_traces, "outage": outage,
           "prometheus_scrapes_native_histograms": prometheus_scrapes_native_histograms,

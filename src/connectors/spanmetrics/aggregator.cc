@@ -141,9 +141,9 @@ void SpanAggregator::Fill(std::string_view fields, std::optional<otlp::AnyValue>
   if (values_.empty()) return;
   for (Value& value : values_) (value.*member).reset();
   otlp::KeyValues attributes(fields);
-  while (const auto item = attributes.Next()) {
+  while (const auto item = attributes.NextRaw()) {
     for (Value& value : values_) {
-      if (value.name == item->key) value.*member = item->value;
+      if (value.name == item->key) value.*member = otlp::AnyValue(item->value);
     }
   }
 }

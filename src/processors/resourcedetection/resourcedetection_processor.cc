@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <iterator>
+#include <span>
 
 #include "otlp/edit.h"
 #include "sdk/resource.h"
@@ -10,11 +12,16 @@ namespace narthex::processors {
 namespace {
 
 constexpr char kVariable[] = "OTEL_RESOURCE_ATTRIBUTES";
+constexpr std::string_view kDetectors[] = {"docker", "env", "system"};
+
+std::string Environment(const char* name) {
+  const char* text = std::getenv(name);
+  return text != nullptr ? text : "";
+}
 
 base::Result<Detected> DetectFromEnvironment() {
   Detected detected;
-  const char* text = std::getenv(kVariable);
-  if (text == nullptr) return detected;
+  const std::string text = Environment(kVariable);
   const base::Result<sdk::AttributeSet> attributes = sdk::ParseResourceAttributes(text);
   if (!attributes.has_value()) {
     return std::unexpected(base::Error(attributes.error()).In(kVariable));
@@ -24,6 +31,33 @@ base::Result<Detected> DetectFromEnvironment() {
     detected.emplace_back(attribute.key, otlp::EncodeValue(attribute.value.AsString()));
   }
   return detected;
+}
+
+// Which attributes a detector gives. `wanted` holds those that it gives unless told otherwise.
+void ReadAttributes(config::MapReader& reader, config::Diagnostics& diagnostics,
+                    std::span<const SystemAttribute> known, std::vector<std::string>& wanted) {
+  const config::Node* list = reader.Take("resource_attributes", "Which attributes it gives");
+  if (list == nullptr) return;
+  config::MapReader attributes(*list, diagnostics);
+  wanted.clear();
+  for (const SystemAttribute& attribute : known) {
+    bool is_enabled = attribute.is_enabled;
+    if (const config::Node* one = attributes.Take(attribute.name)) {
+      config::MapReader inner(*one, diagnostics);
+      inner.Read("enabled", is_enabled, "Whether it is given");
+      inner.Finish();
+    }
+    if (is_enabled) wanted.emplace_back(attribute.name);
+  }
+  attributes.Finish();
+}
+
+std::vector<std::string> UsualOf(std::span<const SystemAttribute> known) {
+  std::vector<std::string> wanted;
+  for (const SystemAttribute& attribute : known) {
+    if (attribute.is_enabled) wanted.emplace_back(attribute.name);
+  }
+  return wanted;
 }
 
 void ReadSystem(const config::Node& node, config::Diagnostics& diagnostics,
@@ -38,20 +72,7 @@ void ReadSystem(const config::Node& node, config::Diagnostics& diagnostics,
       reader.Report("hostname_sources", fmt::format("\"{}\" is no hostname source", source));
     }
   }
-  if (const config::Node* list = reader.Take("resource_attributes", "Which attributes it gives")) {
-    config::MapReader attributes(*list, diagnostics);
-    config.attributes.clear();
-    for (const SystemAttribute& attribute : kSystemAttributes) {
-      bool is_enabled = attribute.is_enabled;
-      if (const config::Node* one = attributes.Take(attribute.name)) {
-        config::MapReader inner(*one, diagnostics);
-        inner.Read("enabled", is_enabled, "Whether it is given");
-        inner.Finish();
-      }
-      if (is_enabled) config.attributes.emplace_back(attribute.name);
-    }
-    attributes.Finish();
-  }
+  ReadAttributes(reader, diagnostics, kSystemAttributes, config.attributes);
   reader.Finish();
 }
 
@@ -60,13 +81,15 @@ void ReadSystem(const config::Node& node, config::Diagnostics& diagnostics,
 std::unique_ptr<pipeline::Processor> ResourceDetectionProcessor::Create(
     const pipeline::CreateContext& context, pipeline::Consumer& next) {
   Config config;
-  for (const SystemAttribute& attribute : kSystemAttributes) {
-    if (attribute.is_enabled) config.system.attributes.emplace_back(attribute.name);
-  }
+  config.system.attributes = UsualOf(kSystemAttributes);
+  config.docker.attributes = UsualOf(kDockerAttributes);
   int64_t refresh_ns = 0;
+  int64_t timeout_ns = std::chrono::nanoseconds(config.docker.timeout).count();
   config::MapReader reader(context.config, context.diagnostics);
-  reader.Read("detectors", config.detectors,
-              "`env` (`OTEL_RESOURCE_ATTRIBUTES`), `system`; the first that knows a key has it");
+  reader.Read(
+      "detectors", config.detectors,
+      "`env` (`OTEL_RESOURCE_ATTRIBUTES`), `system`, `docker` (the daemon that `DOCKER_HOST` "
+      "names, or the usual socket); the first that knows a key has it");
   reader.Read("override", config.overrides, "Also what a resource says already");
   reader.Read("attributes", config.attributes, "Those that are kept; without it, all");
   reader.ReadGoDuration("refresh_interval", refresh_ns,
@@ -74,14 +97,22 @@ std::unique_ptr<pipeline::Processor> ResourceDetectionProcessor::Create(
   if (const config::Node* node = reader.Take("system", "Of the detector `system`")) {
     ReadSystem(*node, context.diagnostics, config.system);
   }
-  context.WarnWithoutEffect(reader.TakeWithoutEffect({"timeout"}));
+  if (const config::Node* node = reader.Take("docker", "Of the detector `docker`")) {
+    config::MapReader docker(*node, context.diagnostics);
+    ReadAttributes(docker, context.diagnostics, kDockerAttributes, config.docker.attributes);
+    docker.Finish();
+  }
+  reader.ReadGoDuration("timeout", timeout_ns, "How long the daemon is waited for");
   reader.Finish();
+  if (timeout_ns <= 0) reader.Report("timeout", "must be a positive duration");
+  config.docker.timeout =
+      std::chrono::ceil<std::chrono::milliseconds>(std::chrono::nanoseconds(timeout_ns));
   if (refresh_ns < 0) reader.Report("refresh_interval", "must be non-negative");
   for (const std::string& detector : config.detectors) {
-    if (detector != "env" && detector != "system") {
+    if (std::ranges::find(kDetectors, detector) == std::end(kDetectors)) {
       reader.Report(
           "detectors",
-          fmt::format("invalid detector key: \"{}\"; there are env and system", detector));
+          fmt::format("invalid detector key: \"{}\"; there are docker, env and system", detector));
     }
   }
   config.refresh_interval = std::chrono::nanoseconds(refresh_ns);
@@ -109,19 +140,33 @@ base::Status ResourceDetectionProcessor::Start() {
 
 base::Result<Detected> ResourceDetectionProcessor::Ask(const std::string& detector) const {
   if (detector == "env") return DetectFromEnvironment();
+  if (detector == "docker") {
+    return DockerDetector(config_.docker, Environment("DOCKER_HOST")).Detect();
+  }
   return SystemDetector(config_.system, files_).Detect();
 }
 
-ResourceDetectionProcessor::Shared ResourceDetectionProcessor::Detect() const {
+void ResourceDetectionProcessor::Tell(const std::string& detector, const base::Error* error) {
+  bool is_news;
+  {
+    base::MutexLock lock(mutex_);
+    is_news = error != nullptr ? failing_.insert(detector).second : failing_.erase(detector) > 0;
+  }
+  if (!is_news) return;
+  if (error == nullptr) {
+    return logger_.Info("resourcedetection", "a detector works again",
+                        {{"processor", name_}, {"detector", detector}});
+  }
+  logger_.Warn("resourcedetection", "failed to detect resource",
+               {{"processor", name_}, {"detector", detector}, {"error", error->message}});
+}
+
+ResourceDetectionProcessor::Shared ResourceDetectionProcessor::Detect() {
   Detected all;
   for (const std::string& detector : config_.detectors) {
     const base::Result<Detected> found = Ask(detector);
-    if (!found.has_value()) {
-      logger_.Warn(
-          "resourcedetection", "failed to detect resource",
-          {{"processor", name_}, {"detector", detector}, {"error", found.error().message}});
-      continue;
-    }
+    Tell(detector, found.has_value() ? nullptr : &found.error());
+    if (!found.has_value()) continue;
     for (const auto& attribute : *found) {
       const auto& [key, value] = attribute;
       const bool is_wanted = config_.attributes.empty() ||

@@ -1,11 +1,13 @@
 #include "processors/resourcedetection/resourcedetection_processor.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cstdlib>
 
 #include "base/testing/memory_file_system.h"
+#include "net/testing/unix_server.h"
 #include "otlp/json.h"
 #include "otlp/tree.h"
 #include "pipeline/testing/contract.h"
@@ -123,8 +125,65 @@ TEST_F(ResourceDetectionTest, DetectsAgainAfterAWhile) {
   EXPECT_THAT(Send(), HasSubstr("host.name=other "));
 }
 
+std::string DockerAnswer(std::string_view body) {
+  return fmt::format("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{}", body.size(), body);
+}
+
+class DockerDetectorTest : public ResourceDetectionTest {
+ protected:
+  DockerDetectorTest() { ::setenv("DOCKER_HOST", ("unix://" + path_).c_str(), 1); }
+  ~DockerDetectorTest() override { ::unsetenv("DOCKER_HOST"); }
+
+  const std::string path_ = testing::TempDir() + "/narthex_docker.sock";
+};
+
+TEST_F(DockerDetectorTest, TheDaemonKnowsItsMachine) {
+  net::UnixServer daemon(path_, DockerAnswer(R"({"Name":"outside","OSType":"Linux","ID":7})"));
+  EXPECT_EQ(After("detectors: [docker, env]"), "zone=a b kept=1 host.name=outside os.type=linux ");
+  EXPECT_TRUE(daemon.request().starts_with("GET /info HTTP/1.1\r\n"));
+  EXPECT_EQ(After("{detectors: [docker], docker: {resource_attributes: {os.type: {enabled: "
+                  "false}}}}"),
+            "zone=old kept=1 host.name=outside ");
+}
+
+TEST_F(DockerDetectorTest, AnswersOfOthersAreNone) {
+  net::UnixServer daemon(path_, DockerAnswer(R"({"Name":7})"));
+  EXPECT_EQ(After("detectors: [docker]"), "zone=old kept=1 ");
+  ::setenv("DOCKER_HOST", "ssh://somewhere", 1);
+  EXPECT_EQ(After("detectors: [docker, system]"), After("detectors: [system]"));
+}
+
+TEST_F(DockerDetectorTest, AnAbsentDaemonIsToldOnceAndTheOthersGoOn) {
+  base::Logger logger(base::LogLevel::kInfo, base::LogFormat::kLogfmt);
+  pipeline::Host loud{host_.host().env, logger, host_.host().meter, host_.host().instruments};
+  ResourceDetectionProcessor processor({.detectors = {"docker", "env"},
+                                        .refresh_interval = std::chrono::seconds(1),
+                                        .docker = {.attributes = {"host.name"}}},
+                                       "resourcedetection", loud, next_);
+  const auto refresh = [&] {
+    host_.clock().AdvanceMs(1'000);
+    EXPECT_TRUE(processor.Consume(pipeline::GaugeBatch(1)).has_value());
+    return otlp::Tree::From(next_.Take()).resources.at(0).attributes;
+  };
+  testing::internal::CaptureStderr();
+  ASSERT_TRUE(processor.Start().has_value());
+  EXPECT_EQ(*otlp::Find(refresh(), "host.name"), otlp::Any("from_env"));
+  refresh();
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              AllOf(HasSubstr("failed to detect resource"), HasSubstr("detector=docker"),
+                    testing::Not(testing::ContainsRegex("failed(.|\n)*failed to detect"))));
+  const net::UnixServer daemon(path_, DockerAnswer(R"({"Name":"outside","OSType":"linux"})"));
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(*otlp::Find(refresh(), "host.name"), otlp::Any("outside"));
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("a detector works again"));
+}
+
 TEST_F(ResourceDetectionTest, MistakesInItsConfiguration) {
-  EXPECT_THAT(Errors("detectors: [docker]"), HasSubstr("invalid detector key: \"docker\""));
+  EXPECT_THAT(Errors("detectors: [dokcer]"),
+              HasSubstr("invalid detector key: \"dokcer\"; there are docker, env and system"));
+  EXPECT_THAT(Errors("docker: {resource_attributes: {host.id: {enabled: true}}}"),
+              HasSubstr("unknown key \"host.id\""));
+  EXPECT_THAT(Errors("timeout: 0s"), HasSubstr("timeout: must be a positive duration"));
   EXPECT_THAT(Errors("system: {hostname_sources: [oracle]}"), HasSubstr("no hostname source"));
   EXPECT_THAT(Errors("system: {resource_attributes: {host.nam: {enabled: true}}}"),
               HasSubstr("did you mean"));
