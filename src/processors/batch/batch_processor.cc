@@ -14,8 +14,9 @@ using base::Fail;
 // Batches' worth of points that may wait before senders are told to come again.
 constexpr size_t kWaitingBatchesMax = 8;
 constexpr size_t kWaitingPointsMin = 65'536;
-// So long a sender is made to wait first: the next stage may only be a little behind.
-constexpr std::chrono::milliseconds kRoomWait{1000};
+// So often and so long a sender is made to wait first: the next stage may only be a little behind.
+constexpr int kRoomWaits = 10;
+constexpr std::chrono::milliseconds kRoomWait{100};
 // Between offers of a batch that the next stage does not take.
 constexpr std::chrono::milliseconds kFirstPause{10};
 constexpr std::chrono::milliseconds kLongestPause{500};
@@ -135,13 +136,9 @@ BatchProcessor::Shard* BatchProcessor::ShardOf(const otlp::ClientInfo* client) {
 }
 
 bool BatchProcessor::WaitForRoom() {
-  using std::chrono::steady_clock;
-  if (waiting_points_ < waiting_points_max_) return !stop_;
-  const steady_clock::time_point until = steady_clock::now() + kRoomWait;
-  while (!stop_ && waiting_points_ >= waiting_points_max_) {
-    const auto left = until - steady_clock::now();
-    if (left <= steady_clock::duration::zero()) return false;
-    room_.WaitFor(mutex_, left);
+  for (int waits = 0; waiting_points_ >= waiting_points_max_ && !stop_; ++waits) {
+    if (waits == kRoomWaits) return false;
+    room_.WaitFor(mutex_, kRoomWait);
   }
   return !stop_;
 }
