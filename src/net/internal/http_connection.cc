@@ -286,37 +286,37 @@ void HttpConnection::Written() {
   head_.clear();
   body_ = std::string();
   if (keep_alive_) return AwaitRequest(config_.idle_timeout);
-  // Under TLS the close is a message of its own, and waits for the peer's.
-  if (unread_input_ && !stream_.is_tls()) return Linger();
   CloseGently();
 }
 
 void HttpConnection::CloseGently() {
-  if (!stream_.is_tls()) {
+  if (!unread_input_ && !stream_.is_tls()) {
     ErrorCode ignored;
     stream_.socket().shutdown(Tcp::socket::shutdown_both, ignored);
     return Close();
   }
   state_ = State::kLingering;
   SetDeadlineIn(kLingerTime);
-  stream_.ShutdownSend([self = Self()](const ErrorCode&) { self->Close(); });
+  // Under TLS the close is a message of its own, and waits for the peer's; input that comes first
+  // is an error there.
+  stream_.ShutdownSend([self = Self()](const ErrorCode&) {
+    if (self->closed()) return;
+    if (!self->unread_input_) return self->Close();
+    ErrorCode ignored;
+    self->stream_.socket().shutdown(Tcp::socket::shutdown_send, ignored);
+    self->Linger();
+  });
 }
 
 // Closing a socket with unread input resets the connection, and the peer may lose our answer: so
-// read and forget for a while.
+// read and forget for a while, under TLS without deciphering it.
 void HttpConnection::Linger() {
-  if (state_ != State::kLingering) {
-    state_ = State::kLingering;
-    SetDeadlineIn(kLingerTime);
-    ErrorCode ignored;
-    stream_.socket().shutdown(Tcp::socket::shutdown_send, ignored);
-  }
-  stream_.async_read_some(asio::buffer(loop_.scratch()),
-                          [self = Self()](const ErrorCode& error, size_t) {
-                            if (self->closed()) return;
-                            if (error) return self->Close();
-                            self->Linger();
-                          });
+  stream_.socket().async_read_some(asio::buffer(loop_.scratch()),
+                                   [self = Self()](const ErrorCode& error, size_t) {
+                                     if (self->closed()) return;
+                                     if (error) return self->Close();
+                                     self->Linger();
+                                   });
 }
 
 }  // namespace narthex::net::internal
