@@ -198,9 +198,22 @@ def late_samples_and_blocks(world):
         program = run(*SHORT)
         write_all(port, shuffled())
         eventually(lambda: len(blocks_of(folder)) >= 4, "four blocks", 90)
+        # Prometheus 2.42 that is killed between a block and what follows it loses late samples: one time of eight it
+        # answers without some that are in its own files, or has removed what held them.
+        if folder.name == "theirs":
+            eventually(lambda: at_rest(folder), "blocks that stay", 90)
         program.kill()
 
     both_ways(world, make)
+
+
+def at_rest(folder):
+    def entries():
+        return sorted(str(file.relative_to(folder)) for file in folder.rglob("*"))
+
+    before = entries()
+    time.sleep(1)
+    return entries() == before
 
 
 def native_histograms(world):
