@@ -9,14 +9,10 @@
 #include "base/bytes.h"
 #include "base/check.h"
 #include "chunk/bit_stream.h"
+#include "chunk/xor_code.h"
 
 namespace narthex::chunk {
 namespace {
-
-// A field of n bits holds -(2^(n-1)-1) … 2^(n-1): the shifted range of the format.
-constexpr bool Fits(int64_t value, unsigned bits) {
-  return -((int64_t{1} << (bits - 1)) - 1) <= value && value <= int64_t{1} << (bits - 1);
-}
 
 // Puts bits behind others. What lies behind the written ones may be anything.
 class BitWriter {
@@ -60,55 +56,6 @@ class BitWriter {
   uint32_t bit_;
 };
 
-// Up to 64 bits on the way into a stream, the last written lowest.
-struct Code {
-  uint64_t bits = 0;
-  unsigned count = 0;
-
-  void Put(uint64_t value, unsigned width) {
-    bits = bits << width | value;
-    count += width;
-  }
-};
-
-// At most 24 bits. False where it takes more.
-bool PutShortTime(Code& code, int64_t delta_of_delta) {
-  const auto bits = static_cast<uint64_t>(delta_of_delta);
-  if (delta_of_delta == 0) {
-    code.Put(0, 1);
-  } else if (Fits(delta_of_delta, 14)) {
-    code.Put(uint64_t{0b10} << 14 | (bits & 0x3fff), 16);
-  } else if (Fits(delta_of_delta, 17)) {
-    code.Put(uint64_t{0b110} << 17 | (bits & 0x1ffff), 20);
-  } else if (Fits(delta_of_delta, 20)) {
-    code.Put(uint64_t{0b1110} << 20 | (bits & 0xfffff), 24);
-  } else {
-    return false;
-  }
-  return true;
-}
-
-// The bits that differ from the value before, with those that say where they are behind what
-// `prefix` has. Moves the cursor's window.
-Code ValueCode(Code& prefix, XorCursor& cursor, uint64_t value) {
-  const uint64_t changed = value ^ cursor.last_value;
-  if (changed == 0) {
-    prefix.Put(0, 1);
-    return {};
-  }
-  const auto leading = static_cast<uint8_t>(std::min(std::countl_zero(changed), 31));
-  const auto trailing = static_cast<uint8_t>(std::countr_zero(changed));
-  if (cursor.leading != 0xff && leading >= cursor.leading && trailing >= cursor.trailing) {
-    prefix.Put(0b10, 2);
-  } else {
-    cursor.leading = leading;
-    cursor.trailing = trailing;
-    const unsigned significant = 64u - leading - trailing;
-    prefix.Put(uint64_t{0b11} << 11 | uint64_t{leading} << 6 | (significant & 63), 13);
-  }
-  return {changed >> cursor.trailing, 64u - cursor.leading - cursor.trailing};
-}
-
 }  // namespace
 
 // All of a usual sample is put together before it is stored: a store that the next one reads again
@@ -116,22 +63,26 @@ Code ValueCode(Code& prefix, XorCursor& cursor, uint64_t value) {
 void WriteXorSample(char* to, uint32_t bit, XorCursor& cursor, model::Timestamp t, double v) {
   DCHECK(cursor.count == 0 || t > cursor.last_time);
   BitWriter writer(to, bit);
+  XorCode code;
+  if (PutShortSample(code, cursor, t, v)) {
+    writer.Put(code.prefix, code.prefix_bits, code.field, code.field_bits);
+    return;
+  }
   const auto value = std::bit_cast<uint64_t>(v);
   if (cursor.count == 0) {
     writer.PutUvarint(base::ZigZag(t));
     writer.Put64(value);
   } else {
     const int64_t delta = t - cursor.last_time;
-    Code prefix;
     if (cursor.count == 1) {
       writer.PutUvarint(static_cast<uint64_t>(delta));
-    } else if (!PutShortTime(prefix, delta - cursor.last_delta)) {
+    } else {
       writer.Put(0b1111, 4);
       writer.Put64(static_cast<uint64_t>(delta - cursor.last_delta));
     }
     cursor.last_delta = delta;
-    const Code field = ValueCode(prefix, cursor, value);
-    writer.Put(prefix.bits, prefix.count, field.bits, field.count);
+    PutValue(code, cursor, value);
+    writer.Put(code.prefix, code.prefix_bits, code.field, code.field_bits);
   }
   cursor.last_time = t;
   cursor.last_value = value;

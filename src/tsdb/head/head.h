@@ -285,13 +285,18 @@ class Head {
   SeriesIndex::Statistics AnalyzeLabels(size_t limit) const EXCLUDES_LOCK(mutex_);
 
  private:
-  // One per series, indexed by slot: 48 bytes. Changed under the exclusive lock; `last_time`,
+  // Stands for the value of a histogram where only bits of numbers are compared; no number has it.
+  static constexpr uint64_t kHistogramBits = 0x7ff0000000000003;
+
+  // One per series, indexed by slot: 56 bytes. Changed under the exclusive lock; `last_time`,
   // `last_bits` and `form` are also read without it, by Judge.
   struct HotSeries {
     std::atomic<model::Timestamp> last_time{model::kTimestampMin};
     std::atomic<uint64_t> last_bits{0};
     wal::Ref ref = 0;
-    SlabPool::Handle open = SlabPool::kNone;    // The growing chunk.
+    // The last open_bits % 64 bits of the open chunk, the first highest; the others are zero.
+    uint64_t tail = 0;
+    SlabPool::Handle open = SlabPool::kNone;    // The open chunk without its tail.
     SlabPool::Handle sealed = SlabPool::kNone;  // A sealed list.
     uint32_t last_delta = 0;
     uint32_t open_span = 0;  // From the open chunk's first sample to the last.
@@ -311,7 +316,7 @@ class Head {
     model::Timestamp open_min() const { return last_time - open_span; }
     uint32_t open_bytes() const { return (open_bits + 7u) / 8; }
   };
-  static_assert(sizeof(HotSeries) == 48);
+  static_assert(sizeof(HotSeries) == 56);
   struct Tally;
   struct Image;
   class Snapshot;
@@ -326,7 +331,11 @@ class Head {
       REQUIRES_LOCK(mutex_);
   bool MustSeal(Slot slot, const HotSeries& series, model::Timestamp t, Scratch& scratch) const;
   uint32_t FullLength(Slot slot, const HotSeries& series, model::TimeRange chunk_range) const;
+  static bool MayEndWord(const HotSeries& series, double next);
   void WriteOpen(HotSeries& series, model::Timestamp t, double v) REQUIRES_LOCK(mutex_);
+  void PutOpen(HotSeries& series, uint64_t bits, unsigned count) REQUIRES_LOCK(mutex_);
+  void EndWord(HotSeries& series, uint64_t next) REQUIRES_LOCK(mutex_);
+  void SetOpenTail(HotSeries& series, std::string_view bytes, uint32_t bits) REQUIRES_LOCK(mutex_);
   char* RoomFor(HotSeries& series, uint32_t kept, uint32_t size) REQUIRES_LOCK(mutex_);
   void Seal(HotSeries& series, Scratch& scratch) REQUIRES_LOCK(mutex_);
   void AttachOne(HotSeries& series, const SealedChunk& chunk, Scratch& scratch)
@@ -338,6 +347,9 @@ class Head {
   void PrefetchChunks(const std::vector<Slot>& slots, size_t i) const REQUIRES_SHARED_LOCK(mutex_);
   // The growing chunk as a whole one.
   void AppendOpen(const HotSeries& series, std::string& out) const REQUIRES_SHARED_LOCK(mutex_);
+  // Its bits without what the series knows, and the reverse.
+  void AppendOpenBits(const HotSeries& series, std::string& out) const REQUIRES_SHARED_LOCK(mutex_);
+  void FillOpenBits(HotSeries& series, std::string_view bytes, uint16_t bits) REQUIRES_LOCK(mutex_);
   std::vector<SealedChunk> SealedOf(const HotSeries& series) const REQUIRES_SHARED_LOCK(mutex_);
   // The time of the first sample. REQUIRES: not empty.
   model::Timestamp FirstTime(Slot slot) const REQUIRES_SHARED_LOCK(mutex_);

@@ -249,9 +249,7 @@ base::Status Head::SaveImage(ImageWriter& writer) const {
   RETURN_IF_ERROR(writer.Begin(ImageSection::kOpen));
   for (const Slot slot : slots) {
     const HotSeries& series = hot_[slot];
-    if (series.open_count > 0) {
-      section.bytes().append(pool_.At(series.open), series.open_bytes());
-    }
+    if (series.open_count > 0) AppendOpenBits(series, section.bytes());
     RETURN_IF_ERROR(section.Flush(kPieceBytes));
   }
   RETURN_IF_ERROR(section.Flush());
@@ -311,7 +309,7 @@ base::Status Head::SaveImage(ImageWriter& writer) const {
 }
 
 void Head::FillSeries(const Image& image) {
-  const char* open = image.open.data();
+  std::string_view open = image.open;
   base::ByteReader lists(image.finished);
   for (Slot slot = 0; slot < image.series; ++slot) {
     const ImageRow row = image.RowOf(slot);
@@ -321,17 +319,13 @@ void Head::FillSeries(const Image& image) {
     series.ref = row.ref;
     series.last_delta = row.last_delta;
     series.open_span = row.open_span;
-    series.open_bits = row.open_bits;
     series.open_count = row.open_count;
     series.leading = row.leading;
     series.trailing = row.trailing;
     series.flags = row.flags;
     series.form = static_cast<Form>(row.form);
-    if (const uint32_t size = series.open_bytes(); size > 0) {
-      series.open = pool_.Allocate(size);
-      std::memcpy(pool_.At(series.open), open, size);
-      open += size;
-    }
+    FillOpenBits(series, open, row.open_bits);
+    open.remove_prefix(series.open_bytes());
     series.sealed = CopySealed(pool_, lists.ReadUvarintString());
   }
 }

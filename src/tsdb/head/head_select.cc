@@ -129,7 +129,7 @@ void Head::PrefetchChunks(const std::vector<Slot>& slots, size_t i) const {
   const HotSeries& series = hot_[slots[i]];
   if (series.sealed != SlabPool::kNone) __builtin_prefetch(pool_.At(series.sealed));
   if (series.open == SlabPool::kNone) return;
-  for (size_t ahead = 0; ahead < series.open_bytes(); ahead += 64) {
+  for (size_t ahead = 0; ahead < series.open_bits / 8u; ahead += 64) {
     __builtin_prefetch(pool_.At(series.open) + ahead);
   }
 }

@@ -3,7 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <bit>
 #include <set>
+
+#include "base/random.h"
+#include "chunk/xor_chunk.h"
 
 namespace narthex::tsdb {
 namespace {
@@ -87,6 +91,32 @@ TEST_F(HeadTest, SpreadsTheEndsOfChunksWithoutMakingMore) {
       first_ends.insert(chunks.views().front().max / interval);
     }
     EXPECT_GE(first_ends.size(), samples > 120 ? 10u : 1u) << interval;
+  }
+}
+
+// Its last bits lie apart from the others: wherever the border falls, the bytes are those of the
+// encoder.
+TEST(Head, AnOpenChunkIsTheEncodersStreamAtEveryLength) {
+  base::Random random(5);
+  for (int i = 0; i < 200; ++i) {
+    Head head({.samples_per_chunk = 120, .chunk_range_ms = 1 << 30});
+    const Slot slot = *head.Resolve(Series(i));
+    chunk::XorChunk twin;
+    Timestamp t = 1 << 20;
+    uint64_t bits = 0;
+    for (int k = 0; k < 25; ++k) {
+      // Bits anywhere change, any number of them, or none; some times are far off the pace.
+      if (random.Below(3) != 0) bits ^= random.Next() >> random.Below(64) << random.Below(64);
+      t += random.Below(8) == 0 ? static_cast<Timestamp>(1 + random.Below(1 << 21)) : 15;
+      const auto v = std::bit_cast<double>(bits);
+      head.Publish({{slot, t, v}});
+      twin.Append(t, v);
+      Head::BlockSource source = head.SourceFor({0, 1 << 29});
+      Head::BlockSource::Chunks chunks;
+      ASSERT_TRUE(source.Read(0, chunks).has_value());
+      ASSERT_EQ(chunks.views().size(), 1u);
+      ASSERT_EQ(chunks.views().front().bytes, twin.bytes()) << i << " " << k;
+    }
   }
 }
 
