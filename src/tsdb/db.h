@@ -275,9 +275,10 @@ class Db final : public storage::Queryable,
   base::Status DropFromLog(const Block& deleted) REQUIRES_LOCK(maintenance_mutex_);
   void ReplaceBlocks(const Blocks& gone, std::shared_ptr<Block> added)
       REQUIRES_LOCK(maintenance_mutex_);
-  // Tries again to delete what could not be. As long as such a block is there, the one in its place
-  // has to stay: it tells the next start that it took its place.
+  // Tries again to delete what could not be: every one of them. The first error.
   base::Status RemoveLeftovers() REQUIRES_LOCK(maintenance_mutex_);
+  // Whether the block must not be replaced, because a leftover is there.
+  bool HasToStay(const Block& block) const REQUIRES_LOCK(maintenance_mutex_);
   // On the disk: both logs with their checkpoint, and finished chunks.
   uint64_t HeadBytes() const;
   bool HeadIsFull() const;
@@ -312,7 +313,14 @@ class Db final : public storage::Queryable,
 
   base::Mutex maintenance_mutex_;  // One at a time: cutting, compacting, snapshots.
   base::Random random_ GUARDED_BY(maintenance_mutex_);
-  std::vector<std::string> leftovers_ GUARDED_BY(maintenance_mutex_);  // Directories of blocks.
+  // A block that should be gone and whose directory could not be deleted. The one in its place
+  // tells the next start that it took its place, and has to stay as long; null: nobody knows which
+  // one that is, and all stay.
+  struct Leftover {
+    std::string directory;
+    std::optional<Ulid> successor;
+  };
+  std::vector<Leftover> leftovers_ GUARDED_BY(maintenance_mutex_);
   std::atomic<uint64_t> compactions_{0};
   std::atomic<uint64_t> compactions_failed_{0};
   std::atomic<uint64_t> time_retentions_{0};

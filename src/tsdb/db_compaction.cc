@@ -30,21 +30,23 @@ CompactOptions Db::OptionsForCompaction() {
 base::Status Db::CompactBlockList() {
   const std::vector<int64_t> ranges = BlockRanges(options_.head.chunk_range_ms, MaxBlockMs());
   for (;;) {
-    RETURN_IF_ERROR(RemoveLeftovers());
-    auto all = std::make_shared<Blocks>(*blocks());
-    // In a merged block, late samples would pass for the head's, of which some are not cut yet.
-    std::erase_if(*all, [this](const auto& block) {
-      return block->is_late() && block->meta().max_time > head_.valid_time();
-    });
+    const base::Status removed = RemoveLeftovers();
+    const auto live = blocks();
+    Blocks all;
+    for (const auto& block : *live) {
+      // In a merged block, late samples would pass for the head's, of which some are not cut yet.
+      const bool too_early = block->is_late() && block->meta().max_time > head_.valid_time();
+      if (!too_early && !HasToStay(*block)) all.push_back(block);
+    }
     std::vector<BlockMeta> metas;
-    for (const auto& block : *all) metas.push_back(block->meta());
+    for (const auto& block : all) metas.push_back(block->meta());
     const std::vector<size_t> plan = PlanCompaction(metas, ranges);
-    if (plan.empty()) return {};
+    if (plan.empty()) return removed;
     Blocks gone;
     std::vector<std::shared_ptr<const Block>> inputs;
     for (const size_t i : plan) {
-      gone.push_back((*all)[i]);
-      inputs.push_back((*all)[i]);
+      gone.push_back(all[i]);
+      inputs.push_back(all[i]);
     }
     // At equal times the first wins: a late sample never changes what was there before.
     std::ranges::stable_partition(inputs, [](const auto& block) { return !block->is_late(); });
@@ -79,16 +81,16 @@ base::Status Db::CompactBlockList() {
 base::Result<std::shared_ptr<Block>> Db::OpenWritten(const BlockMeta& meta) {
   const std::string path = base::JoinPath(options_.directory, meta.ulid.ToString());
   auto block = Block::Open(env_.files, path);
-  if (!block && !DeleteBlock(env_.files, path)) leftovers_.push_back(path);
+  if (!block && !DeleteBlock(env_.files, path)) leftovers_.push_back({path, std::nullopt});
   return block;
 }
 
 base::Status Db::CleanTombstones() {
   base::MutexLock lock(maintenance_mutex_);
+  std::ignore = RemoveLeftovers();
   const auto all = blocks();
   for (const auto& block : *all) {
-    RETURN_IF_ERROR(RemoveLeftovers());
-    if (block->tombstones()->empty()) continue;
+    if (block->tombstones()->empty() || HasToStay(*block)) continue;
     ASSIGN_OR_RETURN(const auto written,
                      tsdb::CleanTombstones(env_.files, block, OptionsForCompaction()));
     std::shared_ptr<Block> added;
@@ -98,7 +100,8 @@ base::Status Db::CleanTombstones() {
     }
     ReplaceBlocks({block}, std::move(added));
   }
-  return {};
+  // What was to be cleaned lies on the disk still.
+  return RemoveLeftovers();
 }
 
 base::Status Db::DropFromLog(const Block& deleted) {
@@ -107,6 +110,8 @@ base::Status Db::DropFromLog(const Block& deleted) {
 }
 
 void Db::ReplaceBlocks(const Blocks& gone, std::shared_ptr<Block> added) {
+  // Where all had been deleted there is none, and the deletions stay with the old block.
+  const Ulid successor = added != nullptr ? added->meta().ulid : Ulid();
   auto next = std::make_shared<Blocks>(*blocks());
   std::erase_if(*next,
                 [&](const auto& block) { return std::ranges::find(gone, block) != gone.end(); });
@@ -120,19 +125,32 @@ void Db::ReplaceBlocks(const Blocks& gone, std::shared_ptr<Block> added) {
     if (const base::Status deleted = DeleteBlock(env_.files, block->directory()); !deleted) {
       log_.Error("tsdb", "a replaced block could not be removed",
                  {{"block", block->directory()}, {"err", deleted.error().message}});
-      leftovers_.push_back(block->directory());
+      leftovers_.push_back({block->directory(), successor});
     }
   }
 }
 
 base::Status Db::RemoveLeftovers() {
-  for (; !leftovers_.empty(); leftovers_.pop_back()) {
-    const std::string& directory = leftovers_.back();
-    ASSIGN_OR_RETURN(const bool exists, env_.files.Exists(directory));
-    RETURN_IF_ERROR(exists ? DeleteBlock(env_.files, directory)
-                           : base::RemoveAll(env_.files, directory + std::string(kDeletionSuffix)));
-  }
-  return {};
+  base::Status first;
+  std::erase_if(leftovers_, [&](const Leftover& leftover) {
+    const std::string& directory = leftover.directory;
+    base::Status removed;
+    if (const base::Result<bool> exists = env_.files.Exists(directory); !exists) {
+      removed = std::unexpected(exists.error());
+    } else {
+      removed = *exists ? DeleteBlock(env_.files, directory)
+                        : base::RemoveAll(env_.files, directory + std::string(kDeletionSuffix));
+    }
+    if (!removed && first) first = removed;
+    return removed.has_value();
+  });
+  return first;
+}
+
+bool Db::HasToStay(const Block& block) const {
+  return std::ranges::any_of(leftovers_, [&](const Leftover& leftover) {
+    return !leftover.successor || *leftover.successor == block.meta().ulid;
+  });
 }
 
 }  // namespace narthex::tsdb
