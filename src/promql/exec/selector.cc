@@ -22,6 +22,12 @@ HeldBytes HoldSelection(QueryContext& context, const storage::SeriesSet& series)
   return held;
 }
 
+// Asked before series `i` is read: a disk can take its time for each of them.
+bool HasEnded(Budget& budget, size_t i) {
+  constexpr size_t kSeriesPerLook = 16;
+  return i % kSeriesPerLook == 0 ? budget.Ended() : budget.KnownToHaveEnded();
+}
+
 // True when every series that matches has the same name.
 bool PinsName(const VectorSelector& selector) {
   return std::ranges::any_of(selector.matchers, [](const model::Matcher& matcher) {
@@ -149,7 +155,7 @@ class InstantSelector final : public VectorOperator, private PartSource {
     Watch watch(context_.budget);
     size_t read = 0;
     for (size_t i = begin; i < end; ++i) {
-      if (context_.budget.KnownToHaveEnded()) return context_.budget.Check();
+      if (HasEnded(context_.budget, i)) return context_.budget.Check();
       RETURN_IF_ERROR(series_->Read(i, span_, samples));
       read += samples.size();
       if (samples.size() == 0 || watch.Spend(samples.size())) continue;
@@ -224,7 +230,7 @@ class RangeSelector final : public MatrixOperator {
   size_t readable() const override { return series_->size(); }
 
   base::Result<bool> Read(size_t i, RangeSeries& series) const override {
-    if (context_.budget.KnownToHaveEnded()) RETURN_IF_ERROR(context_.budget.Check());
+    if (HasEnded(context_.budget, i)) RETURN_IF_ERROR(context_.budget.Check());
     RETURN_IF_ERROR(series_->Read(i, span_, series.samples));
     Watch watch(context_.budget);
     DropStaleMarkers(series.samples, watch);
@@ -240,7 +246,6 @@ class RangeSelector final : public MatrixOperator {
 
   base::Result<bool> Next(RangeSeries& series) override {
     while (next_ < series_->size()) {
-      RETURN_IF_ERROR(context_.budget.Check());
       ASSIGN_OR_RETURN(const bool any, Read(next_++, series));
       if (!any) continue;
       context_.budget.Read(series.samples.size());
