@@ -77,24 +77,24 @@ TEST_F(ApiTest, TextOfAnAnswerCountsAsMemoryOfItsQuery) {
   net::HttpRequest request;
   request.method = "GET";
   request.path = "/api/v1/query_range";
-  request.query = "query=m&start=0&end=600&step=60";
+  request.query = "query=m&start=0&end=600&step=5";
   const auto ask = [&](uint64_t bytes) {
     options.memory_bytes_max = bytes;
     const promql::Engine engine(options, base::SystemClock());
     const ApiV1 api({.engine = engine, .storage = storage_, .clock = base::SystemClock()});
     const net::HttpResponse response = api.Handle(request, {});
     const auto evaluated =
-        engine.OverRange(storage_, "m", {.start = 0, .end = 600'000, .step_ms = 60'000}, {});
+        engine.OverRange(storage_, "m", {.start = 0, .end = 600'000, .step_ms = 5'000}, {});
     if (response.status == 200) return "answered";
     EXPECT_EQ(response.status, 422);
     EXPECT_THAT(response.body, AllOf(HasSubstr("execution"), HasSubstr("bytes in memory")));
     EXPECT_GE(engine.statistics().over_memory, 1u);
     return evaluated ? "evaluated" : "refused";
   };
-  // The samples are 35 kB and their text some 80.
-  EXPECT_STREQ(ask(1 << 20), "answered");
+  // The samples are 390 kB and their text some 700.
+  EXPECT_STREQ(ask(1 << 21), "answered");
   std::set<std::string> fates;
-  for (uint64_t bytes = 1 << 10; bytes < 1 << 20; bytes += 4 << 10) fates.insert(ask(bytes));
+  for (uint64_t bytes = 1 << 10; bytes < 1 << 21; bytes += 64 << 10) fates.insert(ask(bytes));
   EXPECT_EQ(fates, (std::set<std::string>{"answered", "evaluated", "refused"}));
 }
 

@@ -1,6 +1,8 @@
 #include "api/result_json.h"
 
+#include <algorithm>
 #include <charconv>
+#include <span>
 
 #include "json/writer.h"
 #include "model/number.h"
@@ -105,6 +107,30 @@ void AppendRow(std::string& out, const promql::ResultRow& row, bool many) {
   out += '}';
 }
 
+// Of rows whose samples take about what those of the first one do, and of a little behind them.
+size_t EstimatedBytes(std::span<const promql::ResultRow> rows, size_t first_bytes) {
+  constexpr size_t kMargin = 16;
+  size_t samples = 0;
+  for (const promql::ResultRow& row : rows) samples += row.samples.size();
+  const size_t per_sample = first_bytes / std::max<size_t>(rows[0].samples.size(), 1) + 1;
+  return samples * per_sample + samples * per_sample / kMargin + 1024;
+}
+
+base::Status AppendRows(std::string& out, std::span<const promql::ResultRow> rows, bool many,
+                        const std::function<base::Status(size_t bytes)>& admit) {
+  out += '[';
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (i > 0) out += ',';
+    RETURN_IF_ERROR(admit(out.capacity()));
+    const size_t begin = out.size();
+    AppendRow(out, rows[i], many);
+    // Growing step by step would copy everything about once more.
+    if (i == 0) out.reserve(begin + EstimatedBytes(rows, out.size() - begin));
+  }
+  out += ']';
+  return {};
+}
+
 void WritePlan(json::Writer& writer, const promql::PlanNode& node) {
   writer.BeginObject();
   writer.Key("operator").String(node.text);
@@ -194,13 +220,8 @@ base::Result<bool> AppendQueryResult(std::string& out, const promql::QueryResult
       count = limit;
       truncated = true;
     }
-    out += '[';
-    for (size_t i = 0; i < count; ++i) {
-      if (i > 0) out += ',';
-      RETURN_IF_ERROR(admit(out.capacity()));
-      AppendRow(out, result.rows[i], result.type == promql::ValueType::kMatrix);
-    }
-    out += ']';
+    RETURN_IF_ERROR(AppendRows(out, {result.rows.data(), count},
+                               result.type == promql::ValueType::kMatrix, admit));
   }
   if (with_stats) {
     out += ",\"stats\":";

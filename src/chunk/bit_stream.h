@@ -55,6 +55,7 @@ class BitReader {
     return 0;
   }
 
+  size_t position() const { return position_; }  // In bits.
   bool overrun() const { return position_ > bytes_.size() * 8; }
 
  private:

@@ -124,72 +124,169 @@ void XorChunk::Append(model::Timestamp t, double v) {
 
 namespace {
 
-// Reads the value codes that follow the first sample.
-class ValueDecoder {
- public:
-  explicit ValueDecoder(uint64_t first) : value_(first) {}
+// The bits from `at` on, left-aligned; at least 57 of them are valid.
+inline uint64_t Window(const char* bytes, size_t at) {
+  return base::LoadBigEndian<uint64_t>(bytes + (at >> 3)) << (at & 7);
+}
 
-  // The code behind the first `used` bits of `window`, of which 57 are valid. False when it is
-  // impossible. Most samples are done with the one window.
-  bool Next(BitReader& reader, uint64_t window, unsigned used) {
-    constexpr unsigned kValid = 57;
-    uint64_t rest = window << used;
-    if ((rest >> 63) == 0) {
-      reader.Skip(used + 1);
-      return true;
-    }
-    if ((rest >> 62) == 0b10) {
-      rest <<= 2;
-      used += 2;
-    } else {
-      leading_ = static_cast<unsigned>(rest >> 57) & 31;
-      significant_ = static_cast<unsigned>(rest >> 51) & 63;
-      if (significant_ == 0) significant_ = 64;
-      if (leading_ + significant_ > 64) return false;
-      rest <<= 13;
-      used += 13;
-    }
-    const unsigned trailing = 64 - leading_ - significant_;
-    if (used + significant_ <= kValid) [[likely]] {
-      value_ ^= rest >> (64 - significant_) << trailing;
-      reader.Skip(used + significant_);
-      return true;
-    }
-    reader.Skip(used);
-    uint64_t field = 0;
-    if (significant_ <= 32) {
-      field = reader.Read(significant_);
-    } else {
-      field = reader.Read(significant_ - 32) << 32;
-      field |= reader.Read(32);
-    }
-    value_ ^= field << trailing;
-    return true;
-  }
-  double value() const { return std::bit_cast<double>(value_); }
-
- private:
-  uint64_t value_;
-  unsigned leading_ = 0;
-  unsigned significant_ = 64;
+// Where a decoder stands behind a sample.
+struct DecodedSample {
+  uint64_t t;  // Wrapping arithmetic: damaged deltas must not be undefined behaviour.
+  uint64_t value;
+  uint64_t delta;
+  unsigned shift = 0;     // Of a value's significant bits to the left end of a word,
+  unsigned trailing = 0;  // and the zeros behind them.
 };
 
-int64_t ReadDeltaOfDelta(BitReader& reader) {
-  const uint64_t window = reader.Peek();
-  if ((window >> 63) == 0) {
-    reader.Skip(1);
-    return 0;
-  }
-  const auto field = [&](unsigned prefix, unsigned bits) {
-    reader.Skip(prefix + bits);
-    const auto value = static_cast<int64_t>(window << prefix >> (64 - bits));
-    return value > int64_t{1} << (bits - 1) ? value - (int64_t{1} << bits) : value;
+// A time code that does not begin with 0. Moves `at` behind it.
+uint64_t DeltaOfDelta(const char* bytes, size_t& at) {
+  const uint64_t window = Window(bytes, at);
+  const auto field = [&](unsigned prefix, unsigned size) {
+    at += prefix + size;
+    const uint64_t value = window << prefix >> (64 - size);
+    return value > uint64_t{1} << (size - 1) ? value - (uint64_t{1} << size) : value;
   };
   if ((window >> 62) == 0b10) return field(2, 14);
   if ((window >> 61) == 0b110) return field(3, 17);
   if ((window >> 60) == 0b1110) return field(4, 20);
-  reader.Skip(4);
-  return static_cast<int64_t>(reader.Read64());
+  const uint64_t high = Window(bytes, at + 4) >> 32;
+  const uint64_t low = Window(bytes, at + 36) >> 32;
+  at += 68;
+  return high << 32 | low;
+}
+
+// A value code behind `used` bits, which are gone from `window` already. Moves `at` from before
+// these bits behind it. False when it is impossible. Most samples are done with the one window.
+inline bool TakeValue(const char* bytes, uint64_t window, unsigned used, size_t& at,
+                      DecodedSample& sample) {
+  constexpr unsigned kValid = 57;
+  if ((window >> 63) == 0) {
+    at += used + 1;
+    return true;
+  }
+  if ((window >> 62) == 0b10) {
+    window <<= 2;
+    used += 2;
+  } else {
+    const unsigned leading = static_cast<unsigned>(window >> 57) & 31;
+    const unsigned code = static_cast<unsigned>(window >> 51) & 63;
+    const unsigned significant = code == 0 ? 64 : code;
+    if (leading + significant > 64) return false;
+    sample.shift = 64 - significant;
+    sample.trailing = sample.shift - leading;
+    window <<= 13;
+    used += 13;
+  }
+  const unsigned significant = 64 - sample.shift;
+  at += used;
+  if (used + significant > kValid) [[unlikely]] {
+    window = Window(bytes, at);
+    if (significant > kValid) window = window >> 32 << 32 | Window(bytes, at + 32) >> 32;
+  }
+  sample.value ^= window >> sample.shift << sample.trailing;
+  at += significant;
+  return true;
+}
+
+// Decodes the samples behind a chunk's first one.
+class SampleDecoder {
+ public:
+  // What one sample takes at most, with what reading it looks at behind, is 23 bytes.
+  static constexpr size_t kBytesMax = 32;
+  // Where samples go, and which.
+  struct Output {
+    model::TimeRange range;
+    model::Timestamp* times;
+    double* values;
+  };
+  enum class End { kLimit, kAll, kPastRange, kDamaged };
+
+  // `delta`: from the first sample, which ends at bit `at`, to the second.
+  SampleDecoder(model::Timestamp t, uint64_t value, uint64_t delta, size_t at)
+      : sample_{.t = static_cast<uint64_t>(t), .value = value, .delta = delta}, at_(at) {}
+
+  // Goes on to sample `count`, or to the first that begins at bit `limit` or behind, and says why
+  // it stopped. A sample that goes beyond bit `end` is damaged. REQUIRES: kBytesMax bytes can be
+  // read wherever a sample begins.
+  End Run(const char* bytes, size_t limit, size_t end, unsigned count, Output& out);
+
+  unsigned next() const { return next_; }
+  size_t at() const { return at_; }
+  // Bits are counted from there on.
+  void MoveOrigin(size_t bits) { at_ -= bits; }
+
+ private:
+  DecodedSample sample_;
+  size_t at_;
+  unsigned next_ = 1;
+};
+
+// All that changes from sample to sample is in locals, which fit in registers.
+SampleDecoder::End SampleDecoder::Run(const char* bytes, size_t limit, size_t end, unsigned count,
+                                      Output& out) {
+  DecodedSample sample = sample_;
+  size_t at = at_;
+  unsigned i = next_;
+  Output to = out;
+  End why = End::kAll;
+  for (; i < count; ++i) {
+    if (at >= limit) {
+      why = End::kLimit;
+      break;
+    }
+    uint64_t window = Window(bytes, at);
+    unsigned used = 0;
+    if (i > 1) {
+      if ((window >> 63) == 0) [[likely]] {
+        window <<= 1;
+        used = 1;
+      } else {
+        sample.delta += DeltaOfDelta(bytes, at);
+        window = Window(bytes, at);
+      }
+    }
+    sample.t += sample.delta;
+    if (!TakeValue(bytes, window, used, at, sample) || at > end) [[unlikely]] {
+      why = End::kDamaged;
+      break;
+    }
+    const auto t = static_cast<model::Timestamp>(sample.t);
+    if (t > to.range.max) {
+      why = End::kPastRange;
+      break;
+    }
+    // What is too early is overwritten by what comes next.
+    *to.times = t;
+    *to.values = std::bit_cast<double>(sample.value);
+    const ptrdiff_t kept = t >= to.range.min ? 1 : 0;
+    to.times += kept;
+    to.values += kept;
+  }
+  sample_ = sample;
+  at_ = at;
+  next_ = i;
+  out = to;
+  return why;
+}
+
+// All samples behind the first. Most are read where they are; the last from a copy that has zeros
+// behind it, so that none looks beyond the end.
+SampleDecoder::End DecodeRest(std::string_view bytes, unsigned count, SampleDecoder& decoder,
+                              SampleDecoder::Output& out) {
+  constexpr size_t kBytesMax = SampleDecoder::kBytesMax;
+  const size_t end = bytes.size() * 8;
+  if (bytes.size() >= kBytesMax) {
+    const size_t limit = (bytes.size() - kBytesMax + 1) * 8;
+    const SampleDecoder::End why = decoder.Run(bytes.data(), limit, end, count, out);
+    if (why != SampleDecoder::End::kLimit) return why;
+  }
+  char padded[2 * kBytesMax] = {};
+  const std::string_view rest = bytes.substr(decoder.at() / 8);
+  CHECK(rest.size() < kBytesMax);
+  std::memcpy(padded, rest.data(), rest.size());
+  const size_t before = end - rest.size() * 8;
+  decoder.MoveOrigin(before);
+  return decoder.Run(padded, kBytesMax * 8, end - before, count, out);
 }
 
 }  // namespace
@@ -203,45 +300,29 @@ base::Status DecodeXor(std::string_view bytes, model::TimeRange range, model::Sa
   };
   BitReader reader(bytes);
   reader.Skip(kXorHeaderBits);
-  model::Timestamp t = reader.ReadVarint();
-  ValueDecoder value(reader.Read64());
+  const model::Timestamp t = reader.ReadVarint();
+  const uint64_t value = reader.Read64();
   if (reader.overrun()) return damaged(0);
   // Room for all is made first: checking for it at each sample would cost as much as decoding.
   const size_t before = out.size();
   out.t.resize(before + count);
   out.v.resize(before + count);
-  model::Timestamp* times = out.t.data() + before;
-  double* values = out.v.data() + before;
-  const auto add = [&] {
-    *times++ = t;
-    *values++ = value.value();
-  };
-  if (range.Contains(t)) add();
-  base::Status status;
-  // Wrapping arithmetic: damaged deltas must not be undefined behaviour.
-  uint64_t delta = 0;
-  for (unsigned i = 1; i < count; ++i) {
-    unsigned used = 0;
-    if (i == 1) delta = reader.ReadUvarint();
-    uint64_t window = reader.Peek();
-    if (i > 1) {
-      if ((window >> 63) == 0) {
-        used = 1;
-      } else {
-        delta += static_cast<uint64_t>(ReadDeltaOfDelta(reader));
-        window = reader.Peek();
-      }
-    }
-    t = static_cast<model::Timestamp>(static_cast<uint64_t>(t) + delta);
-    if (!value.Next(reader, window, used) || reader.overrun()) [[unlikely]] {
-      status = damaged(i);
-      break;
-    }
-    if (t > range.max) break;
-    if (t >= range.min) add();
+  SampleDecoder::Output to{range, out.t.data() + before, out.v.data() + before};
+  if (range.Contains(t)) {
+    *to.times++ = t;
+    *to.values++ = std::bit_cast<double>(value);
   }
-  out.t.resize(static_cast<size_t>(times - out.t.data()));
-  out.v.resize(static_cast<size_t>(values - out.v.data()));
+  base::Status status;
+  if (count > 1) {
+    const uint64_t delta = reader.ReadUvarint();
+    SampleDecoder decoder(t, value, delta, reader.position());
+    const auto why =
+        reader.overrun() ? SampleDecoder::End::kDamaged : DecodeRest(bytes, count, decoder, to);
+    CHECK(why != SampleDecoder::End::kLimit);
+    if (why == SampleDecoder::End::kDamaged) status = damaged(decoder.next());
+  }
+  out.t.resize(static_cast<size_t>(to.times - out.t.data()));
+  out.v.resize(static_cast<size_t>(to.values - out.v.data()));
   if (out.HasHistograms()) out.histograms.resize(out.size());
   if (out.HasStarts()) out.starts.resize(out.size());
   return status;

@@ -278,6 +278,27 @@ TEST_F(EngineTest, StopsBeforeTheNextSeriesWhenItsClientGoes) {
   }
 }
 
+TEST_F(EngineTest, LooksAtTheClockWhereEachSeriesTakesLong) {
+  for (int series = 0; series < 200; ++series) {
+    storage_.Put(*model::Labels::From({{"__name__", "many"}, {"i", std::to_string(series)}}), 0, 1);
+  }
+  for (const std::string_view text : {"many", "sum(count_over_time(many[1m]))", "many[1m]"}) {
+    base::ManualClock clock;
+    std::atomic<size_t> reads = 0;
+    WatchedStorage slow(storage_, [&](size_t n) {
+      reads = n;
+      clock.AdvanceMs(10);
+    });
+    Engine::Options options;
+    options.threads = 1;
+    const Engine engine(options, clock);
+    const auto result = engine.Instant(slow, text, 0, {.timeout_ms = 50});
+    ASSERT_FALSE(result.has_value()) << text;
+    EXPECT_EQ(result.error().code, base::Code::kDeadlineExceeded) << text;
+    EXPECT_LE(reads, 5u + 16u) << text;
+  }
+}
+
 TEST_F(EngineTest, WaitsForItsTurnAndGivesUpInTime) {
   std::promise<void> running;
   std::promise<void> release;

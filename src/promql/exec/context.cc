@@ -21,6 +21,10 @@ base::Status Budget::Check() {
 
 bool Budget::Ended() {
   LookAtClock();
+  return KnownToHaveEnded();
+}
+
+bool Budget::KnownToHaveEnded() const {
   return late_.load(std::memory_order_relaxed) || options_.stop.stop_requested() ||
          memory_.exceeded();
 }
@@ -31,7 +35,15 @@ void Budget::LookAtClock() {
 }
 
 base::Status Budget::Charge(size_t samples) {
-  const uint64_t held = held_.fetch_add(samples, std::memory_order_relaxed) + samples;
+  return Admit(held_.fetch_add(samples, std::memory_order_relaxed) + samples);
+}
+
+base::Status Budget::ChargeBriefly(size_t samples, size_t bytes) {
+  memory_.Touch(bytes);
+  return Admit(held_.load(std::memory_order_relaxed) + samples);
+}
+
+base::Status Budget::Admit(uint64_t held) {
   uint64_t peak = peak_.load(std::memory_order_relaxed);
   while (held > peak && !peak_.compare_exchange_weak(peak, held, std::memory_order_relaxed)) {
   }

@@ -45,10 +45,15 @@ class Budget {
   // True where Check would give an error; looks at the clock each time. Check gives it from then
   // on.
   bool Ended();
+  // True where somebody has seen that the query has ended. Looks at no clock and writes nothing, so
+  // that it costs threads little to ask for every series.
+  bool KnownToHaveEnded() const;
   // Takes note of samples that the query holds from now on. Error: kFailedPrecondition past the
   // limits of samples and memory.
   base::Status Charge(size_t samples);
   void Release(size_t samples) { held_.fetch_sub(samples, std::memory_order_relaxed); }
+  // The same for what is held only until the next call: the samples of the one series at hand.
+  base::Status ChargeBriefly(size_t samples, size_t bytes);
   // The error of Charge where so many bytes more would be too many. Takes no note.
   base::Status AdmitBytes(size_t bytes) const;
   // Samples that came from storage.
@@ -61,6 +66,7 @@ class Budget {
 
  private:
   void LookAtClock();
+  base::Status Admit(uint64_t held);
 
   const Options options_;
   MemoryAccount memory_;

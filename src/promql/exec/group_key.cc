@@ -27,6 +27,7 @@ void LabelSubset::ForEach(const model::Labels& labels, Visit&& visit) const {
   auto name = names_.begin();
   for (const model::LabelView label : labels) {
     while (name != names_.end() && *name < label.name) ++name;
+    if (keep_ == Keep::kOnly && name == names_.end()) return;
     const bool listed = name != names_.end() && *name == label.name;
     if (keep_ == Keep::kOnly) {
       if (listed) visit(label);
@@ -54,7 +55,10 @@ model::Labels LabelSubset::Select(const model::Labels& labels) const {
 
 size_t GroupIds::Of(const model::Labels& labels) {
   subset_.Key(labels, key_);
-  return ids_.try_emplace(key_, ids_.size()).first->second;
+  // Series come in label order, so that a group's mostly follow each other.
+  if (last_ != nullptr && last_->first == key_) return last_->second;
+  last_ = &*ids_.try_emplace(key_, ids_.size()).first;
+  return last_->second;
 }
 
 size_t GroupIds::Find(const model::Labels& labels) {

@@ -52,6 +52,7 @@ class GroupIds {
   LabelSubset subset_;
   std::string key_;
   std::unordered_map<std::string, size_t> ids_;
+  const std::pair<const std::string, size_t>* last_ = nullptr;  // In ids_, whose entries stay.
 };
 
 }  // namespace narthex::promql

@@ -15,12 +15,10 @@ class MemoryAccount {
   MemoryAccount& operator=(const MemoryAccount&) = delete;
 
   // Takes note; whoever evaluates looks at `exceeded` soon after.
-  void Hold(size_t bytes) {
-    const uint64_t held = held_.fetch_add(bytes, std::memory_order_relaxed) + bytes;
-    uint64_t peak = peak_.load(std::memory_order_relaxed);
-    while (held > peak && !peak_.compare_exchange_weak(peak, held, std::memory_order_relaxed)) {
-    }
-  }
+  void Hold(size_t bytes) { RaisePeak(held_.fetch_add(bytes, std::memory_order_relaxed) + bytes); }
+  // Takes note of bytes that are held for so short a while that only the peak knows of them. Many
+  // threads may call it for every series: nothing is written while the peak was higher.
+  void Touch(size_t bytes) { RaisePeak(held_.load(std::memory_order_relaxed) + bytes); }
   void Release(size_t bytes) { held_.fetch_sub(bytes, std::memory_order_relaxed); }
 
   // Stays true once it was.
@@ -34,6 +32,12 @@ class MemoryAccount {
   uint64_t peak() const { return peak_.load(std::memory_order_relaxed); }
 
  private:
+  void RaisePeak(uint64_t held) {
+    uint64_t peak = peak_.load(std::memory_order_relaxed);
+    while (held > peak && !peak_.compare_exchange_weak(peak, held, std::memory_order_relaxed)) {
+    }
+  }
+
   const uint64_t bytes_max_;
   std::atomic<uint64_t> held_{0};
   std::atomic<uint64_t> peak_{0};

@@ -48,7 +48,8 @@ class MatrixOperator {
 
   // Where each series can be read for itself: how many there are, else 0. Then Next is not called.
   virtual size_t readable() const { return 0; }
-  // Series `i`; false where it has no samples. Thread-safe. REQUIRES: i < readable().
+  // Series `i`; false where it has no samples. Thread-safe. Whoever calls it tells the budget how
+  // many samples were read, for many series at once. REQUIRES: i < readable().
   virtual base::Result<bool> Read(size_t, RangeSeries&) const { return false; }
 
   Windows windows;

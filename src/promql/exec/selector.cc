@@ -5,6 +5,7 @@
 #include "promql/exec/parts.h"
 #include "promql/exec/watch.h"
 #include "promql/functions/histogram_window.h"
+#include "promql/functions/wide.h"
 
 namespace narthex::promql {
 namespace {
@@ -19,6 +20,12 @@ HeldBytes HoldSelection(QueryContext& context, const storage::SeriesSet& series)
   HeldBytes held(context.budget.memory());
   held.Set(series.size() * kBytesPerSelectedSeries);
   return held;
+}
+
+// Asked before series `i` is read: a disk can take its time for each of them.
+bool HasEnded(Budget& budget, size_t i) {
+  constexpr size_t kSeriesPerLook = 16;
+  return i % kSeriesPerLook == 0 ? budget.Ended() : budget.KnownToHaveEnded();
 }
 
 // True when every series that matches has the same name.
@@ -146,11 +153,12 @@ class InstantSelector final : public VectorOperator, private PartSource {
   base::Status Fill(size_t begin, size_t end, PartOutput& out) const override {
     SampleColumns samples;
     Watch watch(context_.budget);
+    size_t read = 0;
     for (size_t i = begin; i < end; ++i) {
-      RETURN_IF_ERROR(context_.budget.Check());
+      if (HasEnded(context_.budget, i)) return context_.budget.Check();
       RETURN_IF_ERROR(series_->Read(i, span_, samples));
-      context_.budget.Read(samples.size());
-      if (samples.size() == 0) continue;
+      read += samples.size();
+      if (samples.size() == 0 || watch.Spend(samples.size())) continue;
       if (detect_resets_) DetectResets(samples);
       Row& row = out.tile.Add(false);
       series_->ReadLabels(i, row.labels);
@@ -161,6 +169,7 @@ class InstantSelector final : public VectorOperator, private PartSource {
       }
       if (IsEmpty(row, out.tile.steps())) out.tile.RemoveLast();
     }
+    context_.budget.Read(read);
     return {};
   }
 
@@ -177,9 +186,20 @@ class InstantSelector final : public VectorOperator, private PartSource {
   PartOutput part_;
 };
 
-void DropStaleMarkers(SampleColumns& samples) {
-  const auto first = std::ranges::find_if(samples.v, model::IsStaleNan);
-  auto kept = static_cast<size_t>(first - samples.v.begin());
+// Most series have no stale marker, and looking for one at each sample takes longer than at all.
+NARTHEX_WIDE bool AnyStale(const double* values, size_t count) {
+  int64_t any = 0;  // As wide as what is compared.
+  for (size_t i = 0; i < count; ++i) any |= model::IsStaleNan(values[i]) ? 1 : 0;
+  return any != 0;
+}
+
+void DropStaleMarkers(SampleColumns& samples, Watch& watch) {
+  bool any = false;
+  watch.InStretches(0, samples.size(), [&](size_t from, size_t to) {
+    any |= AnyStale(samples.v.data() + from, to - from);
+  });
+  if (!any) return;
+  size_t kept = 0;
   for (size_t i = kept; i < samples.size(); ++i) {
     if (model::IsStaleNan(samples.v[i])) continue;
     samples.t[kept] = samples.t[i];
@@ -210,20 +230,15 @@ class RangeSelector final : public MatrixOperator {
   size_t readable() const override { return series_->size(); }
 
   base::Result<bool> Read(size_t i, RangeSeries& series) const override {
-    RETURN_IF_ERROR(context_.budget.Check());
+    if (HasEnded(context_.budget, i)) RETURN_IF_ERROR(context_.budget.Check());
     RETURN_IF_ERROR(series_->Read(i, span_, series.samples));
-    DropStaleMarkers(series.samples);
+    Watch watch(context_.budget);
+    DropStaleMarkers(series.samples, watch);
     if (!context_.use_start_timestamps) series.samples.starts.clear();
     if (detect_resets_) DetectResets(series.samples);
     const size_t count = series.samples.size();
     if (count == 0) return false;
-    context_.budget.Read(count);
-    // Held until the next series is read in its place.
-    HeldBytes held(context_.budget.memory());
-    held.Set(count * kBytesPerSample);
-    const base::Status charged = context_.budget.Charge(count);
-    context_.budget.Release(count);
-    RETURN_IF_ERROR(charged);
+    RETURN_IF_ERROR(context_.budget.ChargeBriefly(count, count * kBytesPerSample));
     series_->ReadLabels(i, series.labels);
     series.drop_name = false;
     return true;
@@ -232,7 +247,9 @@ class RangeSelector final : public MatrixOperator {
   base::Result<bool> Next(RangeSeries& series) override {
     while (next_ < series_->size()) {
       ASSIGN_OR_RETURN(const bool any, Read(next_++, series));
-      if (any) return true;
+      if (!any) continue;
+      context_.budget.Read(series.samples.size());
+      return true;
     }
     return false;
   }

@@ -85,12 +85,16 @@ class WindowOperator final : public VectorOperator, private PartSource {
     call.bounds = &bounds;
     call.annotations = &out.annotations;
     RangeSeries series;
+    size_t read = 0;
     for (size_t i = begin; i < end; ++i) {
       ASSIGN_OR_RETURN(const bool any, input_->Read(i, series));
       if (!any) continue;
+      read += series.samples.size();
+      if (bounds.watch().Spend(series.samples.size())) continue;
       if (call.check_counter && !out.first_series) out.first_series = series.labels;
       AddRow(call, series, out.tile);
     }
+    context_.budget.Read(read);
     return {};
   }
 

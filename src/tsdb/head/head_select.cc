@@ -126,6 +126,8 @@ std::vector<storage::SeriesMetadata> Head::SelectMetadata(
 
 void Head::PrefetchChunks(const std::vector<Slot>& slots, size_t i) const {
   if (i >= slots.size()) return;
+  // The next call is of the slot behind, which has to have its state by then.
+  if (i + 8 < slots.size()) __builtin_prefetch(&hot_[slots[i + 8]]);
   const HotSeries& series = hot_[slots[i]];
   if (series.sealed != SlabPool::kNone) __builtin_prefetch(pool_.At(series.sealed));
   if (series.open == SlabPool::kNone) return;
