@@ -390,7 +390,7 @@ ExportQueue::Outcome ExportQueue::SendWithRetries(const Payload& payload) {
       Succeed(payload, attempt);
       return {};
     }
-    const base::Error& error = attempt.status.error();
+    const base::Error error = otlp::MarkRetryable(attempt.status.error(), attempt.is_retryable);
     NoteHealth(/*is_failing=*/true, error.message);
     if (!attempt.is_retryable) return {GiveUp(payload, error)};
     // After Stop there is one more attempt for what was waiting, and none for what just failed.

@@ -147,12 +147,8 @@ void OtlpGrpcExporter::Pass(pipeline::PassedRequest passed, Done done) {
                     passed_answer.response = *std::move(answer.message);
                   } else {
                     pipeline::Attempt attempt = Judge(answer);
-                    // What may not be tried again must not look as if it might.
-                    passed_answer.status =
-                        attempt.is_retryable
-                            ? base::Fail(Code::kUnavailable, "{}", attempt.status.error().message)
-                            : base::Fail(Code::kInvalidArgument, "{}",
-                                         attempt.status.error().message);
+                    passed_answer.status = std::unexpected(otlp::MarkRetryable(
+                        std::move(attempt.status).error(), attempt.is_retryable));
                     passed_answer.retry_after = attempt.retry_after;
                   }
                   pipeline::CountPassed(meter_, name_, signal, items, passed_answer.status);

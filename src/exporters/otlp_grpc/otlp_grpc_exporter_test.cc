@@ -89,7 +89,7 @@ TEST_F(OtlpGrpcExporterTest, ExhaustedIsFinalUnlessTheServerSaysWhenToCome) {
     base::MutexLock lock(mutex_);
     error_ = {Code::kResourceExhausted, "quota"};
   }
-  EXPECT_EQ(Export("").error().code, Code::kResourceExhausted);
+  EXPECT_EQ(Export("").error().code, Code::kInternal);
   EXPECT_EQ(host_.Imbalance(), 0);
   base::MutexLock lock(mutex_);
   EXPECT_EQ(requests_.size(), 1u);
