@@ -392,7 +392,7 @@ ExportQueue::Outcome ExportQueue::SendWithRetries(const Payload& payload) {
     }
     const base::Error error = otlp::MarkRetryable(attempt.status.error(), attempt.is_retryable);
     NoteHealth(/*is_failing=*/true, error.message);
-    if (!attempt.is_retryable) return {GiveUp(payload, error)};
+    if (!attempt.is_retryable) return {GiveUp(payload, error, attempt.taken_points)};
     // After Stop there is one more attempt for what was waiting, and none for what just failed.
     // What lies on disk can wait for the next start.
     const auto interrupted = [&]() -> Outcome {
@@ -420,10 +420,13 @@ void ExportQueue::Succeed(const Payload& payload, const Attempt& attempt) {
   NoteHealth(/*is_failing=*/false, "");
 }
 
-base::Status ExportQueue::GiveUp(const Payload& payload, const base::Error& error) {
-  books_.Lost("send_failed", payload.points);
+base::Status ExportQueue::GiveUp(const Payload& payload, const base::Error& error,
+                                 size_t taken_points) {
+  const size_t taken = std::min(taken_points, payload.points), lost = payload.points - taken;
+  if (taken > 0) books_.Sent(taken);
+  if (lost > 0) books_.Lost("send_failed", lost);
   logger_.Error("exporter", "Exporting failed. Dropping data.",
-                {{"exporter", name_}, {"points", payload.points}, {"error", error.message}});
+                {{"exporter", name_}, {"points", lost}, {"error", error.message}});
   return std::unexpected(error);
 }
 
