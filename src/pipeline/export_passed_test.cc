@@ -151,6 +151,25 @@ TEST_F(PassedQueueTest, RequestsOfProtobufAreJoinedAndJsonIsNot) {
   EXPECT_EQ(host_.Count("otelcol_exporter_sent_spans"), 4);
 }
 
+TEST_F(PassedQueueTest, WhoCountsWhatIsHeldIsToldWhenItHasGone) {
+  Make("sending_queue: {num_consumers: 1, batch: {min_size: 3, flush_timeout: 1h}}",
+       Signal::kTraces);
+  const auto lease = std::make_shared<const int>(0);
+  for (int i = 0; i < 2; ++i) {
+    queue_->Pass({.signal = Signal::kTraces, .bytes = "a", .items = 1, .leases = {lease}},
+                 [](const PassedAnswer&) {});
+  }
+  EXPECT_EQ(lease.use_count(), 3) << "waiting for the third";
+  queue_->Stop();
+  EXPECT_THAT(transport_.sent(), ElementsAre(":<aa>"));
+  EXPECT_EQ(lease.use_count(), 1);
+  Make("", Signal::kTraces, &storage_);
+  transport_.Down(true);
+  queue_->Pass({.signal = Signal::kTraces, .bytes = "a", .items = 1, .leases = {lease}},
+               [](const PassedAnswer&) {});
+  EXPECT_EQ(lease.use_count(), 1) << "what lies on disk takes no memory";
+}
+
 TEST_F(PassedQueueTest, ClientsThatDifferInTheKeysAreNotJoined) {
   Make(
       "sending_queue: {num_consumers: 3, batch: {min_size: 4, flush_timeout: 1h, "

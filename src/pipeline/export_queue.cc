@@ -124,7 +124,8 @@ void ExportQueue::Pass(PassedRequest request, Done done) {
   item.cargo = {.points = request.items,
                 .bytes = std::move(request.bytes),
                 .encoding = request.encoding,
-                .client = std::move(request.client)};
+                .client = std::move(request.client),
+                .leases = std::move(request.leases)};
   if (config_.queue.is_enabled) {
     answer.status = Take(std::move(item));
   } else {
@@ -289,6 +290,7 @@ void ExportQueue::Join(Cargo cargo, std::vector<Cargo>& joined) const {
   into->batch.Append(std::move(cargo.batch));
   into->bytes += cargo.bytes;
   into->points += cargo.points;
+  std::ranges::move(cargo.leases, std::back_inserter(into->leases));
   if (into->client == cargo.client) return;
   // Of several clients, only what is the same for the partition.
   into->client = config_.queue.batching->partition.Keep(into->client.get());

@@ -91,6 +91,7 @@ class ExportQueue final : public Consumer, public Passage {
     std::string bytes;
     otlp::Encoding encoding = otlp::Encoding::kProtobuf;
     otlp::ClientPointer client;
+    std::vector<std::shared_ptr<const void>> leases = {};  // As PassedRequest's.
   };
   struct Item {
     Cargo cargo;            // Empty while it lies on disk.
