@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "otlp/cut_items.h"
 #include "otlp/decode.h"
 #include "otlp/encode.h"
 
@@ -13,6 +14,21 @@ namespace narthex::pipeline {
 using base::Code;
 using base::Fail;
 using std::chrono::nanoseconds;
+
+namespace {
+
+// A request of protobuf as those of at most `items_max` items that it is sent as; 0: as it is.
+std::vector<otlp::ItemsPart> PartsOf(std::string bytes, size_t items, size_t items_max) {
+  std::vector<otlp::ItemsPart> whole(1);
+  if (items_max > 0 && items > items_max) {
+    // What cannot be read is for the server to refuse.
+    if (auto parts = otlp::CutItems(bytes, items_max); parts.has_value()) return *std::move(parts);
+  }
+  whole[0] = {std::move(bytes), items};
+  return whole;
+}
+
+}  // namespace
 
 ExportQueue::ExportQueue(const SendingConfig& config, std::string name, Host& host,
                          Transport& transport, Signal signal, bool takes_json)
@@ -335,21 +351,27 @@ void ExportQueue::Settle(std::vector<Item>& items, const Outcome& outcome) {
 }
 
 ExportQueue::Outcome ExportQueue::ExportAll(std::vector<Cargo> cargoes) {
+  const size_t items_max =
+      config_.queue.batching.has_value() ? config_.queue.batching->max_size : 0;
   Outcome result;
-  for (Cargo& cargo : cargoes) {
-    Outcome outcome;
-    if (signal_ == Signal::kMetrics) {
-      outcome = ExportInParts(std::move(cargo.batch));
-    } else {
-      const Payload payload{.bytes = transport_.Pack(std::move(cargo.bytes)),
-                            .points = cargo.points,
-                            .signal = signal_,
-                            .encoding = cargo.encoding,
-                            .client = std::move(cargo.client)};
-      outcome = SendWithRetries(payload);
-    }
+  const auto note = [&](Outcome outcome) {
     result.is_interrupted |= outcome.is_interrupted;
     if (result.status.has_value()) result.status = std::move(outcome.status);
+  };
+  for (Cargo& cargo : cargoes) {
+    if (signal_ == Signal::kMetrics) {
+      note(ExportInParts(std::move(cargo.batch)));
+      continue;
+    }
+    const bool is_json = cargo.encoding == otlp::Encoding::kJson;
+    for (otlp::ItemsPart& part :
+         PartsOf(std::move(cargo.bytes), cargo.points, is_json ? 0 : items_max)) {
+      note(SendWithRetries({.bytes = transport_.Pack(std::move(part.bytes)),
+                            .points = part.items,
+                            .signal = signal_,
+                            .encoding = cargo.encoding,
+                            .client = cargo.client}));
+    }
   }
   return result;
 }
