@@ -6,7 +6,9 @@
 #include "base/check.h"
 #include "otlp/decode.h"
 #include "otlp/encode.h"
+#include "otlp/exemplar.h"
 #include "otlp/json.h"
+#include "otlp/tree.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace narthex;
@@ -21,6 +23,18 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   CHECK(again.has_value() && again->point_count() == points);
   const auto bytes = otlp::ProtobufFromJson(otlp::EncodeMetricsJson(*batch));
   CHECK(!bytes.has_value() || otlp::DecodeMetrics(*bytes).has_value());
+  // Exemplars stay as they are until someone reads them.
+  otlp::Tree tree = otlp::Tree::From(*batch);
+  for (const otlp::TreeResource& resource : tree.resources) {
+    for (const otlp::TreeScope& scope : resource.scopes) {
+      for (const otlp::TreeMetric& metric : scope.metrics) {
+        for (const otlp::TreePoint& point : metric.points) {
+          for (const std::string& exemplar : point.exemplars) (void)otlp::DecodeExemplar(exemplar);
+        }
+      }
+    }
+  }
+  CHECK(tree.ToBatch().point_count() == points);
   const otlp::Batch head = batch->TakeFirst(points / 2);
   CHECK(head.point_count() + batch->point_count() == points);
   CHECK(otlp::DecodeMetrics(otlp::EncodeMetrics(head))->point_count() == head.point_count());

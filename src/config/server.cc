@@ -20,14 +20,29 @@ void ReadTlsBlock(MapReader& reader, Diagnostics& diagnostics,
     config = ReadTlsServer(*node, diagnostics);
 }
 
-// Sockets of a file system and wrappers around requests are not there.
-void ReadTransport(MapReader& reader) {
-  std::string transport = "tcp";
-  reader.Read("transport", transport, "`tcp`, `tcp4` or `tcp6`");
-  if (transport != "tcp" && transport != "tcp4" && transport != "tcp6") {
-    reader.Report("transport", "only tcp is supported");
-  }
+// A Unix socket becomes "unix:/path". Wrappers around requests are not there.
+void ReadTransport(MapReader& reader, std::string& endpoint) {
+  constexpr std::string_view kUrl = "unix://", kAddress = "unix:";
+  std::string transport = endpoint.starts_with(kAddress) ? "unix" : "tcp";
+  reader.Read("transport", transport,
+              "`tcp`, `tcp4`, `tcp6`, or `unix`, where `endpoint` is a path: `/run/otlp.sock` or "
+              "`unix:///run/otlp.sock`");
   reader.Refuse({"middlewares"}, "is not supported");
+  if (transport != "unix") {
+    if (transport != "tcp" && transport != "tcp4" && transport != "tcp6") {
+      reader.Report("transport", "only tcp and unix are supported");
+    }
+    return;
+  }
+  for (const std::string_view prefix : {kUrl, kAddress}) {
+    if (!endpoint.starts_with(prefix)) continue;
+    endpoint.erase(0, prefix.size());
+    break;
+  }
+  if (endpoint.find('/') == std::string::npos) {
+    reader.Report("endpoint", "must be a path with transport unix");
+  }
+  endpoint.insert(0, kAddress);
 }
 
 bool IsHeaderText(std::string_view text) {
@@ -123,7 +138,7 @@ void ReadKeepalive(MapReader& outer, Diagnostics& diagnostics, GrpcServerConfig&
 
 std::vector<std::string_view> ReadHttpServer(MapReader& reader, Diagnostics& diagnostics,
                                              HttpServerConfig& config) {
-  reader.Read("endpoint", config.endpoint, "`host:port` to listen on");
+  reader.Read("endpoint", config.endpoint, "`host:port` to listen on, or `unix:///path`");
   const KeyGroup group(reader, "HTTP servers");
   ReadTlsBlock(reader, diagnostics, config.tls);
   ReadCors(reader, diagnostics, config.cors);
@@ -142,13 +157,13 @@ std::vector<std::string_view> ReadHttpServer(MapReader& reader, Diagnostics& dia
   reader.Read("keep_alives_enabled", config.keep_alives, "More than one request on a connection");
   reader.Read("include_metadata", config.include_metadata,
               "A request's headers go with its data, for those who ask for them");
-  ReadTransport(reader);
+  ReadTransport(reader, config.endpoint);
   return {};
 }
 
 std::vector<std::string_view> ReadGrpcServer(MapReader& reader, Diagnostics& diagnostics,
                                              GrpcServerConfig& config) {
-  reader.Read("endpoint", config.endpoint, "`host:port` to listen on");
+  reader.Read("endpoint", config.endpoint, "`host:port` to listen on, or `unix:///path`");
   ReadTlsBlock(reader, diagnostics, config.tls);
   uint64_t message_mib = config.max_recv_msg_size >> 20, streams = config.max_concurrent_streams;
   reader.Read("max_recv_msg_size_mib", message_mib, "The largest message");
@@ -157,7 +172,7 @@ std::vector<std::string_view> ReadGrpcServer(MapReader& reader, Diagnostics& dia
   if (message_mib > 0) config.max_recv_msg_size = message_mib << 20;
   if (streams > 0) config.max_concurrent_streams = std::min<uint64_t>(streams, 1 << 20);
   ReadKeepalive(reader, diagnostics, config);
-  ReadTransport(reader);
+  ReadTransport(reader, config.endpoint);
   reader.Read("include_metadata", config.include_metadata,
               "A call's metadata goes with its data, for those who ask for it");
   return reader.TakeWithoutEffect({"read_buffer_size", "write_buffer_size"});

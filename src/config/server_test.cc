@@ -80,6 +80,16 @@ TEST(ServerConfig, ReadsGrpc) {
   EXPECT_TRUE(out.grpc.pings_without_streams);
 }
 
+TEST(ServerConfig, UnixSockets) {
+  for (const char* yaml :
+       {"endpoint: /run/otlp.sock\ntransport: unix", "endpoint: unix:///run/otlp.sock",
+        "endpoint: unix:/run/otlp.sock", "endpoint: unix:///run/otlp.sock\ntransport: unix"}) {
+    EXPECT_EQ(Http(yaml).http.endpoint, "unix:/run/otlp.sock") << yaml;
+    EXPECT_EQ(Grpc(yaml).grpc.endpoint, "unix:/run/otlp.sock") << yaml;
+    EXPECT_EQ(Http(yaml).findings, "");
+  }
+}
+
 TEST(ServerConfig, MistakesAreSaid) {
   EXPECT_THAT(Http("cors: {allowed_headers: [a]}").findings,
               HasSubstr("c.yaml:1:25: allowed_headers: have no effect without allowed_origins"));
@@ -88,7 +98,9 @@ TEST(ServerConfig, MistakesAreSaid) {
   EXPECT_THAT(Http("response_headers: {a: \"b\\r\\nc\"}").findings, HasSubstr("is not a header"));
   EXPECT_THAT(Http("compression_algorithms: [lz77]").findings, HasSubstr("\"lz77\" is not"));
   EXPECT_THAT(Http("read_timeout: -1s").findings, HasSubstr("must not be negative"));
-  EXPECT_THAT(Http("transport: unix").findings, HasSubstr("only tcp"));
+  EXPECT_THAT(Http("transport: unixgram").findings, HasSubstr("only tcp and unix"));
+  EXPECT_THAT(Http("endpoint: localhost:1\ntransport: unix").findings, HasSubstr("must be a path"));
+  EXPECT_THAT(Grpc("endpoint: 'unix://'").findings, HasSubstr("endpoint: must be a path"));
   EXPECT_THAT(Http("tls: {}").findings, HasSubstr("both certificate and key"));
   EXPECT_THAT(Grpc("max_recv_msg_size_mib: 5000").findings, HasSubstr("must not be over 4096"));
   EXPECT_THAT(Grpc("keepalive: {server_parameters: {tim: 1s}}").findings,

@@ -68,6 +68,20 @@ Reader<Field> Read(std::string_view message) {
   return Reader<Field>(message.data(), message.size());
 }
 
+// A field as the protocol has it; with another wire type it is an unknown one, and passed over.
+template <class Field>
+constexpr uint32_t AsVarint(Field field) {
+  return protozero::tag_and_type(field, protozero::pbf_wire_type::varint);
+}
+template <class Field>
+constexpr uint32_t AsDouble(Field field) {
+  return protozero::tag_and_type(field, protozero::pbf_wire_type::fixed64);
+}
+template <class Field>
+constexpr uint32_t AsBytes(Field field) {
+  return protozero::tag_and_type(field, protozero::pbf_wire_type::length_delimited);
+}
+
 template <class Field>
 std::string_view Bytes(Reader<Field>& reader) {
   const protozero::data_view view = reader.get_view();
@@ -93,11 +107,11 @@ void ReadDoubles(Reader<HistogramField>& reader, std::vector<double>& out) {
 model::BucketSpan ReadSpan(std::string_view message) {
   model::BucketSpan span;
   for (auto reader = Read<SpanField>(message); reader.next();) {
-    switch (reader.tag()) {
-      case SpanField::kOffset:
+    switch (reader.tag_and_type()) {
+      case AsVarint(SpanField::kOffset):
         span.offset = reader.get_sint32();
         break;
-      case SpanField::kLength:
+      case AsVarint(SpanField::kLength):
         span.length = reader.get_uint32();
         break;
       default:
@@ -110,11 +124,11 @@ model::BucketSpan ReadSpan(std::string_view message) {
 model::Label ReadLabel(std::string_view message) {
   model::Label label;
   for (auto reader = Read<LabelField>(message); reader.next();) {
-    switch (reader.tag()) {
-      case LabelField::kName:
+    switch (reader.tag_and_type()) {
+      case AsBytes(LabelField::kName):
         label.name = Bytes(reader);
         break;
-      case LabelField::kValue:
+      case AsBytes(LabelField::kValue):
         label.value = Bytes(reader);
         break;
       default:
@@ -127,11 +141,11 @@ model::Label ReadLabel(std::string_view message) {
 model::Timestamp ReadTime(std::string_view message) {
   int64_t seconds = 0, nanos = 0;
   for (auto reader = Read<TimeField>(message); reader.next();) {
-    switch (reader.tag()) {
-      case TimeField::kSeconds:
+    switch (reader.tag_and_type()) {
+      case AsVarint(TimeField::kSeconds):
         seconds = reader.get_int64();
         break;
-      case TimeField::kNanos:
+      case AsVarint(TimeField::kNanos):
         nanos = reader.get_int32();
         break;
       default:
@@ -147,14 +161,14 @@ std::optional<model::Exemplar> ReadExemplar(std::string_view message) {
   model::Exemplar exemplar;
   std::vector<model::Label> labels;
   for (auto reader = Read<ExemplarField>(message); reader.next();) {
-    switch (reader.tag()) {
-      case ExemplarField::kLabel:
+    switch (reader.tag_and_type()) {
+      case AsBytes(ExemplarField::kLabel):
         labels.push_back(ReadLabel(Bytes(reader)));
         break;
-      case ExemplarField::kValue:
+      case AsDouble(ExemplarField::kValue):
         exemplar.value = reader.get_double();
         break;
-      case ExemplarField::kTimestamp:
+      case AsBytes(ExemplarField::kTimestamp):
         exemplar.timestamp = ReadTime(Bytes(reader));
         break;
       default:
@@ -197,17 +211,17 @@ struct ProtobufParser::Bucket {
   static Bucket Read(std::string_view message) {
     Bucket bucket;
     for (auto reader = exposition::Read<BucketField>(message); reader.next();) {
-      switch (reader.tag()) {
-        case BucketField::kCumulativeCount:
+      switch (reader.tag_and_type()) {
+        case AsVarint(BucketField::kCumulativeCount):
           bucket.cumulative = static_cast<double>(reader.get_uint64());
           break;
-        case BucketField::kCumulativeCountFloat:
+        case AsDouble(BucketField::kCumulativeCountFloat):
           if (const double count = reader.get_double(); count > 0) bucket.cumulative = count;
           break;
-        case BucketField::kUpperBound:
+        case AsDouble(BucketField::kUpperBound):
           bucket.upper_bound = reader.get_double();
           break;
-        case BucketField::kExemplar:
+        case AsBytes(BucketField::kExemplar):
           bucket.exemplar = ReadExemplar(Bytes(reader));
           break;
         default:
@@ -236,53 +250,57 @@ struct ProtobufParser::HistogramMessage {
   static HistogramMessage Read(std::string_view message) {
     HistogramMessage read;
     for (auto reader = exposition::Read<HistogramField>(message); reader.next();) {
-      switch (reader.tag()) {
-        case HistogramField::kCount:
+      switch (reader.tag_and_type()) {
+        case AsVarint(HistogramField::kCount):
           read.whole.count = reader.get_uint64();
           break;
-        case HistogramField::kSum:
+        case AsDouble(HistogramField::kSum):
           read.whole.sum = Ordinary(reader.get_double());
           break;
-        case HistogramField::kBucket:
+        case AsBytes(HistogramField::kBucket):
           read.buckets.push_back(Bucket::Read(Bytes(reader)));
           break;
-        case HistogramField::kCountFloat:
+        case AsDouble(HistogramField::kCountFloat):
           read.floats.count = reader.get_double();
           break;
-        case HistogramField::kSchema:
+        case AsVarint(HistogramField::kSchema):
           read.whole.schema = reader.get_sint32();
           break;
-        case HistogramField::kZeroThreshold:
+        case AsDouble(HistogramField::kZeroThreshold):
           read.whole.zero_threshold = reader.get_double();
           break;
-        case HistogramField::kZeroCount:
+        case AsVarint(HistogramField::kZeroCount):
           read.whole.zero_count = reader.get_uint64();
           break;
-        case HistogramField::kZeroCountFloat:
+        case AsDouble(HistogramField::kZeroCountFloat):
           read.floats.zero_count = reader.get_double();
           break;
-        case HistogramField::kNegativeSpan:
+        case AsBytes(HistogramField::kNegativeSpan):
           read.whole.negative_spans.push_back(ReadSpan(Bytes(reader)));
           break;
-        case HistogramField::kNegativeDelta:
+        case AsVarint(HistogramField::kNegativeDelta):
+        case AsBytes(HistogramField::kNegativeDelta):
           ReadDeltas(reader, read.whole.negative_deltas);
           break;
-        case HistogramField::kNegativeCount:
+        case AsDouble(HistogramField::kNegativeCount):
+        case AsBytes(HistogramField::kNegativeCount):
           ReadDoubles(reader, read.floats.negative);
           break;
-        case HistogramField::kPositiveSpan:
+        case AsBytes(HistogramField::kPositiveSpan):
           read.whole.positive_spans.push_back(ReadSpan(Bytes(reader)));
           break;
-        case HistogramField::kPositiveDelta:
+        case AsVarint(HistogramField::kPositiveDelta):
+        case AsBytes(HistogramField::kPositiveDelta):
           ReadDeltas(reader, read.whole.positive_deltas);
           break;
-        case HistogramField::kPositiveCount:
+        case AsDouble(HistogramField::kPositiveCount):
+        case AsBytes(HistogramField::kPositiveCount):
           ReadDoubles(reader, read.floats.positive);
           break;
-        case HistogramField::kCreated:
+        case AsBytes(HistogramField::kCreated):
           read.created = ReadTime(Bytes(reader));
           break;
-        case HistogramField::kExemplars:
+        case AsBytes(HistogramField::kExemplars):
           if (auto exemplar = ReadExemplar(Bytes(reader))) {
             read.exemplars.push_back(*std::move(exemplar));
           }
@@ -352,20 +370,20 @@ void ProtobufParser::ReadFamily(std::string_view message) {
   metric_ = 0;
   headers_ = 0;
   for (auto reader = Read<FamilyField>(message); reader.next();) {
-    switch (reader.tag()) {
-      case FamilyField::kName:
+    switch (reader.tag_and_type()) {
+      case AsBytes(FamilyField::kName):
         family_ = Bytes(reader);
         break;
-      case FamilyField::kHelp:
+      case AsBytes(FamilyField::kHelp):
         help_ = Bytes(reader);
         break;
-      case FamilyField::kType:
+      case AsVarint(FamilyField::kType):
         type_ = TypeOf(reader.get_enum());
         break;
-      case FamilyField::kMetric:
+      case AsBytes(FamilyField::kMetric):
         metrics_.push_back(Bytes(reader));
         break;
-      case FamilyField::kUnit:
+      case AsBytes(FamilyField::kUnit):
         unit_ = Bytes(reader);
         break;
       default:
@@ -400,13 +418,13 @@ base::Status ProtobufParser::OpenMetric(std::string_view message) {
   std::optional<HistogramMessage> histogram;
   bool has_summary = false;
   for (auto reader = Read<MetricField>(message); reader.next();) {
-    switch (reader.tag()) {
-      case MetricField::kLabel: {
+    switch (reader.tag_and_type()) {
+      case AsBytes(MetricField::kLabel): {
         Label label;
         for (auto field = Read<LabelField>(Bytes(reader)); field.next();) {
-          if (field.tag() == LabelField::kName) {
+          if (field.tag_and_type() == AsBytes(LabelField::kName)) {
             label.name = Bytes(field);
-          } else if (field.tag() == LabelField::kValue) {
+          } else if (field.tag_and_type() == AsBytes(LabelField::kValue)) {
             label.value = Bytes(field);
           } else {
             field.skip();
@@ -415,30 +433,30 @@ base::Status ProtobufParser::OpenMetric(std::string_view message) {
         labels_.push_back(label);
         break;
       }
-      case MetricField::kGauge:
-      case MetricField::kCounter:
-      case MetricField::kUntyped:
+      case AsBytes(MetricField::kGauge):
+      case AsBytes(MetricField::kCounter):
+      case AsBytes(MetricField::kUntyped):
         number = 0;
         for (auto field = Read<NumberField>(Bytes(reader)); field.next();) {
-          if (field.tag() == NumberField::kValue) {
+          if (field.tag_and_type() == AsDouble(NumberField::kValue)) {
             number = field.get_double();
-          } else if (field.tag() == NumberField::kExemplar) {
+          } else if (field.tag_and_type() == AsBytes(NumberField::kExemplar)) {
             exemplar = ReadExemplar(Bytes(field));
-          } else if (field.tag() == NumberField::kCreated) {
+          } else if (field.tag_and_type() == AsBytes(NumberField::kCreated)) {
             created_ = ReadTime(Bytes(field));
           } else {
             field.skip();
           }
         }
         break;
-      case MetricField::kSummary:
+      case AsBytes(MetricField::kSummary):
         summary = Bytes(reader);
         has_summary = true;
         break;
-      case MetricField::kTimestampMs:
+      case AsVarint(MetricField::kTimestampMs):
         if (const int64_t time = reader.get_int64(); time != 0) timestamp_ = time;
         break;
-      case MetricField::kHistogram:
+      case AsBytes(MetricField::kHistogram):
         histogram = HistogramMessage::Read(Bytes(reader));
         break;
       default:
@@ -515,19 +533,19 @@ void ProtobufParser::TakeSummary(std::string_view message) {
   uint64_t count = 0;
   double sum = 0;
   for (auto reader = Read<SummaryField>(message); reader.next();) {
-    switch (reader.tag()) {
-      case SummaryField::kCount:
+    switch (reader.tag_and_type()) {
+      case AsVarint(SummaryField::kCount):
         count = reader.get_uint64();
         break;
-      case SummaryField::kSum:
+      case AsDouble(SummaryField::kSum):
         sum = reader.get_double();
         break;
-      case SummaryField::kQuantile: {
+      case AsBytes(SummaryField::kQuantile): {
         double quantile = 0, value = 0;
         for (auto field = Read<QuantileField>(Bytes(reader)); field.next();) {
-          if (field.tag() == QuantileField::kQuantile) {
+          if (field.tag_and_type() == AsDouble(QuantileField::kQuantile)) {
             quantile = field.get_double();
-          } else if (field.tag() == QuantileField::kValue) {
+          } else if (field.tag_and_type() == AsDouble(QuantileField::kValue)) {
             value = field.get_double();
           } else {
             field.skip();
@@ -536,7 +554,7 @@ void ProtobufParser::TakeSummary(std::string_view message) {
         Put("", value, "quantile", FormatBound(quantile, Format::kOpenMetrics));
         break;
       }
-      case SummaryField::kCreated:
+      case AsBytes(SummaryField::kCreated):
         created_ = ReadTime(Bytes(reader));
         break;
       default:

@@ -214,6 +214,59 @@ TEST(Protobuf, ImpossibleHistogramsAreRefused) {
   EXPECT_THAT(lines.back(), HasSubstr("error: byte 0: histogram h: "));
 }
 
+// A field of that number and wire type, inside the fields of `path`.
+std::string FieldWithin(std::span<const uint32_t> path, uint32_t number, unsigned wire_type) {
+  std::string bytes;
+  protozero::add_varint_to_buffer(&bytes, number << 3 | wire_type);
+  constexpr std::string_view kValues[] = {"\x05",
+                                          "12345678",
+                                          "\x03"
+                                          "abc",
+                                          "",
+                                          "",
+                                          "1234"};
+  bytes += kValues[wire_type];
+  for (size_t i = path.size(); i-- > 0;) {
+    std::string outer;
+    protozero::add_varint_to_buffer(&outer, path[i] << 3 | 2);
+    protozero::add_varint_to_buffer(&outer, bytes.size());
+    bytes = outer + bytes;
+  }
+  return bytes;
+}
+
+TEST(Protobuf, AFieldOfAnotherWireTypeIsNoneOfOurs) {
+  constexpr std::string_view kHead("\x0a\x01h\x18\x04", 5);  // The name, and a histogram.
+  const auto walk = [](const std::string& family) {
+    std::string body;
+    protozero::add_varint_to_buffer(&body, family.size());
+    return Walk(body + family, {.native_histograms = true, .classic_histograms = true});
+  };
+  const uint32_t histogram[] = {4, 7};
+  const auto plain = walk(std::string(kHead) + FieldWithin(histogram, 99, 0));
+  EXPECT_EQ(plain.size(), 4u);
+  // The count as text, the sum as an integer, a bucket as a number.
+  for (const auto& [number, wire_type] : {std::pair(1u, 2u), {2u, 0u}, {3u, 1u}, {12u, 5u}}) {
+    EXPECT_EQ(walk(std::string(kHead) + FieldWithin(histogram, number, wire_type)), plain);
+  }
+  // And whatever there is, wherever it is.
+  const std::vector<uint32_t> paths[] = {
+      {},           {4},          {4, 1},    {4, 2},     {4, 3},     {4, 3, 2},
+      {4, 3, 2, 1}, {4, 3, 2, 3}, {4, 4},    {4, 4, 3},  {4, 5},     {4, 7},
+      {4, 7, 3},    {4, 7, 3, 3}, {4, 7, 9}, {4, 7, 12}, {4, 7, 15}, {4, 7, 16}};
+  for (const std::vector<uint32_t>& path : paths) {
+    for (uint32_t number = 1; number <= 17; ++number) {
+      for (const unsigned wire_type : {0u, 1u, 2u, 5u}) {
+        for (const char type : {'\0', '\2', '\4'}) {
+          std::string family(kHead);
+          family.back() = type;
+          EXPECT_FALSE(walk(family + FieldWithin(path, number, wire_type)).empty());
+        }
+      }
+    }
+  }
+}
+
 TEST(Protobuf, EveryTruncationIsAnErrorAtItsFamily) {
   const std::string body = Everything();
   size_t whole_ends = 0;

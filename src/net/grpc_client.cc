@@ -81,6 +81,7 @@ void CallGrpc(HttpClient& client, GrpcCall call, std::function<void(GrpcAnswer)>
   request.accept_gzip = false;
   request.http2 = true;
   request.tls = std::move(call.tls);
+  request.unix_socket = std::move(call.unix_socket);
   client.Fetch(std::move(request), [done = std::move(done), bytes_max = call.answer_bytes_max](
                                        base::Result<HttpClientResponse> response) {
     if (!response.has_value()) return done({std::unexpected(std::move(response).error()), {}});

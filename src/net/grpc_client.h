@@ -18,6 +18,7 @@ struct GrpcCall {
   std::string compression;         // "gzip", "snappy" or "zstd"; empty: none.
   int compression_level = 0;       // As compress::Encode's.
   std::shared_ptr<TlsClient> tls;  // As HttpClientRequest's.
+  std::string unix_socket;         // As HttpClientRequest's.
   size_t answer_bytes_max = 4 << 20;
 };
 

@@ -204,6 +204,26 @@ bool IsRetryableAnswer(Code code, bool has_delay) {
   return code == Code::kResourceExhausted ? has_delay : IsRetryable(code);
 }
 
+base::Error MarkRetryable(base::Error error, bool is_retryable) {
+  if (IsRetryable(error.code) != is_retryable) {
+    error.code = is_retryable ? Code::kUnavailable : Code::kInternal;
+  }
+  return error;
+}
+
+base::Error OutwardError(base::Error error) {
+  switch (error.code) {
+    case Code::kInvalidArgument:
+    case Code::kPermissionDenied:
+    case Code::kUnimplemented:
+    case Code::kUnauthenticated:
+      return error;
+    default:
+      error.code = IsRetryable(error.code) ? Code::kUnavailable : Code::kInternal;
+      return error;
+  }
+}
+
 int HttpStatusFromCode(base::Code code) {
   switch (code) {
     case Code::kCancelled:

@@ -44,6 +44,13 @@ bool IsRetryable(base::Code code);
 // The same for a gRPC answer: RESOURCE_EXHAUSTED only where the server says when.
 // Source: OTLP specification 1.11, "Failures".
 bool IsRetryableAnswer(base::Code code, bool has_delay);
+// The same error with a code that agrees with `is_retryable`: kUnavailable or kInternal where its
+// own says otherwise.
+base::Error MarkRetryable(base::Error error, bool is_retryable);
+// What a receiver tells the sender of an error from further on, as the official one does: come
+// again (kUnavailable), or never. What the sender did wrong, or may not do, keeps its code; the
+// rest is kInternal.
+base::Error OutwardError(base::Error error);
 // The official collector's mapping, both ways.
 int HttpStatusFromCode(base::Code code);
 base::Code CodeFromHttpStatus(int status);

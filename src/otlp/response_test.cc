@@ -52,6 +52,14 @@ TEST(Response, CodesMapAsTheOfficialCollectorDoes) {
   EXPECT_FALSE(IsRetryable(Code::kInvalidArgument));
 }
 
+TEST(Response, AnErrorsCodeAgreesWithWhetherItMayBeTriedAgain) {
+  EXPECT_EQ(MarkRetryable({Code::kDeadlineExceeded, "x"}, true).code, Code::kDeadlineExceeded);
+  EXPECT_EQ(MarkRetryable({Code::kUnauthenticated, "x"}, true).code, Code::kUnavailable);
+  EXPECT_EQ(MarkRetryable({Code::kInvalidArgument, "x"}, false).code, Code::kInvalidArgument);
+  EXPECT_EQ(MarkRetryable({Code::kResourceExhausted, "x"}, false).code, Code::kInternal);
+  EXPECT_EQ(MarkRetryable({Code::kResourceExhausted, "x"}, false).message, "x");
+}
+
 TEST(Response, RetryDelayOfAStatus) {
   const base::Error error{Code::kUnavailable, "busy"};
   EXPECT_EQ(DecodeRetryDelay(EncodeStatus(error, Encoding::kProtobuf, std::chrono::seconds(7))),

@@ -42,7 +42,16 @@ class Receiver : public Component {
     return false;
   }
 };
-class Processor : public Component, public Consumer {};
+class Processor : public Component, public Consumer {
+ public:
+  // Where requests of another signal than metrics go in, to go on to `next`; `next` itself where
+  // the processor changes nothing for them, null for one that works on metrics only. Called at most
+  // once, before Start; a processor of such a pipeline gets no metrics.
+  virtual Passage* PassageTo(Signal signal, Passage& next) {
+    (void)signal, (void)next;
+    return nullptr;
+  }
+};
 class Exporter : public Component, public Consumer {
  public:
   // Where requests of other signals than metrics go; null for an exporter that takes none.

@@ -151,6 +151,47 @@ TEST_F(PassedQueueTest, RequestsOfProtobufAreJoinedAndJsonIsNot) {
   EXPECT_EQ(host_.Count("otelcol_exporter_sent_spans"), 4);
 }
 
+// An Export…ServiceRequest of that many items.
+std::string Items(size_t items) {
+  otlp::Writer writer;
+  const auto resource = writer.Begin(1), scope = writer.Begin(2);
+  for (size_t i = 0; i < items; ++i) writer.Bytes(2, "");
+  writer.End(scope);
+  writer.End(resource);
+  return writer.Take();
+}
+
+TEST_F(PassedQueueTest, WhatIsLargerThanMaxSizeIsCut) {
+  Make("sending_queue: {num_consumers: 1, batch: {min_size: 2, max_size: 2, flush_timeout: 1ms}}",
+       Signal::kTraces);
+  EXPECT_TRUE(Pass(Items(5), 5).status.has_value());
+  EXPECT_TRUE(Pass(Items(2), 2).status.has_value());
+  EXPECT_TRUE(Pass("[1, 2, 3]", 3, nullptr, otlp::Encoding::kJson).status.has_value());
+  queue_->Stop();
+  const std::string two = ":<" + Items(2) + ">", one = ":<" + Items(1) + ">";
+  EXPECT_THAT(transport_.sent(), UnorderedElementsAre(two, two, one, two, ":<[1, 2, 3]>"));
+  EXPECT_EQ(host_.Count("otelcol_exporter_sent_spans"), 10);
+}
+
+TEST_F(PassedQueueTest, WhoCountsWhatIsHeldIsToldWhenItHasGone) {
+  Make("sending_queue: {num_consumers: 1, batch: {min_size: 3, flush_timeout: 1h}}",
+       Signal::kTraces);
+  const auto lease = std::make_shared<const int>(0);
+  for (int i = 0; i < 2; ++i) {
+    queue_->Pass({.signal = Signal::kTraces, .bytes = "a", .items = 1, .leases = {lease}},
+                 [](const PassedAnswer&) {});
+  }
+  EXPECT_EQ(lease.use_count(), 3) << "waiting for the third";
+  queue_->Stop();
+  EXPECT_THAT(transport_.sent(), ElementsAre(":<aa>"));
+  EXPECT_EQ(lease.use_count(), 1);
+  Make("", Signal::kTraces, &storage_);
+  transport_.Down(true);
+  queue_->Pass({.signal = Signal::kTraces, .bytes = "a", .items = 1, .leases = {lease}},
+               [](const PassedAnswer&) {});
+  EXPECT_EQ(lease.use_count(), 1) << "what lies on disk takes no memory";
+}
+
 TEST_F(PassedQueueTest, ClientsThatDifferInTheKeysAreNotJoined) {
   Make(
       "sending_queue: {num_consumers: 3, batch: {min_size: 4, flush_timeout: 1h, "

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "otlp/cut_items.h"
 #include "otlp/decode.h"
 #include "otlp/encode.h"
 
@@ -13,6 +14,21 @@ namespace narthex::pipeline {
 using base::Code;
 using base::Fail;
 using std::chrono::nanoseconds;
+
+namespace {
+
+// A request of protobuf as those of at most `items_max` items that it is sent as; 0: as it is.
+std::vector<otlp::ItemsPart> PartsOf(std::string bytes, size_t items, size_t items_max) {
+  std::vector<otlp::ItemsPart> whole(1);
+  if (items_max > 0 && items > items_max) {
+    // What cannot be read is for the server to refuse.
+    if (auto parts = otlp::CutItems(bytes, items_max); parts.has_value()) return *std::move(parts);
+  }
+  whole[0] = {std::move(bytes), items};
+  return whole;
+}
+
+}  // namespace
 
 ExportQueue::ExportQueue(const SendingConfig& config, std::string name, Host& host,
                          Transport& transport, Signal signal, bool takes_json)
@@ -124,7 +140,8 @@ void ExportQueue::Pass(PassedRequest request, Done done) {
   item.cargo = {.points = request.items,
                 .bytes = std::move(request.bytes),
                 .encoding = request.encoding,
-                .client = std::move(request.client)};
+                .client = std::move(request.client),
+                .leases = std::move(request.leases)};
   if (config_.queue.is_enabled) {
     answer.status = Take(std::move(item));
   } else {
@@ -289,6 +306,7 @@ void ExportQueue::Join(Cargo cargo, std::vector<Cargo>& joined) const {
   into->batch.Append(std::move(cargo.batch));
   into->bytes += cargo.bytes;
   into->points += cargo.points;
+  std::ranges::move(cargo.leases, std::back_inserter(into->leases));
   if (into->client == cargo.client) return;
   // Of several clients, only what is the same for the partition.
   into->client = config_.queue.batching->partition.Keep(into->client.get());
@@ -333,21 +351,27 @@ void ExportQueue::Settle(std::vector<Item>& items, const Outcome& outcome) {
 }
 
 ExportQueue::Outcome ExportQueue::ExportAll(std::vector<Cargo> cargoes) {
+  const size_t items_max =
+      config_.queue.batching.has_value() ? config_.queue.batching->max_size : 0;
   Outcome result;
-  for (Cargo& cargo : cargoes) {
-    Outcome outcome;
-    if (signal_ == Signal::kMetrics) {
-      outcome = ExportInParts(std::move(cargo.batch));
-    } else {
-      const Payload payload{.bytes = transport_.Pack(std::move(cargo.bytes)),
-                            .points = cargo.points,
-                            .signal = signal_,
-                            .encoding = cargo.encoding,
-                            .client = std::move(cargo.client)};
-      outcome = SendWithRetries(payload);
-    }
+  const auto note = [&](Outcome outcome) {
     result.is_interrupted |= outcome.is_interrupted;
     if (result.status.has_value()) result.status = std::move(outcome.status);
+  };
+  for (Cargo& cargo : cargoes) {
+    if (signal_ == Signal::kMetrics) {
+      note(ExportInParts(std::move(cargo.batch)));
+      continue;
+    }
+    const bool is_json = cargo.encoding == otlp::Encoding::kJson;
+    for (otlp::ItemsPart& part :
+         PartsOf(std::move(cargo.bytes), cargo.points, is_json ? 0 : items_max)) {
+      note(SendWithRetries({.bytes = transport_.Pack(std::move(part.bytes)),
+                            .points = part.items,
+                            .signal = signal_,
+                            .encoding = cargo.encoding,
+                            .client = cargo.client}));
+    }
   }
   return result;
 }
@@ -390,9 +414,9 @@ ExportQueue::Outcome ExportQueue::SendWithRetries(const Payload& payload) {
       Succeed(payload, attempt);
       return {};
     }
-    const base::Error& error = attempt.status.error();
+    const base::Error error = otlp::MarkRetryable(attempt.status.error(), attempt.is_retryable);
     NoteHealth(/*is_failing=*/true, error.message);
-    if (!attempt.is_retryable) return {GiveUp(payload, error)};
+    if (!attempt.is_retryable) return {GiveUp(payload, error, attempt.taken_points)};
     // After Stop there is one more attempt for what was waiting, and none for what just failed.
     // What lies on disk can wait for the next start.
     const auto interrupted = [&]() -> Outcome {
@@ -420,10 +444,13 @@ void ExportQueue::Succeed(const Payload& payload, const Attempt& attempt) {
   NoteHealth(/*is_failing=*/false, "");
 }
 
-base::Status ExportQueue::GiveUp(const Payload& payload, const base::Error& error) {
-  books_.Lost("send_failed", payload.points);
+base::Status ExportQueue::GiveUp(const Payload& payload, const base::Error& error,
+                                 size_t taken_points) {
+  const size_t taken = std::min(taken_points, payload.points), lost = payload.points - taken;
+  if (taken > 0) books_.Sent(taken);
+  if (lost > 0) books_.Lost("send_failed", lost);
   logger_.Error("exporter", "Exporting failed. Dropping data.",
-                {{"exporter", name_}, {"points", payload.points}, {"error", error.message}});
+                {{"exporter", name_}, {"points", lost}, {"error", error.message}});
   return std::unexpected(error);
 }
 

@@ -18,7 +18,8 @@ namespace narthex::pipeline {
 // One request, ready to be sent as often as it takes.
 struct Payload {
   std::string bytes;
-  size_t points = 0;  // Data points, spans or log records that succeed or fail with it.
+  size_t points = 0;    // Data points, spans or log records that succeed or fail with it.
+  size_t elements = 0;  // What the server counts instead, where that is something else.
   Signal signal = Signal::kMetrics;
   otlp::Encoding encoding = otlp::Encoding::kProtobuf;
   otlp::ClientPointer client = nullptr;  // Whose data it is, where that is known.
@@ -40,6 +41,7 @@ struct Attempt {
   bool is_retryable = false;                // Of an error.
   std::chrono::nanoseconds retry_after{0};  // What the server asked for; 0: nothing.
   size_t rejected_points = 0;               // Of a success: refused for good.
+  size_t taken_points = 0;                  // Of an error that is final: not refused.
 };
 
 // How an exporter talks to its server. Thread-safe.
@@ -89,6 +91,7 @@ class ExportQueue final : public Consumer, public Passage {
     std::string bytes;
     otlp::Encoding encoding = otlp::Encoding::kProtobuf;
     otlp::ClientPointer client;
+    std::vector<std::shared_ptr<const void>> leases = {};  // As PassedRequest's.
   };
   struct Item {
     Cargo cargo;            // Empty while it lies on disk.
@@ -130,7 +133,7 @@ class ExportQueue final : public Consumer, public Passage {
   Outcome Export(const otlp::Batch& batch);
   Outcome SendWithRetries(const Payload& payload);
   void Succeed(const Payload& payload, const Attempt& attempt);
-  base::Status GiveUp(const Payload& payload, const base::Error& error);
+  base::Status GiveUp(const Payload& payload, const base::Error& error, size_t taken_points = 0);
   // False when stopped meanwhile.
   bool Pause(std::chrono::nanoseconds delay);
   void NoteHealth(bool is_failing, std::string_view reason);

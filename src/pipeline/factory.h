@@ -1,5 +1,7 @@
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -25,6 +27,9 @@ struct Host {
   // The collector's page about itself, for those who show it to people; may be null.
   std::function<std::string()> self_page;
   std::string instance_id;  // The collector's, `service.instance.id`; may be empty.
+  // Bytes of the data that limiters have let in and that are held somewhere still. Shared with the
+  // data, which may outlive everything else.
+  std::shared_ptr<std::atomic<uint64_t>> held_bytes = std::make_shared<std::atomic<uint64_t>>(0);
 };
 
 // Everything that a component is made from. `diagnostics` takes what is wrong with the

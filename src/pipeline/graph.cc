@@ -34,7 +34,7 @@ class FanOut final : public Consumer {
   const std::vector<Consumer*> next_;
 };
 
-// Behind a receiver that no pipeline of metrics has.
+// Behind a component that no pipeline of metrics has.
 class Nowhere final : public Consumer {
  public:
   base::Status Consume(otlp::Batch) override {
@@ -177,16 +177,6 @@ class GraphBuilder {
   // Traces and logs go from OTLP to OTLP as they came; what would have to look into them cannot.
   void MakePassage(const PipelineConfig& config, Pipeline& pipeline) {
     const std::string where = fmt::format("service::pipelines::{}", config.id);
-    for (const Use& use : config.processors) {
-      if (use.id.type != "batch" && use.id.type != "memory_limiter") {
-        Report(*use.at, fmt::format("{}: processor \"{}\" works on metrics only; {} are passed on "
-                                    "as they come, from otlp receivers to otlp exporters",
-                                    where, use.id.ToString(), NameOf(config.signal)));
-        continue;
-      }
-      host_.logger.Info("pipeline", "requests of this pipeline are passed on one by one",
-                        {{"pipeline", config.id}, {"without_effect", use.id.ToString()}});
-    }
     std::vector<Passage*> ends;
     for (const Use& use : config.exporters) {
       const bool is_connector = config_.connectors.contains(use.id);
@@ -212,7 +202,31 @@ class GraphBuilder {
                                "exporters",
                                where, use.id.ToString(), NameOf(config.signal)));
     }
-    if (!ends.empty()) pipeline.passage = JoinPassages(std::move(ends));
+    if (ends.empty()) return;
+    pipeline.passage = JoinPassages(std::move(ends));
+    for (const Use& use : config.processors | std::views::reverse) {
+      PutInFront(use, where, config, pipeline);
+    }
+  }
+
+  void PutInFront(const Use& use, const std::string& where, const PipelineConfig& config,
+                  Pipeline& pipeline) {
+    const auto* factory = FindFactory(factories_.processors, use.id.type);
+    if (factory == nullptr) return;
+    std::unique_ptr<Processor> processor =
+        factory->create(ContextOf(use.id, config_.processors.at(use.id)), MakeNowhere());
+    Passage* entry = processor->PassageTo(config.signal, *pipeline.passage);
+    if (entry == nullptr) {
+      Report(*use.at, fmt::format("{}: processor \"{}\" works on metrics only; {} are passed on "
+                                  "as they come, from otlp receivers to otlp exporters",
+                                  where, use.id.ToString(), NameOf(config.signal)));
+    } else if (entry == pipeline.passage) {
+      host_.logger.Info("pipeline", "requests of this pipeline are passed on one by one",
+                        {{"pipeline", config.id}, {"without_effect", use.id.ToString()}});
+    } else {
+      Keep(std::move(processor), "processor", use.id);
+      pipeline.passage = entry;
+    }
   }
 
   void MakeProcessors(const PipelineConfig& config, Pipeline& pipeline) {
@@ -266,7 +280,7 @@ class GraphBuilder {
       const auto* factory = FindFactory(factories_.receivers, id.type);
       if (factory == nullptr || (ways.metrics.empty() && ways.passages.empty())) continue;
       if (ways.metrics.empty()) {
-        ways.metrics.push_back(graph_->consumers_.emplace_back(std::make_unique<Nowhere>()).get());
+        ways.metrics.push_back(&MakeNowhere());
       }
       Receiver* receiver = Keep(
           factory->create(ContextOf(id, config_.receivers.at(id)), *Join(std::move(ways.metrics))),
@@ -308,6 +322,8 @@ class GraphBuilder {
     check(config_.connectors, factories_.connectors, &no_outputs);
     check(config_.extensions, factories_.extensions);
   }
+
+  Consumer& MakeNowhere() { return *graph_->consumers_.emplace_back(std::make_unique<Nowhere>()); }
 
   Consumer* Join(std::vector<Consumer*> consumers) {
     if (consumers.size() == 1) return consumers[0];

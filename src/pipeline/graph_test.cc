@@ -57,6 +57,28 @@ class FakeProcessor : public Recorder<Processor> {
  private:
   Consumer& next_;
 };
+// Lets requests of other signals pass.
+class FakeBatchProcessor : public FakeProcessor {
+ public:
+  using FakeProcessor::FakeProcessor;
+  Passage* PassageTo(Signal, Passage& next) override { return &next; }
+};
+// Looks at them.
+class FakeLimiter : public FakeProcessor, private Passage {
+ public:
+  using FakeProcessor::FakeProcessor;
+  Passage* PassageTo(Signal, Passage& next) override {
+    next_passage_ = &next;
+    return this;
+  }
+
+ private:
+  void Pass(PassedRequest request, Done done) override {
+    events.push_back("through " + name_);
+    next_passage_->Pass(std::move(request), std::move(done));
+  }
+  Passage* next_passage_ = nullptr;
+};
 class FakeExporter : public Recorder<Exporter> {
  public:
   using Recorder::Recorder;
@@ -95,8 +117,12 @@ constexpr ProcessorFactory kProcessors[] = {
      [](const CreateContext& context, Consumer& next) -> std::unique_ptr<Processor> {
        return std::make_unique<FakeProcessor>(context.id.ToString(), next);
      }},
+    {"limiter", "",
+     [](const CreateContext& context, Consumer& next) -> std::unique_ptr<Processor> {
+       return std::make_unique<FakeLimiter>(context.id.ToString(), next);
+     }},
     {"batch", "", [](const CreateContext& context, Consumer& next) -> std::unique_ptr<Processor> {
-       return std::make_unique<FakeProcessor>(context.id.ToString(), next);
+       return std::make_unique<FakeBatchProcessor>(context.id.ToString(), next);
      }}};
 constexpr ExporterFactory kExporters[] = {
     {"out", "",
@@ -315,6 +341,20 @@ TEST_F(GraphTest, TracesArePassedOnAsTheyCame) {
   EXPECT_TRUE(answer.status.has_value());
   passages.at("in")->Pass({.signal = Signal::kTraces, .bytes = "", .items = 0}, keep);
   EXPECT_EQ(answer.status.error().message, "pass says no");
+}
+
+TEST_F(GraphTest, TracesGoThroughProcessorsThatLookAtThem) {
+  auto graph = Build(
+      "receivers: {in: }\nprocessors: {batch: , limiter/1: , limiter/2: }\nexporters: {pass: }\n"
+      "service: {pipelines: {traces: {receivers: [in], processors: [limiter/1, batch, limiter/2], "
+      "exporters: [pass]}}}");
+  ASSERT_NE(graph, nullptr) << errors_;
+  ASSERT_TRUE(graph->Start().has_value());
+  EXPECT_THAT(events, ElementsAre("start pass", "start limiter/2", "start limiter/1", "start in"));
+  events.clear();
+  passages.at("in")->Pass({.signal = Signal::kTraces, .bytes = "bytes", .items = 3},
+                          [](const PassedAnswer&) {});
+  EXPECT_THAT(events, ElementsAre("through limiter/1", "through limiter/2", "pass passed bytes"));
 }
 
 TEST_F(GraphTest, WhatCannotPassTracesOnIsNamed) {

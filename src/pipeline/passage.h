@@ -30,6 +30,8 @@ struct PassedRequest {
   std::string bytes;
   size_t items = 0;  // Spans or log records.
   otlp::ClientPointer client;
+  // Of who counts what is held; kept as long as the bytes are.
+  std::vector<std::shared_ptr<const void>> leases;
 };
 
 struct PassedAnswer {

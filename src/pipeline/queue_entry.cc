@@ -19,7 +19,8 @@ auto Damaged() { return base::Fail(base::Code::kDataLoss, "the head of the entry
 
 std::string EncodeQueueEntry(const QueueEntry& entry) {
   const bool has_client = entry.client != nullptr && !entry.client->metadata.empty();
-  if (!has_client && entry.encoding == otlp::Encoding::kProtobuf) return entry.bytes;
+  const bool is_plain = entry.encoding == otlp::Encoding::kProtobuf && !has_client;
+  if (is_plain && !entry.bytes.starts_with(kMagic)) return entry.bytes;
   const std::string client = has_client ? entry.client->Encode() : "";
   std::string out(kMagic);
   base::PutBigEndian(out, static_cast<uint32_t>(1 + client.size()));

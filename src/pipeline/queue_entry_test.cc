@@ -37,5 +37,12 @@ TEST(QueueEntry, ADamagedHeadIsAnError) {
   }
 }
 
+TEST(QueueEntry, BytesThatLookLikeAHeadAreNotTakenForOne) {
+  const QueueEntry entry{.bytes = "\xffNQE, and no message"};
+  const auto again = DecodeQueueEntry(EncodeQueueEntry(entry));
+  ASSERT_TRUE(again.has_value());
+  EXPECT_EQ(again->bytes, entry.bytes);
+}
+
 }  // namespace
 }  // namespace narthex::pipeline

@@ -28,9 +28,15 @@ void ReadTarget(config::MapReader& reader, OtlpGrpcExporter::Config& config) {
     is_clear = false;
   } else if (endpoint.starts_with("dns://")) {
     endpoint.remove_prefix(endpoint.rfind('/') + 1);
+  } else if (endpoint.starts_with("unix:")) {
+    endpoint.remove_prefix(endpoint.starts_with("unix://") ? 7 : 5);
+    if (endpoint.empty()) return reader.Report("endpoint", "must be unix:///path");
+    config.unix_socket = endpoint;
+    config.target = fmt::format("{}localhost", is_clear ? kHttp : kHttps);
+    return;
   } else if (endpoint.find("://") != std::string_view::npos) {
-    return reader.Report("endpoint",
-                         "only http://, https:// and dns:/// are supported by this exporter");
+    return reader.Report(
+        "endpoint", "only http://, https://, dns:/// and unix:// are supported by this exporter");
   }
   while (endpoint.ends_with('/')) endpoint.remove_suffix(1);
   if (endpoint.rfind(':') == std::string_view::npos || endpoint.ends_with(':')) {
@@ -96,7 +102,8 @@ pipeline::Attempt OtlpGrpcExporter::Send(const pipeline::Payload& payload,
                      .timeout = timeout,
                      .compression = config_.client.compression,
                      .compression_level = config_.client.compression_level,
-                     .tls = tls_};
+                     .tls = tls_,
+                     .unix_socket = config_.unix_socket};
   if (base::Status status = config_.client.SetHeaders(call.metadata, payload.client.get());
       !status.has_value()) {
     return {.status = std::move(status), .is_retryable = true};
@@ -110,9 +117,10 @@ pipeline::Attempt OtlpGrpcExporter::Send(const pipeline::Payload& payload,
 pipeline::Attempt OtlpGrpcExporter::Judge(const net::GrpcAnswer& answer) const {
   if (!answer.message.has_value()) {
     const auto delay = otlp::DecodeRetryDelay(answer.status_details);
-    return {.status = std::unexpected(base::Error(answer.message.error()).In(config_.target)),
-            .is_retryable = otlp::IsRetryableAnswer(answer.message.error().code, delay.has_value()),
-            .retry_after = delay.value_or(std::chrono::nanoseconds(0))};
+    return {
+        .status = std::unexpected(base::Error(answer.message.error()).In(config_.client.endpoint)),
+        .is_retryable = otlp::IsRetryableAnswer(answer.message.error().code, delay.has_value()),
+        .retry_after = delay.value_or(std::chrono::nanoseconds(0))};
   }
   // An answer that cannot be read does not undo that the data was taken.
   const auto partial = otlp::DecodeExportResponse(*answer.message, otlp::Encoding::kProtobuf);
@@ -134,7 +142,8 @@ void OtlpGrpcExporter::Pass(pipeline::PassedRequest passed, Done done) {
       .timeout = std::chrono::ceil<std::chrono::milliseconds>(config_.sending.timeout),
       .compression = config_.client.compression,
       .compression_level = config_.client.compression_level,
-      .tls = tls_};
+      .tls = tls_,
+      .unix_socket = config_.unix_socket};
   if (const base::Status status = config_.client.SetHeaders(call.metadata, passed.client.get());
       !status.has_value()) {
     return done({.status = base::Fail(Code::kUnavailable, "{}", status.error().message)});
@@ -147,12 +156,8 @@ void OtlpGrpcExporter::Pass(pipeline::PassedRequest passed, Done done) {
                     passed_answer.response = *std::move(answer.message);
                   } else {
                     pipeline::Attempt attempt = Judge(answer);
-                    // What may not be tried again must not look as if it might.
-                    passed_answer.status =
-                        attempt.is_retryable
-                            ? base::Fail(Code::kUnavailable, "{}", attempt.status.error().message)
-                            : base::Fail(Code::kInvalidArgument, "{}",
-                                         attempt.status.error().message);
+                    passed_answer.status = std::unexpected(otlp::MarkRetryable(
+                        std::move(attempt.status).error(), attempt.is_retryable));
                     passed_answer.retry_after = attempt.retry_after;
                   }
                   pipeline::CountPassed(meter_, name_, signal, items, passed_answer.status);

@@ -17,7 +17,8 @@ class OtlpGrpcExporter final : public pipeline::Exporter,
  public:
   struct Config {
     pipeline::ClientConfig client;
-    std::string target;  // "http://host:port", or https
+    std::string target;       // "http://host:port", or https
+    std::string unix_socket;  // The path of one, instead of host and port.
     pipeline::SendingConfig sending;
   };
   static std::unique_ptr<pipeline::Exporter> Create(const pipeline::CreateContext& context);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "net/grpc_server.h"
 #include "otlp/response.h"
@@ -89,10 +90,32 @@ TEST_F(OtlpGrpcExporterTest, ExhaustedIsFinalUnlessTheServerSaysWhenToCome) {
     base::MutexLock lock(mutex_);
     error_ = {Code::kResourceExhausted, "quota"};
   }
-  EXPECT_EQ(Export("").error().code, Code::kResourceExhausted);
+  EXPECT_EQ(Export("").error().code, Code::kInternal);
   EXPECT_EQ(host_.Imbalance(), 0);
   base::MutexLock lock(mutex_);
   EXPECT_EQ(requests_.size(), 1u);
+}
+
+TEST_F(OtlpGrpcExporterTest, SendsThroughAUnixSocket) {
+  const std::string path = fmt::format("{}g{}.sock", testing::TempDir(), getpid());
+  const auto server =
+      net::GrpcServer::Start(
+          {.listen_address = "unix:" + path, .methods = {std::string(otlp::kExportMethod)}},
+          [](const net::GrpcRequest& request, net::GrpcResponder responder) {
+            EXPECT_EQ(request.metadata.Get("x-tenant"), "shop");
+            responder.Send("");
+          })
+          .value();
+  for (const std::string& target : {"unix://" + path, "unix:" + path}) {
+    const auto exporter = host_.Make(
+        &OtlpGrpcExporter::Create,
+        fmt::format("endpoint: {}\ntls: {{insecure: true}}\nheaders: {{x-tenant: shop}}\n"
+                    "sending_queue: {{enabled: false}}",
+                    target));
+    EXPECT_EQ(host_.errors(), "");
+    ASSERT_TRUE(exporter->Start().has_value());
+    EXPECT_TRUE(exporter->Consume(pipeline::GaugeBatch(3)).has_value());
+  }
 }
 
 TEST_F(OtlpGrpcExporterTest, CountsAPartialSuccess) {
@@ -110,7 +133,9 @@ TEST_F(OtlpGrpcExporterTest, MistakesInItsConfiguration) {
   EXPECT_THAT(Errors(""), HasSubstr("requires a non-empty \"endpoint\""));
   EXPECT_EQ(Errors("endpoint: localhost:4317"), "");
   EXPECT_EQ(Errors("endpoint: https://localhost:4317"), "");
-  EXPECT_THAT(Errors("endpoint: unix:///x"), HasSubstr("test.yaml:1:11: endpoint: only http://"));
+  EXPECT_EQ(Errors("endpoint: unix:///x"), "");
+  EXPECT_THAT(Errors("endpoint: 'unix://'"), HasSubstr("endpoint: must be unix:///path"));
+  EXPECT_THAT(Errors("endpoint: ftp://x"), HasSubstr("test.yaml:1:11: endpoint: only http://"));
   EXPECT_THAT(Errors("endpoint: localhost\ntls: {insecure: true}"), HasSubstr("host:port"));
   EXPECT_THAT(Errors("endpoint: http://a:1\ntls: {cert_file: x}"), HasSubstr("key_file: TLS"));
   EXPECT_THAT(Errors("endpoint: http://a:1\ncompression: lz4"), HasSubstr("unsupported"));

@@ -197,7 +197,8 @@ void OtlpHttpExporter::Pass(pipeline::PassedRequest passed, Done done) {
       answer.response = std::move(response->body);
     } else {
       pipeline::Attempt attempt = Judge(*response);
-      answer.status = std::move(attempt.status);
+      answer.status = std::unexpected(
+          otlp::MarkRetryable(std::move(attempt.status).error(), attempt.is_retryable));
       answer.retry_after = attempt.retry_after;
     }
     pipeline::CountPassed(meter_, name_, signal, items, answer.status);

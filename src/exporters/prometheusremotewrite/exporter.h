@@ -26,6 +26,8 @@ class RemoteWriteExporter final : public pipeline::Exporter, private pipeline::T
   pipeline::Encoded Encode(const otlp::Batch& batch) override;
   pipeline::Attempt Send(const pipeline::Payload& payload,
                          std::chrono::milliseconds timeout) override;
+  pipeline::Attempt Judge(const pipeline::Payload& payload,
+                          const net::HttpClientResponse& response) const;
 
   const RemoteWriteConfig config_;
   const base::Env env_;

@@ -95,6 +95,7 @@ void Message::PutTail(const WireMetadata& metadata, int64_t created_ms) {
 
 void Message::AddSample(const LabelPairs& labels, double value, int64_t time_ms, int64_t created_ms,
                         const std::vector<WireExemplar>& exemplars, const WireMetadata& metadata) {
+  ++element_count_;
   const auto series = writer_.Begin(is_version_2_ ? 5 : 1);
   PutLabels(labels);
   const auto sample = writer_.Begin(2);
@@ -123,6 +124,7 @@ void Message::AddHistogram(const LabelPairs& labels, const WireHistogram& histog
                            int64_t time_ms, int64_t created_ms,
                            const std::vector<WireExemplar>& exemplars,
                            const WireMetadata& metadata) {
+  ++element_count_;
   const auto series = writer_.Begin(is_version_2_ ? 5 : 1);
   PutLabels(labels);
   PutHistogram(is_version_2_ ? 3 : 4, histogram, time_ms);
@@ -144,6 +146,7 @@ void Message::AddMetadata(const WireMetadata& metadata) {
 std::string Message::Take() {
   std::string series = writer_.Take();
   writer_ = otlp::Writer();
+  element_count_ = 0;
   if (!is_version_2_) return series;
   otlp::Writer whole;
   whole.Reserve(series.size() + symbol_bytes_);

@@ -56,6 +56,8 @@ class Message {
 
   size_t byte_size() const { return writer_.size() + symbol_bytes_; }
   bool empty() const { return writer_.size() == 0; }
+  // Samples and native histograms.
+  size_t element_count() const { return element_count_; }
   // The bytes; the message is empty again.
   std::string Take();
 
@@ -73,6 +75,7 @@ class Message {
   std::unordered_map<std::string, uint32_t> symbols_;
   std::vector<std::string> order_;
   size_t symbol_bytes_ = 0;
+  size_t element_count_ = 0;
 };
 
 }  // namespace narthex::exporters

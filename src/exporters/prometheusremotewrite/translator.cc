@@ -101,13 +101,17 @@ std::vector<Translator::Part> Translator::Run(const otlp::Batch& batch, Losses& 
   losses_ = &losses;
   const otlp::Tree tree = otlp::Tree::From(batch);
   for (const otlp::TreeResource& resource : tree.resources) TakeResource(resource);
-  if (!message_.empty()) parts_.push_back({message_.Take(), std::exchange(points_, 0)});
+  if (!message_.empty()) Cut();
   return std::exchange(parts_, {});
 }
 
 void Translator::CutIfFull() {
-  if (message_.byte_size() < config_.batch_bytes_max) return;
-  parts_.push_back({message_.Take(), std::exchange(points_, 0)});
+  if (message_.byte_size() >= config_.batch_bytes_max) Cut();
+}
+
+void Translator::Cut() {
+  const size_t elements = message_.element_count();
+  parts_.push_back({message_.Take(), std::exchange(points_, 0), elements});
 }
 
 void Translator::TakeResource(const otlp::TreeResource& resource) {

@@ -25,6 +25,7 @@ class Translator {
   struct Part {
     std::string bytes;
     size_t points = 0;
+    size_t elements = 0;  // Samples and native histograms that they are.
   };
   std::vector<Part> Run(const otlp::Batch& batch, Losses& losses);
 
@@ -46,6 +47,7 @@ class Translator {
   LabelPairs LabelsOf(const Around& around, const otlp::TreePoint& point, std::string_view suffix,
                       std::string_view label, std::string_view label_value) const;
   void CutIfFull();
+  void Cut();
 
   const RemoteWriteConfig& config_;
   Message message_;

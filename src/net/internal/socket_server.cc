@@ -21,6 +21,7 @@ std::string PeerOf(const Tcp::socket& socket) {
   boost::system::error_code error;
   const Tcp::endpoint peer = socket.remote_endpoint(error);
   if (error) return "unknown";
+  if (peer.data()->sa_family == AF_UNIX) return "unix";
   const std::string address = peer.address().to_string();
   return peer.address().is_v6() ? fmt::format("[{}]:{}", address, peer.port())
                                 : fmt::format("{}:{}", address, peer.port());
@@ -288,6 +289,12 @@ SocketServer::SocketServer(Config config)
 base::Result<std::unique_ptr<SocketServer>> SocketServer::Bind(Config config) {
   CHECK(config.threads > 0);
   std::unique_ptr<SocketServer> server(new SocketServer(std::move(config)));
+  if (const auto path = UnixPath(server->config_.listen_address)) {
+    ASSIGN_OR_RETURN(UnixListener listener,
+                     UnixListener::Listen(*path, server->loops_[0]->context(), server->acceptor_));
+    server->unix_listener_.emplace(std::move(listener));
+    return server;
+  }
   ASSIGN_OR_RETURN(
       const std::vector<Tcp::endpoint> endpoints,
       ResolveListenAddress(server->loops_[0]->context(), server->config_.listen_address));
@@ -352,6 +359,7 @@ void SocketServer::Stop(std::chrono::milliseconds drain) {
   base::MutexLock lock(stop_mutex_);
   if (stopped_) return;
   stopped_ = true;
+  unix_listener_.reset();  // Who comes now finds no server instead of one that does not answer.
   if (!factory_) return;
   for (const std::unique_ptr<Loop>& loop : loops_) CHECK(!loop->OnThread());
   loops_[0]->gate()->Run([this] {

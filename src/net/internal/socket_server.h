@@ -17,6 +17,7 @@
 #include "base/thread_pool.h"
 #include "net/internal/duty.h"
 #include "net/internal/stream.h"
+#include "net/internal/unix_listener.h"
 #include "net/tls.h"
 
 namespace narthex::net::internal {
@@ -135,7 +136,7 @@ std::unexpected<base::Error> ListenFailure(std::string_view address,
 class SocketServer {
  public:
   struct Config {
-    std::string listen_address;
+    std::string listen_address;  // Or "unix:/path".
     size_t threads = 1;
     size_t workers = 2;
     size_t connections_max = 512;
@@ -149,7 +150,7 @@ class SocketServer {
   ~SocketServer() { Stop(std::chrono::milliseconds(0)); }
 
   void Serve(Factory factory);
-  uint16_t port() const { return port_; }
+  uint16_t port() const { return port_; }  // 0 of a Unix socket.
   void RunAfter(std::chrono::milliseconds delay, std::move_only_function<void()> function);
   void RunBlocking(std::move_only_function<void()> function) { workers_.Run(std::move(function)); }
   bool RunWatched(std::move_only_function<void()>& function);
@@ -165,6 +166,7 @@ class SocketServer {
   std::atomic<size_t> live_{0};
   std::vector<std::unique_ptr<Loop>> loops_;
   Tcp::acceptor acceptor_;  // On the first loop.
+  std::optional<UnixListener> unix_listener_;
   uint16_t port_ = 0;
   size_t next_loop_ = 0;
   base::ThreadPool workers_;

@@ -37,6 +37,8 @@ class BatchProcessor final : public pipeline::Processor {
   // keep up, so that there still is none;
   // kInvalidArgument for one combination of metadata too many.
   base::Status Consume(otlp::Batch batch) override;
+  // Requests of other signals are joined by the queues of their exporters, if at all.
+  pipeline::Passage* PassageTo(pipeline::Signal, pipeline::Passage& next) override { return &next; }
 
  private:
   struct Instruments;

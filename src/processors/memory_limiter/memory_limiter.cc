@@ -46,6 +46,22 @@ uint64_t ResidentBytes(base::FileSystem& files) {
   return pages * kPageBytes;
 }
 
+base::Status Refusal() {
+  return base::Fail(base::Code::kUnavailable, "data refused due to high memory usage");
+}
+
+// `what`: "accepted" or "refused".
+sdk::BoundCounter<uint64_t> CounterOf(sdk::Meter& meter, const std::string& name,
+                                      pipeline::Signal signal, std::string_view what) {
+  return meter
+      .CreateUInt64Counter(
+          fmt::format("otelcol_processor_memory_limiter_{}_{}", what, pipeline::ItemsOf(signal)),
+          what == "accepted" ? "What was passed to the next component."
+                             : "What was refused over the limit.",
+          "{items}")
+      ->Bind({{"processor", name}});
+}
+
 }  // namespace
 
 std::unique_ptr<pipeline::Processor> MemoryLimiter::Create(const pipeline::CreateContext& context,
@@ -93,6 +109,39 @@ std::unique_ptr<pipeline::Processor> MemoryLimiter::Create(const pipeline::Creat
                                          context.host, next);
 }
 
+// The way of the requests of another signal.
+class MemoryLimiter::Way final : public pipeline::Passage {
+ public:
+  Way(const MemoryLimiter& limiter, pipeline::Signal signal, pipeline::Passage& next)
+      : limiter_(limiter),
+        next_(next),
+        accepted_(CounterOf(limiter.meter_, limiter.name_, signal, "accepted")),
+        refused_(CounterOf(limiter.meter_, limiter.name_, signal, "refused")) {}
+
+  bool TakesJson() const override { return next_.TakesJson(); }
+  void Pass(pipeline::PassedRequest request, Done done) override {
+    if (limiter_.IsFull()) {
+      refused_.Add(request.items);
+      return done({.status = Refusal()});
+    }
+    Lease lease = limiter_.Hold(request.bytes.size());
+    request.leases.push_back(lease);
+    const size_t items = request.items;
+    next_.Pass(std::move(request), [this, items, lease = std::move(lease),
+                                    done = std::move(done)](pipeline::PassedAnswer answer) mutable {
+      if (answer.status.has_value()) accepted_.Add(items);
+      lease.reset();
+      done(std::move(answer));
+    });
+  }
+
+ private:
+  const MemoryLimiter& limiter_;
+  pipeline::Passage& next_;
+  sdk::BoundCounter<uint64_t> accepted_;
+  sdk::BoundCounter<uint64_t> refused_;
+};
+
 MemoryLimiter::MemoryLimiter(uint64_t soft_limit_bytes, const std::string& name,
                              pipeline::Host& host, pipeline::Consumer& next)
     : soft_limit_bytes_(soft_limit_bytes),
@@ -100,19 +149,26 @@ MemoryLimiter::MemoryLimiter(uint64_t soft_limit_bytes, const std::string& name,
       files_(host.env.files),
       next_(next),
       flow_(host.instruments, "processor/" + name),
-      accepted_(host.meter
-                    .CreateUInt64Counter(
-                        "otelcol_processor_memory_limiter_accepted_metric_points",
-                        "Number of metric points successfully pushed into the next component.",
-                        "{datapoints}")
-                    ->Bind({{"processor", name}})),
-      refused_(host.meter
-                   .CreateUInt64Counter("otelcol_processor_memory_limiter_refused_metric_points",
-                                        "Number of metric points that were rejected by the next "
-                                        "component in the pipeline.",
-                                        "{datapoints}")
-                   ->Bind({{"processor", name}})),
-      held_(std::make_shared<std::atomic<uint64_t>>(0)) {}
+      name_(name),
+      meter_(host.meter),
+      accepted_(CounterOf(host.meter, name, pipeline::Signal::kMetrics, "accepted")),
+      refused_(CounterOf(host.meter, name, pipeline::Signal::kMetrics, "refused")),
+      held_(host.held_bytes) {}
+
+MemoryLimiter::~MemoryLimiter() = default;
+
+pipeline::Passage* MemoryLimiter::PassageTo(pipeline::Signal signal, pipeline::Passage& next) {
+  way_ = std::make_unique<Way>(*this, signal, next);
+  return way_.get();
+}
+
+MemoryLimiter::Lease MemoryLimiter::Hold(uint64_t bytes) const {
+  held_->fetch_add(bytes, std::memory_order_relaxed);
+  return {new std::string(), [held = held_, bytes](const std::string* lease) {
+            held->fetch_sub(bytes, std::memory_order_relaxed);
+            delete lease;
+          }};
+}
 
 base::Status MemoryLimiter::Start() {
   const uint64_t taken = std::min(ResidentBytes(files_), soft_limit_bytes_);
@@ -122,17 +178,11 @@ base::Status MemoryLimiter::Start() {
 
 base::Status MemoryLimiter::Consume(otlp::Batch batch) {
   const size_t points = batch.point_count();
-  if (held_bytes() >= batch_limit_bytes_.load(std::memory_order_relaxed)) {
+  if (IsFull()) {
     refused_.Add(points);
-    return base::Fail(base::Code::kUnavailable, "data refused due to high memory usage");
+    return Refusal();
   }
-  // The last owner of the batch's bytes gives them back, wherever that is.
-  const uint64_t bytes = batch.byte_size();
-  held_->fetch_add(bytes, std::memory_order_relaxed);
-  batch.buffers.emplace_back(new std::string(), [held = held_, bytes](const std::string* lease) {
-    held->fetch_sub(bytes, std::memory_order_relaxed);
-    delete lease;
-  });
+  batch.buffers.push_back(Hold(batch.byte_size()));
   flow_.In(points);
   base::Status status = next_.Consume(std::move(batch));
   if (status.has_value()) {

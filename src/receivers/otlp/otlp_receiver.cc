@@ -40,10 +40,10 @@ net::HttpResponse Failure(int status, const Error& error, Encoding encoding) {
   return response;
 }
 
-// What a sender is told when the pipeline says no: come again, or never.
-Error Outward(const Error& error) {
-  if (error.code == Code::kUnimplemented) return error;
-  return {otlp::IsRetryable(error.code) ? Code::kUnavailable : Code::kInternal, error.message};
+// What a sender is told when the pipeline says no.
+net::HttpResponse Refusal(const Error& error, Encoding encoding) {
+  const Error outward = otlp::OutwardError(error);
+  return Failure(otlp::HttpStatusFromCode(outward.code), outward, encoding);
 }
 
 net::HttpResponse BadBody(const Error& error, Encoding encoding) {
@@ -53,7 +53,7 @@ net::HttpResponse BadBody(const Error& error, Encoding encoding) {
 
 // Says no over gRPC; to those who should come again, also when.
 void Fail(net::GrpcResponder& responder, const Error& error) {
-  const Error outward = Outward(error);
+  const Error outward = otlp::OutwardError(error);
   std::string details;
   if (outward.code == Code::kUnavailable) {
     details = otlp::EncodeStatus(outward, Encoding::kProtobuf, kRetryAfter);
@@ -261,24 +261,22 @@ void OtlpReceiver::PassHttp(pipeline::Signal signal, Way& way, net::HttpRequest 
     const base::Result<size_t> items =
         encoding == Encoding::kJson ? otlp::CountItemsJson(*body) : otlp::CountItems(*body);
     if (!items.has_value()) return responder.Send(Failure(400, items.error(), encoding));
-    way.next.Pass(
-        {.signal = signal,
-         .encoding = encoding,
-         .bytes = *std::move(body),
-         .items = *items,
-         .client = *std::move(client)},
-        [&way, encoding, items = *items,
-         responder = std::move(responder)](pipeline::PassedAnswer answer) mutable {
-          way.Count(items, answer.status);
-          if (!answer.status.has_value()) {
-            const Error error = Outward(answer.status.error());
-            return responder.Send(Failure(otlp::HttpStatusFromCode(error.code), error, encoding));
-          }
-          net::HttpResponse response{.status = 200};
-          response.headers.Set("Content-Type", otlp::MediaTypeOf(encoding));
-          response.body = std::move(answer.response);
-          responder.Send(std::move(response));
-        });
+    way.next.Pass({.signal = signal,
+                   .encoding = encoding,
+                   .bytes = *std::move(body),
+                   .items = *items,
+                   .client = *std::move(client)},
+                  [&way, encoding, items = *items,
+                   responder = std::move(responder)](pipeline::PassedAnswer answer) mutable {
+                    way.Count(items, answer.status);
+                    if (!answer.status.has_value()) {
+                      return responder.Send(Refusal(answer.status.error(), encoding));
+                    }
+                    net::HttpResponse response{.status = 200};
+                    response.headers.Set("Content-Type", otlp::MediaTypeOf(encoding));
+                    response.body = std::move(answer.response);
+                    responder.Send(std::move(response));
+                  });
   });
 }
 
@@ -310,10 +308,7 @@ net::HttpResponse OtlpReceiver::Serve(net::HttpRequest request, Encoding encodin
   if (!batch.has_value()) return Failure(400, batch.error(), encoding);
   batch->client = *std::move(client);
   const base::Result<otlp::PartialSuccess> taken = Pass(*std::move(batch), *http_probe_);
-  if (!taken.has_value()) {
-    const Error error = Outward(taken.error());
-    return Failure(otlp::HttpStatusFromCode(error.code), error, encoding);
-  }
+  if (!taken.has_value()) return Refusal(taken.error(), encoding);
   net::HttpResponse response{.status = 200};
   response.headers.Set("Content-Type", otlp::MediaTypeOf(encoding));
   response.body = otlp::EncodeExportResponse(*taken, encoding);

@@ -152,14 +152,56 @@ TEST_F(OtlpReceiverTest, RetryableRefusalsSayWhenToComeAgain) {
   EXPECT_EQ(host_.Imbalance(), 0);
 }
 
-TEST_F(OtlpReceiverTest, FinalErrorsAreInternal) {
-  next_.FailWith(base::Error{Code::kInvalidArgument, "never"});
-  const auto response = Post(kJson, std::string(kJsonRequest));
-  EXPECT_EQ(response.status, 500);
-  EXPECT_FALSE(response.headers.Has("Retry-After"));
-  EXPECT_EQ(response.body, R"({"code":13,"message":"never"})");
-  EXPECT_EQ(Call(GaugeRequest(1)).message.error().code, Code::kInternal);
-  EXPECT_EQ(host_.Count("otelcol_receiver_failed_metric_points"), 3);
+// What the sender is told when something behind the receiver says no.
+struct Refusal {
+  Code code;
+  int http_status;
+  Code outward;  // In the body over HTTP, and over gRPC.
+};
+constexpr Refusal kRefusals[] = {
+    {Code::kCancelled, 503, Code::kUnavailable},
+    {Code::kUnknown, 500, Code::kInternal},
+    {Code::kInvalidArgument, 400, Code::kInvalidArgument},
+    {Code::kDeadlineExceeded, 503, Code::kUnavailable},
+    {Code::kNotFound, 500, Code::kInternal},
+    {Code::kAlreadyExists, 500, Code::kInternal},
+    {Code::kPermissionDenied, 403, Code::kPermissionDenied},
+    {Code::kResourceExhausted, 503, Code::kUnavailable},
+    {Code::kFailedPrecondition, 500, Code::kInternal},
+    {Code::kAborted, 503, Code::kUnavailable},
+    {Code::kOutOfRange, 503, Code::kUnavailable},
+    {Code::kUnimplemented, 404, Code::kUnimplemented},
+    {Code::kInternal, 500, Code::kInternal},
+    {Code::kUnavailable, 503, Code::kUnavailable},
+    {Code::kDataLoss, 503, Code::kUnavailable},
+    {Code::kUnauthenticated, 401, Code::kUnauthenticated},
+};
+static_assert(std::size(kRefusals) == static_cast<size_t>(Code::kUnauthenticated));
+
+void ExpectRefusal(const Refusal& want, const net::HttpClientResponse& response) {
+  EXPECT_EQ(response.status, want.http_status);
+  EXPECT_EQ(response.headers.Get("Retry-After"), want.http_status == 503 ? "1" : "");
+  EXPECT_EQ(response.body,
+            fmt::format(R"({{"code":{},"message":"no"}})", static_cast<int>(want.outward)));
+}
+
+void ExpectRefusal(const Refusal& want, const net::GrpcAnswer& answer) {
+  ASSERT_FALSE(answer.message.has_value());
+  EXPECT_EQ(answer.message.error().code, want.outward);
+  EXPECT_EQ(otlp::DecodeRetryDelay(answer.status_details).has_value(), want.http_status == 503);
+}
+
+TEST_F(OtlpReceiverTest, EveryRefusalHasItsAnswer) {
+  int64_t refused = 0, failed = 0;
+  for (const Refusal& refusal : kRefusals) {
+    SCOPED_TRACE(base::CodeName(refusal.code));
+    next_.FailWith(base::Error{refusal.code, "no"});
+    ExpectRefusal(refusal, Post(kJson, std::string(kJsonRequest)));
+    ExpectRefusal(refusal, Call(GaugeRequest(1)));
+    (refusal.http_status == 503 ? refused : failed) += 3;
+    EXPECT_EQ(host_.Count("otelcol_receiver_refused_metric_points"), refused);
+    EXPECT_EQ(host_.Count("otelcol_receiver_failed_metric_points"), failed);
+  }
 }
 
 TEST_F(OtlpReceiverTest, TakesGrpc) {
@@ -330,6 +372,12 @@ TEST(OtlpReceiver, PassesTracesOnAsTheyAre) {
   EXPECT_THAT(call("trace.v1.TraceService", spans).status_details,
               HasSubstr("google.rpc.RetryInfo"));
   EXPECT_EQ(host.Count("otelcol_receiver_refused_spans"), 4);
+  for (const Refusal& refusal : kRefusals) {
+    SCOPED_TRACE(base::CodeName(refusal.code));
+    passage.FailWith({refusal.code, "no"});
+    ExpectRefusal(refusal, post("/v1/traces", kJson, json));
+    ExpectRefusal(refusal, call("trace.v1.TraceService", spans));
+  }
 }
 
 TEST(OtlpReceiver, SpeaksTlsToBrowsersAndOthers) {
