@@ -1,10 +1,11 @@
 #include "processors/resourcedetection/docker_detector.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/ascii.h"
 #include "json/reader.h"
-#include "net/http_client.h"
 #include "otlp/edit.h"
 
 namespace narthex::processors {
@@ -16,26 +17,37 @@ using base::Fail;
 constexpr std::string_view kUsualSocket = "unix:///var/run/docker.sock";
 constexpr size_t kAnswerBytesMax = 4 << 20;
 
-base::Result<net::HttpClientRequest> RequestTo(std::string_view daemon) {
-  if (daemon.empty()) daemon = kUsualSocket;
+}  // namespace
+
+base::Result<net::HttpClientRequest> DockerDetector::Request() const {
+  const std::string_view host = daemon_.host.empty() ? kUsualSocket : daemon_.host;
   net::HttpClientRequest request{.method = "GET"};
-  if (daemon.starts_with("unix://")) {
-    request.unix_socket = daemon.substr(7);
+  if (host.starts_with("unix://")) {
+    request.unix_socket = host.substr(7);
     request.url = "http://docker/info";
-  } else if (daemon.starts_with("tcp://")) {
-    request.url = "http://" + std::string(daemon.substr(6)) + "/info";
-  } else if (daemon.starts_with("http://") || daemon.starts_with("https://")) {
-    request.url = std::string(daemon) + "/info";
+    return request;
+  }
+  const bool has_tls = !daemon_.cert_path.empty();
+  if (host.starts_with("tcp://")) {
+    request.url = fmt::format("{}://{}/info", has_tls ? "https" : "http", host.substr(6));
+  } else if (host.starts_with("http://") || host.starts_with("https://")) {
+    request.url = fmt::format("{}/info", host);
   } else {
-    return Fail(Code::kInvalidArgument, "DOCKER_HOST: \"{}\" is no address of a daemon", daemon);
+    return Fail(Code::kInvalidArgument, "DOCKER_HOST: \"{}\" is no address of a daemon", host);
+  }
+  if (has_tls) {
+    config::TlsClientConfig tls;
+    tls.ca.file = daemon_.cert_path + "/ca.pem";
+    tls.cert.file = daemon_.cert_path + "/cert.pem";
+    tls.key.file = daemon_.cert_path + "/key.pem";
+    tls.insecure_skip_verify = daemon_.tls_verify.empty();
+    ASSIGN_OR_RETURN(request.tls, net::TlsClient::Create(std::move(tls), env_, logger_));
   }
   return request;
 }
 
-}  // namespace
-
 base::Result<Detected> DockerDetector::Detect() const {
-  ASSIGN_OR_RETURN(net::HttpClientRequest request, RequestTo(daemon_));
+  ASSIGN_OR_RETURN(net::HttpClientRequest request, Request());
   request.timeout = config_.timeout;
   request.response_bytes_max = kAnswerBytesMax;
   net::HttpClient client;

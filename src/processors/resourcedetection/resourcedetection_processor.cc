@@ -141,7 +141,12 @@ base::Status ResourceDetectionProcessor::Start() {
 base::Result<Detected> ResourceDetectionProcessor::Ask(const std::string& detector) const {
   if (detector == "env") return DetectFromEnvironment();
   if (detector == "docker") {
-    return DockerDetector(config_.docker, Environment("DOCKER_HOST")).Detect();
+    return DockerDetector(config_.docker,
+                          {.host = Environment("DOCKER_HOST"),
+                           .cert_path = Environment("DOCKER_CERT_PATH"),
+                           .tls_verify = Environment("DOCKER_TLS_VERIFY")},
+                          {files_, clock_}, logger_)
+        .Detect();
   }
   return SystemDetector(config_.system, files_).Detect();
 }

@@ -48,7 +48,7 @@ class ResourceDetectionProcessor final : public pipeline::Processor {
   const Config config_;
   const std::string name_;
   base::FileSystem& files_;
-  const base::Clock& clock_;
+  base::Clock& clock_;
   base::Logger& logger_;
   pipeline::Handover handover_;
 

@@ -7,6 +7,8 @@
 #include <cstdlib>
 
 #include "base/testing/memory_file_system.h"
+#include "net/http_server.h"
+#include "net/testing/certificates.h"
 #include "net/testing/unix_server.h"
 #include "otlp/json.h"
 #include "otlp/tree.h"
@@ -132,7 +134,11 @@ std::string DockerAnswer(std::string_view body) {
 class DockerDetectorTest : public ResourceDetectionTest {
  protected:
   DockerDetectorTest() { ::setenv("DOCKER_HOST", ("unix://" + path_).c_str(), 1); }
-  ~DockerDetectorTest() override { ::unsetenv("DOCKER_HOST"); }
+  ~DockerDetectorTest() override {
+    for (const char* name : {"DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY"}) {
+      ::unsetenv(name);
+    }
+  }
 
   const std::string path_ = testing::TempDir() + "/narthex_docker.sock";
 };
@@ -144,6 +150,35 @@ TEST_F(DockerDetectorTest, TheDaemonKnowsItsMachine) {
   EXPECT_EQ(After("{detectors: [docker], docker: {resource_attributes: {os.type: {enabled: "
                   "false}}}}"),
             "zone=old kept=1 host.name=outside ");
+}
+
+TEST_F(DockerDetectorTest, ADaemonBehindTlsAsksWhoWeAre) {
+  const net::CertificateAuthority ca, stranger;
+  const net::Identity own = ca.Issue("collector");
+  config::TlsServerConfig tls;
+  tls.client_ca.text = ca.cert();
+  tls.client_auth = config::TlsServerConfig::ClientAuth::kRequireAndVerify;
+  const auto daemon =
+      net::HttpServer::Start(
+          {.listen_address = "127.0.0.1:0",
+           .tls = net::ServerTls(ca.Issue("daemon"), std::move(tls))},
+          [](const net::HttpRequest&, net::Responder responder) {
+            responder.Send(net::HttpResponse::Json(200, R"({"Name":"outside","OSType":"linux"})"));
+          })
+          .value();
+  ::setenv("DOCKER_HOST", fmt::format("tcp://127.0.0.1:{}", daemon->port()).c_str(), 1);
+  EXPECT_EQ(After("detectors: [docker]"), "zone=old kept=1 ") << "in the clear";
+  ::setenv("DOCKER_CERT_PATH", "/certs", 1);
+  EXPECT_EQ(After("detectors: [docker]"), "zone=old kept=1 ") << "without the files";
+  files_.SetContent("/certs/cert.pem", own.cert);
+  files_.SetContent("/certs/key.pem", own.key);
+  files_.SetContent("/certs/ca.pem", stranger.cert());
+  const std::string outside = "zone=old kept=1 host.name=outside os.type=linux ";
+  EXPECT_EQ(After("detectors: [docker]"), outside) << "whoever answers";
+  ::setenv("DOCKER_TLS_VERIFY", "1", 1);
+  EXPECT_EQ(After("detectors: [docker]"), "zone=old kept=1 ") << "of another authority";
+  files_.SetContent("/certs/ca.pem", ca.cert());
+  EXPECT_EQ(After("detectors: [docker]"), outside);
 }
 
 TEST_F(DockerDetectorTest, AnswersOfOthersAreNone) {
