@@ -4,23 +4,25 @@
 #include <utility>
 
 #include "base/check.h"
-#include "otlp/internal/wire.h"
+#include "otlp/internal/each.h"
 #include "otlp/writer.h"
 
 namespace narthex::otlp {
 namespace {
 
 using internal::Cursor;
+using internal::Each;
 using internal::Tag;
 using internal::WireType;
 
-constexpr uint32_t kResources = 1;  // Of a request.
-constexpr uint32_t kInner = 2;      // The scopes of a resource, the items of a scope.
+constexpr uint32_t kResources = 1;  // Of a request,
+constexpr uint32_t kInner = 2;      // the scopes of a resource, the items of a scope.
 
 // A ResourceSpans or ScopeSpans, or the same of logs, around what is inside.
 class Envelope {
  public:
-  explicit Envelope(uint32_t field) : field_(field) {}
+  // In that field of what is around it, with others in the fields `inner`.
+  Envelope(uint32_t field, std::initializer_list<uint32_t> inner) : field_(field), inner_(inner) {}
 
   // What it says of itself goes into every part; fields that nobody knows go into the first.
   void Begin(std::string_view message) {
@@ -30,7 +32,7 @@ class Envelope {
     while (const uint32_t tag = cursor.NextTag()) {
       const char* const begin = cursor.field();
       cursor.Skip(tag);
-      if (tag == Tag(kInner, WireType::kBytes)) continue;
+      if (internal::IsOneOf(tag, inner_)) continue;
       const bool is_own = tag == Tag(1, WireType::kBytes) || tag == Tag(3, WireType::kBytes);
       (is_own ? own_ : rest_).append(begin, cursor.at());
     }
@@ -48,6 +50,7 @@ class Envelope {
 
  private:
   const uint32_t field_;
+  const std::initializer_list<uint32_t> inner_;
   std::string own_, rest_;
   std::optional<Writer::Mark> mark_;  // While it is open.
 };
@@ -57,11 +60,11 @@ class Cutter {
   explicit Cutter(size_t items_max) : items_max_(items_max) {}
 
   base::Result<std::vector<ItemsPart>> Cut(std::string_view request) {
-    const bool is_good = Each(request, kResources, [&](std::string_view resource) {
+    const bool is_good = Each(request, internal::kResourceFields, [&](std::string_view resource) {
       resource_.Begin(resource);
-      const bool is_whole = Each(resource, kInner, [&](std::string_view scope) {
+      const bool is_whole = Each(resource, internal::kScopeFields, [&](std::string_view scope) {
         scope_.Begin(scope);
-        const bool is_read = Each(scope, kInner, [&](std::string_view item) {
+        const bool is_read = Each(scope, internal::kItemFields, [&](std::string_view item) {
           Put(item);
           return true;
         });
@@ -77,20 +80,6 @@ class Cutter {
   }
 
  private:
-  // Calls `visit` with every message in that field; false for damage.
-  template <class Visit>
-  static bool Each(std::string_view message, uint32_t field, Visit visit) {
-    Cursor cursor(message);
-    while (const uint32_t tag = cursor.NextTag()) {
-      if (tag != Tag(field, WireType::kBytes)) {
-        cursor.Skip(tag);
-      } else if (const std::string_view inner = cursor.ReadBytes(); cursor.ok() && !visit(inner)) {
-        return false;
-      }
-    }
-    return cursor.ok();
-  }
-
   void Put(std::string_view item) {
     if (items_ == items_max_) Finish();
     resource_.Open(writer_);
@@ -106,7 +95,8 @@ class Cutter {
   }
 
   const size_t items_max_;
-  Envelope resource_{kResources}, scope_{kInner};
+  Envelope resource_{kResources, internal::kScopeFields};
+  Envelope scope_{kInner, internal::kItemFields};  // In the newer field, whichever it was in.
   Writer writer_;
   size_t items_ = 0;  // In the open part.
   std::vector<ItemsPart> parts_;

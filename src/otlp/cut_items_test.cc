@@ -15,13 +15,13 @@ using testing::ElementsAre;
 // Each a resource's name and, per scope, how many spans it has.
 using Shape = std::vector<std::pair<std::string, std::vector<int>>>;
 
-std::string Request(const Shape& shape) {
+std::string Request(const Shape& shape, uint32_t scope_field = 2) {
   Writer writer;
   int span = 0;
   for (const auto& [name, scopes] : shape) {
     const auto resource = writer.Begin(1);
     for (const int spans : scopes) {
-      const auto scope = writer.Begin(2);
+      const auto scope = writer.Begin(scope_field);
       for (int i = 0; i < spans; ++i) {
         const auto mark = writer.Begin(2);
         writer.Bytes(5, std::to_string(span++));
@@ -58,8 +58,8 @@ std::string Shown(std::string_view request) {
   return out;
 }
 
-std::vector<std::string> Cut(const Shape& shape, size_t items_max) {
-  const std::string request = Request(shape);
+std::vector<std::string> Cut(const Shape& shape, size_t items_max, uint32_t scope_field = 2) {
+  const std::string request = Request(shape, scope_field);
   std::vector<std::string> shown;
   const auto parts = CutItems(request, items_max).value();
   for (const ItemsPart& part : parts) {
@@ -76,6 +76,8 @@ TEST(CutItems, EveryPartHasTheResourcesAndScopesOfItsItems) {
   EXPECT_THAT(Cut(shape, 1), ElementsAre("a(0)", "a(1)", "a(2)", "b(3)", "b(4)", "b(5)"));
   EXPECT_THAT(Cut(shape, 6), ElementsAre("a(0 1)(2) b(3 4 5)"));
   EXPECT_THAT(Cut(shape, 100), ElementsAre("a(0 1)(2) b(3 4 5)"));
+  // Senders before 0.15.
+  EXPECT_THAT(Cut(shape, 2, 1000), ElementsAre("a(0 1)", "a(2) b(3)", "b(4 5)"));
 }
 
 TEST(CutItems, WhatHasNoItemsIsLeftOut) {

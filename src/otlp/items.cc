@@ -3,36 +3,16 @@
 #include <functional>
 
 #include "json/reader.h"
-#include "otlp/internal/wire.h"
+#include "otlp/internal/each.h"
 
 namespace narthex::otlp {
-namespace {
-
-using internal::Cursor;
-using internal::Tag;
-using internal::WireType;
-
-// Calls `visit` with every message in that field; false for damage.
-template <class Visit>
-bool Each(std::string_view message, uint32_t field, Visit visit) {
-  Cursor cursor(message);
-  while (const uint32_t tag = cursor.NextTag()) {
-    if (tag != Tag(field, WireType::kBytes)) {
-      cursor.Skip(tag);
-    } else if (const std::string_view inner = cursor.ReadBytes(); cursor.ok() && !visit(inner)) {
-      return false;
-    }
-  }
-  return cursor.ok();
-}
-
-}  // namespace
+using internal::Each;
 
 base::Result<size_t> CountItems(std::string_view request) {
   size_t items = 0;
-  const bool is_good = Each(request, 1, [&](std::string_view resource) {
-    return Each(resource, 2, [&](std::string_view scope) {
-      return Each(scope, 2, [&](std::string_view) {
+  const bool is_good = Each(request, internal::kResourceFields, [&](std::string_view resource) {
+    return Each(resource, internal::kScopeFields, [&](std::string_view scope) {
+      return Each(scope, internal::kItemFields, [&](std::string_view) {
         ++items;
         return true;
       });

@@ -32,6 +32,16 @@ TEST(CountItems, CountsSpansAndRecords) {
   EXPECT_FALSE(CountItems("\x0a\x05").has_value());
 }
 
+TEST(CountItems, CountsWhatSendersBefore0Dot15Sent) {
+  Writer writer;
+  const auto resource = writer.Begin(1);
+  const auto scope = writer.Begin(1000);
+  writer.Bytes(2, "a span");
+  writer.End(scope);
+  writer.End(resource);
+  EXPECT_EQ(CountItems(writer.Take()).value(), 1u);
+}
+
 TEST(CountItemsJson, CountsSpansAndRecords) {
   EXPECT_EQ(CountItemsJson(R"({"resourceSpans":[{"scopeSpans":[{"spans":[{},{}]},{"spans":[{}]}]},
                               {"scopeSpans":[{}]}],"other":1})")
