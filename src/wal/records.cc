@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <bit>
+#include <functional>
+#include <utility>
 
 #include "base/bytes.h"
 
@@ -70,24 +72,42 @@ base::Status DecodeTombstones(std::string_view record, std::vector<TombstoneEntr
   return {};
 }
 
+namespace {
+
+// Writers put labels in order, each with a value: then nothing needs copies of them.
+base::Result<model::Labels> MakeLabels(const std::vector<model::LabelView>& labels) {
+  const bool as_kept = std::ranges::adjacent_find(labels, std::greater_equal(),
+                                                  &model::LabelView::name) == labels.end() &&
+                       std::ranges::none_of(labels, [](const model::LabelView& label) {
+                         return label.name.empty() || label.value.empty();
+                       });
+  if (as_kept) return model::Labels::FromSorted(labels);
+  std::vector<model::Label> copies;
+  for (const model::LabelView& label : labels) {
+    copies.push_back({std::string(label.name), std::string(label.value)});
+  }
+  return model::Labels::From(std::move(copies));
+}
+
+}  // namespace
+
 base::Status DecodeSeries(std::string_view record, std::vector<SeriesEntry>& out) {
   ByteReader reader(record);
   if (reader.ReadByte() != static_cast<uint8_t>(RecordType::kSeries)) {
     return Damaged("series", reader);
   }
-  std::vector<model::Label> labels;
+  std::vector<model::LabelView> labels;
   while (!reader.empty()) {
     const Ref ref = reader.ReadBigEndian<uint64_t>();
     labels.clear();
     for (uint64_t left = reader.ReadUvarint(); left > 0 && reader.ok(); --left) {
       const std::string_view name = reader.ReadUvarintString();
-      labels.push_back({std::string(name), std::string(reader.ReadUvarintString())});
+      labels.push_back({name, reader.ReadUvarintString()});
     }
     if (!reader.ok()) return Damaged("series", reader);
-    base::Result<model::Labels> made = model::Labels::From(std::move(labels));
+    base::Result<model::Labels> made = MakeLabels(labels);
     if (!made) return Damaged("series", reader);
     out.push_back({ref, *std::move(made)});
-    labels = {};
   }
   return {};
 }

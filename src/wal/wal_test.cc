@@ -403,6 +403,29 @@ TEST(Checkpoint, KeepsRecordsWithStartTimesWhole) {
   EXPECT_FALSE(*reader.Next());
 }
 
+// Ours are in order and have values; others have been seen that are not.
+TEST(Records, SeriesWhoseLabelsAreNotInOrder) {
+  const auto record = [](const std::vector<std::pair<std::string, std::string>>& labels) {
+    std::string bytes(1, '\x01');
+    base::PutBigEndian(bytes, Ref{7});
+    base::PutUvarint(bytes, labels.size());
+    for (const auto& [name, value] : labels) {
+      base::PutUvarintString(bytes, name);
+      base::PutUvarintString(bytes, value);
+    }
+    return bytes;
+  };
+  std::vector<SeriesEntry> out;
+  ASSERT_TRUE(
+      DecodeSeries(record({{"job", "a"}, {"empty", ""}, {"__name__", "up"}}), out).has_value());
+  ASSERT_TRUE(DecodeSeries(record({{"__name__", "up"}, {"empty", ""}}), out).has_value());
+  ASSERT_EQ(out.size(), 2u);
+  EXPECT_EQ(out[0].labels.ToString(), R"(up{job="a"})");
+  EXPECT_EQ(out[1].labels.ToString(), "up");
+  EXPECT_FALSE(DecodeSeries(record({{"a", "1"}, {"a", "2"}}), out).has_value());
+  EXPECT_FALSE(DecodeSeries(record({{"", "1"}}), out).has_value());
+}
+
 TEST(Records, ReportTruncation) {
   SeriesRecord series;
   series.Add(1, *model::Labels::From({{"a", "b"}}));
