@@ -3,30 +3,22 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <utility>
 
 #include "base/bytes.h"
 #include "chunk/bit_stream.h"
 #include "chunk/varbit.h"
+#include "chunk/xor_code.h"
 
 namespace narthex::chunk {
 namespace {
 
 void PutXor(BitString& out, XorState& state, double value) {
   const auto bits = std::bit_cast<uint64_t>(value);
-  const uint64_t changed = bits ^ state.bits;
-  state.bits = bits;
-  if (changed == 0) return out.Put(0, 1);
-  const auto leading = static_cast<uint8_t>(std::min(std::countl_zero(changed), 31));
-  const auto trailing = static_cast<uint8_t>(std::countr_zero(changed));
-  if (state.leading != 0xff && leading >= state.leading && trailing >= state.trailing) {
-    out.Put(0b10, 2);
-  } else {
-    state.leading = leading;
-    state.trailing = trailing;
-    const unsigned significant = 64u - leading - trailing;
-    out.Put(uint64_t{0b11} << 11 | uint64_t{leading} << 6 | (significant & 63), 13);
-  }
-  out.Put(changed >> state.trailing, 64u - state.leading - state.trailing);
+  XorCode code;
+  PutChanged(code, bits ^ std::exchange(state.bits, bits), state.leading, state.trailing);
+  out.Put(code.prefix, code.prefix_bits);
+  if (code.field_bits > 0) out.Put(code.field, code.field_bits);
 }
 
 // False when the code is impossible.

@@ -81,7 +81,7 @@ void WriteXorSample(char* to, uint32_t bit, XorCursor& cursor, model::Timestamp 
       writer.Put64(static_cast<uint64_t>(delta - cursor.last_delta));
     }
     cursor.last_delta = delta;
-    PutValue(code, cursor, value);
+    PutChanged(code, value ^ cursor.last_value, cursor.leading, cursor.trailing);
     writer.Put(code.prefix, code.prefix_bits, code.field, code.field_bits);
   }
   cursor.last_time = t;

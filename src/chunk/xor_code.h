@@ -45,25 +45,24 @@ inline bool PutShortTime(XorCode& code, int64_t delta_of_delta) {
 }
 
 // The bits that differ from the value before, behind those that say where they are. Moves the
-// cursor's window.
-inline void PutValue(XorCode& code, XorCursor& cursor, uint64_t value) {
-  const uint64_t changed = value ^ cursor.last_value;
+// window of significant bits; a `leading` of 0xff: there is none yet.
+inline void PutChanged(XorCode& code, uint64_t changed, uint8_t& leading, uint8_t& trailing) {
   if (changed == 0) {
     code.PutPrefix(0, 1);
     return;
   }
-  const auto leading = static_cast<uint8_t>(std::min(std::countl_zero(changed), 31));
-  const auto trailing = static_cast<uint8_t>(std::countr_zero(changed));
-  if (cursor.leading != 0xff && leading >= cursor.leading && trailing >= cursor.trailing) {
+  const auto zeros_before = static_cast<uint8_t>(std::min(std::countl_zero(changed), 31));
+  const auto zeros_behind = static_cast<uint8_t>(std::countr_zero(changed));
+  if (leading != 0xff && zeros_before >= leading && zeros_behind >= trailing) {
     code.PutPrefix(0b10, 2);
   } else {
-    cursor.leading = leading;
-    cursor.trailing = trailing;
+    leading = zeros_before;
+    trailing = zeros_behind;
     const unsigned significant = 64u - leading - trailing;
     code.PutPrefix(uint64_t{0b11} << 11 | uint64_t{leading} << 6 | (significant & 63), 13);
   }
-  code.field = changed >> cursor.trailing;
-  code.field_bits = 64u - cursor.leading - cursor.trailing;
+  code.field = changed >> trailing;
+  code.field_bits = 64u - leading - trailing;
 }
 
 // The whole of a sample where that is short, as that of a third or later one mostly is; the cursor
@@ -73,7 +72,7 @@ inline bool PutShortSample(XorCode& code, XorCursor& cursor, model::Timestamp t,
   const int64_t delta = t - cursor.last_time;
   if (!PutShortTime(code, delta - cursor.last_delta)) return false;
   const auto value = std::bit_cast<uint64_t>(v);
-  PutValue(code, cursor, value);
+  PutChanged(code, value ^ cursor.last_value, cursor.leading, cursor.trailing);
   cursor.last_delta = delta;
   cursor.last_time = t;
   cursor.last_value = value;
