@@ -185,6 +185,7 @@ def main():
                    Server(world.prometheus(ports[1], config, "prometheus", receive), ports[1]),
                    Server(world.narthex_server(ports[2], config, "one", receive, "--query.threads=1"), ports[2])]
         load(ports, options.pods)
+        time.sleep(70)  # Both look once a minute whether there is a block to be cut.
         for server in servers:
             server.settle()
         print("CPU and wall time in ms, peak memory in MB, of Narthex and Prometheus; 1: Narthex on one thread.\n")

@@ -310,6 +310,7 @@ base::Status Engine::Execute(storage::Queryable& storage, const Prepared& query,
   const int64_t lookback_ms = options.lookback_ms.value_or(options_.lookback_ms);
   ASSIGN_OR_RETURN(const auto querier,
                    storage.OpenQuerier(TouchedTimes(query.expr, query.grid, lookback_ms)));
+  querier->UseThreads(threads_);
   QueryContext context{
       .querier = *querier,
       .times = query.times,

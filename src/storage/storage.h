@@ -82,6 +82,8 @@ class SeriesSet {
 class Querier {
  public:
   virtual ~Querier() = default;
+  // Select may use as many, the caller's among them. One where nobody says so.
+  virtual void UseThreads(size_t /*threads*/) {}
   // Series that match all and may have samples in the querier's range.
   virtual base::Result<std::unique_ptr<SeriesSet>> Select(
       const std::vector<model::Matcher>& matchers) = 0;

@@ -17,14 +17,16 @@ class DbQuerier final : public storage::Querier {
  public:
   DbQuerier(const Db& db, TimeRange range) : db_(db), range_(range) {}
 
+  void UseThreads(size_t threads) override { threads_ = threads; }
+
   base::Result<std::unique_ptr<storage::SeriesSet>> Select(
       const std::vector<Matcher>& matchers) override {
-    return WithBlocks(matchers, db_.head_.Select(matchers, range_));
+    return WithBlocks(matchers, db_.head_.Select(matchers, range_, Head::Reach::kAll, threads_));
   }
 
   base::Result<std::unique_ptr<storage::SeriesSet>> SelectNewest(
       const std::vector<Matcher>& matchers, TimeRange range) override {
-    return WithBlocks(matchers, db_.head_.Select(matchers, range, Head::Reach::kNewest));
+    return WithBlocks(matchers, db_.head_.Select(matchers, range, Head::Reach::kNewest, threads_));
   }
 
   base::Result<std::vector<std::string>> LabelNames(const std::vector<Matcher>& matchers) override {
@@ -77,6 +79,7 @@ class DbQuerier final : public storage::Querier {
 
   const Db& db_;
   const TimeRange range_;
+  size_t threads_ = 1;
 };
 
 base::Result<std::unique_ptr<storage::Querier>> Db::OpenQuerier(TimeRange range) {

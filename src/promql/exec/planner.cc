@@ -58,8 +58,7 @@ base::Result<VectorOperatorPtr> Planner::CallNode(const Call& node, const Grid& 
   if (const auto* fn = std::get_if<WindowFn>(&evaluator)) return WindowNode(node, *fn, grid);
   if (const auto* fn = std::get_if<ElementFn>(&evaluator)) return ElementNode(node, *fn, grid);
   if (const auto* fn = std::get_if<VectorFn>(&evaluator)) return (*fn)(*this, node, grid);
-  return base::Fail(base::Code::kUnimplemented, "function {}() is not supported yet",
-                    node.function->name);
+  return base::Fail(base::Code::kInternal, "{}() has no vector evaluator", node.function->name);
 }
 
 const std::string& Planner::Text(const Expr& expr) { return As<String>(Unwrap(expr)).value; }

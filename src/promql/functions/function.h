@@ -15,7 +15,7 @@ namespace narthex::promql {
 inline constexpr size_t kFunctionArgsMax = 5;
 
 // What runs a call; the types of arguments and result say which kinds fit.
-using Evaluator = std::variant<std::monostate, ElementFn, WindowFn, VectorFn, ScalarFn>;
+using Evaluator = std::variant<ElementFn, WindowFn, VectorFn, ScalarFn>;
 
 // One row of the function table: what the parser checks, the engine runs and the API documents.
 struct Function {

@@ -265,6 +265,12 @@ constexpr Function kFunctions[] = {
 };
 static_assert(std::ranges::is_sorted(kFunctions, {}, &Function::name));
 
+// What makes scalars and what is said to be one are the same.
+static_assert(std::ranges::all_of(kFunctions, [](const Function& function) {
+  return std::holds_alternative<ScalarFn>(function.evaluator) ==
+         (function.result == ValueType::kScalar);
+}));
+
 // Where the functions of each first letter begin, and the end of all.
 constexpr std::array<uint8_t, 27> kFirstByLetter = [] {
   std::array<uint8_t, 27> first{};

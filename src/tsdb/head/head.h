@@ -162,10 +162,11 @@ class Head {
 
   // A consistent copy of what the matchers select within `range`; finished chunks are read later.
   // With kNewest, the set need not give more of a series than its newest sample in `range`.
+  // `threads` copy, the caller's among them.
   enum class Reach { kAll, kNewest };
   std::unique_ptr<storage::SeriesSet> Select(const std::vector<model::Matcher>& matchers,
-                                             model::TimeRange range,
-                                             Reach reach = Reach::kAll) const EXCLUDES_LOCK(mutex_);
+                                             model::TimeRange range, Reach reach = Reach::kAll,
+                                             size_t threads = 1) const EXCLUDES_LOCK(mutex_);
   std::vector<std::string> LabelNames(const std::vector<model::Matcher>& matchers) const
       EXCLUDES_LOCK(mutex_);
   std::vector<std::string> LabelValues(std::string_view name,
@@ -344,7 +345,11 @@ class Head {
       EXCLUDES_LOCK(waiting_mutex_);
   void CountTimes(model::Timestamp min, model::Timestamp max);
   // Has the processor fetch the chunks of slots[i] that are in memory, if there is such a slot.
-  void PrefetchChunks(const std::vector<Slot>& slots, size_t i) const REQUIRES_SHARED_LOCK(mutex_);
+  void PrefetchChunks(std::span<const Slot> slots, size_t i) const REQUIRES_SHARED_LOCK(mutex_);
+  // Makes the segment of that number out of these. Several at once, while the shared lock is held
+  // for all of them.
+  void CopySegment(std::span<const Slot> slots, model::TimeRange range, Reach reach,
+                   Snapshot& snapshot, size_t number) const;
   // The growing chunk as a whole one.
   void AppendOpen(const HotSeries& series, std::string& out) const REQUIRES_SHARED_LOCK(mutex_);
   // Its bits without what the series knows, and the reverse.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <map>
 #include <set>
 
 #include "base/random.h"
@@ -186,6 +187,50 @@ TEST_F(HeadTest, HidesDeletedSamplesAndLeavesThemOutOfBlocks) {
   // What comes later was not deleted.
   Put(2, 950);
   EXPECT_EQ(Times({900, 1000}), "1: 0 100 500 600 700 800 900; 2: 950; ");
+}
+
+// So many series that several threads have to copy them, some of them with samples of every kind.
+TEST_F(HeadTest, SelectsTheSameOnAnyNumberOfThreads) {
+  constexpr int kSeries = 20'000;
+  std::map<std::string, std::set<Timestamp>> wanted;
+  Head::LateBatch late;
+  for (int i = 0; i < kSeries; ++i) {
+    std::set<Timestamp>& times = wanted[std::to_string(i)];
+    for (Timestamp t = 100; t <= 100 * (1 + i % 5); t += 100) {
+      Put(i, t);
+      times.insert(t);
+    }
+    if (i % 1000 == 999) {
+      late.numbers.push_back({*head_.Resolve(Series(i)), 50, 1});
+      times.insert(50);
+    }
+    if (i % 1500 == 3) {
+      head_.Delete(
+          head_.DeletionsFor({Matcher::Equal("i", std::to_string(i))}, TimeRange{150, 250}));
+      times.erase(200);
+    }
+  }
+  head_.Publish({}, {}, late);
+  std::string text;
+  std::string newest;
+  for (const auto& [series, times] : wanted) {
+    text += series + ":";
+    for (const Timestamp t : times) text += " " + std::to_string(t);
+    text += "; ";
+    newest += series + " " + std::to_string(*times.rbegin()) + "; ";
+  }
+  for (const size_t threads : {1, 2, 5}) {
+    ASSERT_EQ(Times(*head_.Select({}, {}, Head::Reach::kAll, threads)), text)
+        << threads << " threads";
+    const auto set = head_.Select({}, {}, Head::Reach::kNewest, threads);
+    std::string found;
+    for (size_t i = 0; i < set->size(); ++i) {
+      model::SampleColumns samples;
+      ASSERT_TRUE(set->Read(i, {}, samples).has_value());
+      found += std::string(set->labels(i).Get("i")) + " " + std::to_string(samples.t.back()) + "; ";
+    }
+    ASSERT_EQ(found, newest) << threads << " threads";
+  }
 }
 
 }  // namespace
