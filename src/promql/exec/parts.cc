@@ -23,7 +23,8 @@ void Reset(PartOutput& out) {
 
 // The parts that are made ahead of the reader, a window of them. Helpers on the pool's threads take
 // the next part that nobody has taken until the window is full; the reader makes what it needs now
-// itself unless somebody has begun with it. So a busy pool delays nobody.
+// itself unless somebody has begun with it, and then helps until that is done. So a busy pool
+// delays nobody.
 class PartReader::Ahead : public std::enable_shared_from_this<Ahead> {
  public:
   // Of the parts from `first` on.
@@ -44,7 +45,13 @@ class PartReader::Ahead : public std::enable_shared_from_this<Ahead> {
       base::MutexLock lock(mutex_);
       if (taken_ > part) {
         Slot& slot = slots_[part % slots_.size()];
-        while (!slot.done) changed_.Wait(mutex_);
+        while (!slot.done) {
+          if (CanTake()) {
+            MakeNext();
+          } else {
+            changed_.Wait(mutex_);
+          }
+        }
         std::swap(out, slot.out);
         base::Status status = std::move(slot.status);
         slot.done = false;
@@ -95,19 +102,22 @@ class PartReader::Ahead : public std::enable_shared_from_this<Ahead> {
     }
   }
 
+  // REQUIRES: CanTake(). Without the lock in between.
+  void MakeNext() REQUIRES_LOCK(mutex_) {
+    const size_t part = taken_++;
+    Slot& slot = slots_[part % slots_.size()];
+    mutex_.Unlock();
+    base::Status status = Fill(part, slot.out);
+    mutex_.Lock();
+    slot.status = std::move(status);
+    slot.done = true;
+    changed_.NotifyAll();
+  }
+
   void Help() {
     base::MutexLock lock(mutex_);
     ++working_;
-    while (CanTake()) {
-      const size_t part = taken_++;
-      Slot& slot = slots_[part % slots_.size()];
-      mutex_.Unlock();
-      base::Status status = Fill(part, slot.out);
-      mutex_.Lock();
-      slot.status = std::move(status);
-      slot.done = true;
-      changed_.NotifyAll();
-    }
+    while (CanTake()) MakeNext();
     --working_;
     --helpers_;
     changed_.NotifyAll();
