@@ -34,6 +34,7 @@ class Slicer {
   void Run() {
     to_.buffers = from_.buffers;
     to_.client = from_.client;
+    to_.throttle = from_.throttle;
     for (const ResourceMetrics& resource : from_.resources) CopyResource(resource);
   }
 
@@ -153,6 +154,7 @@ void Batch::Append(Batch other) {
   AppendAll(summaries, other.summaries);
   AppendAll(buffers, other.buffers);
   if (client != other.client) client = nullptr;
+  if (throttle != other.throttle) throttle = nullptr;
 }
 
 Batch Batch::TakeFirst(size_t points) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "otlp/client_info.h"
+#include "otlp/throttle.h"
 #include "otlp/value.h"
 
 namespace narthex::otlp {
@@ -161,7 +162,8 @@ class Batch {
 
   // For fan-out: another index over the same bytes.
   Batch Clone() const;
-  // Takes over everything `other` holds. The client stays where both have the same.
+  // Takes over everything `other` holds. Client and throttle stay where both have the
+  // same.
   void Append(Batch other);
   // Takes the first `points` data points out into a batch of their own, or all when there are
   // fewer.
@@ -200,6 +202,8 @@ class Batch {
   // What the views lead into.
   std::vector<std::shared_ptr<const std::string>> buffers;
   ClientPointer client;
+  // For the sender, where one waits for an answer; shared by all that the batch becomes. Else null.
+  ThrottlePointer throttle;
 
  private:
   Batch(const Batch&) = default;

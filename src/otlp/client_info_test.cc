@@ -77,15 +77,20 @@ TEST(MetadataKeys, ValuesThatRunTogetherStayApart) {
 TEST(ClientInfo, BatchesKeepTheirsAsLongAsItIsOne) {
   const auto client = std::make_shared<const ClientInfo>(Client());
   Batch a, b, c;
+  const auto throttle = std::make_shared<Throttle>();
   a.client = b.client = client;
+  a.throttle = b.throttle = throttle;
   a.resources.emplace_back();
   b.resources.emplace_back();
   c.resources.emplace_back();
   a.Append(std::move(b));
   EXPECT_EQ(a.client, client);
+  EXPECT_EQ(a.throttle, throttle);
   EXPECT_EQ(a.Clone().client, client);
+  EXPECT_EQ(a.Clone().throttle, throttle);
   a.Append(std::move(c));
   EXPECT_EQ(a.client, nullptr);
+  EXPECT_EQ(a.throttle, nullptr);
 }
 
 }  // namespace

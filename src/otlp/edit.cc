@@ -215,6 +215,7 @@ Batch FilterBatch(const Batch& batch, BatchFilter& filter) {
   for (const ResourceMetrics& resource : batch.resources) filterer.CopyResource(resource);
   kept.buffers = batch.buffers;
   kept.client = batch.client;
+  kept.throttle = batch.throttle;
   return kept;
 }
 

@@ -91,7 +91,7 @@ base::Result<PartialSuccess> DecodeExportResponse(std::string_view bytes, Encodi
 }
 
 std::string EncodeStatus(const base::Error& error, Encoding encoding,
-                         std::optional<std::chrono::seconds> retry_after) {
+                         std::optional<std::chrono::nanoseconds> retry_after) {
   if (encoding == Encoding::kJson) {
     json::Writer writer;
     writer.BeginObject();
@@ -108,7 +108,10 @@ std::string EncodeStatus(const base::Error& error, Encoding encoding,
     writer.Bytes(1, "type.googleapis.com/google.rpc.RetryInfo");
     const Writer::Mark info = writer.Begin(2);
     const Writer::Mark delay = writer.Begin(1);
-    writer.Varint(1, static_cast<uint64_t>(retry_after->count()));
+    const auto seconds = std::chrono::floor<std::chrono::seconds>(*retry_after);
+    const auto nanos = (*retry_after - seconds).count();
+    writer.Varint(1, static_cast<uint64_t>(seconds.count()));
+    if (nanos > 0) writer.Varint(2, static_cast<uint64_t>(nanos));
     writer.End(delay);
     writer.End(info);
     writer.End(any);

@@ -33,7 +33,7 @@ base::Result<PartialSuccess> DecodeExportResponse(std::string_view bytes, Encodi
 
 // A google.rpc.Status; `retry_after` becomes a RetryInfo (protobuf only).
 std::string EncodeStatus(const base::Error& error, Encoding encoding,
-                         std::optional<std::chrono::seconds> retry_after = {});
+                         std::optional<std::chrono::nanoseconds> retry_after = {});
 // The message of a Status, empty if there is none in it.
 std::string DecodeStatusMessage(std::string_view bytes, Encoding encoding);
 // The RetryInfo of a Status in protobuf; nullopt if there is none in it.

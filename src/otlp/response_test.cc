@@ -64,6 +64,9 @@ TEST(Response, RetryDelayOfAStatus) {
   const base::Error error{Code::kUnavailable, "busy"};
   EXPECT_EQ(DecodeRetryDelay(EncodeStatus(error, Encoding::kProtobuf, std::chrono::seconds(7))),
             std::chrono::seconds(7));
+  EXPECT_EQ(
+      DecodeRetryDelay(EncodeStatus(error, Encoding::kProtobuf, std::chrono::milliseconds(7'250))),
+      std::chrono::milliseconds(7'250));
   EXPECT_EQ(DecodeRetryDelay(EncodeStatus(error, Encoding::kProtobuf)), std::nullopt);
   EXPECT_EQ(DecodeRetryDelay("no protobuf"), std::nullopt);
 }

@@ -27,7 +27,9 @@ class RecordingTransport final : public Transport {
   Attempt Send(const Payload& payload, std::chrono::milliseconds) override {
     base::MutexLock lock(mutex_);
     if (is_down_) {
-      return {.status = base::Fail(base::Code::kUnavailable, "down"), .is_retryable = true};
+      return {.status = base::Fail(base::Code::kUnavailable, "down"),
+              .is_retryable = true,
+              .retry_after = std::chrono::seconds(9)};
     }
     sent_.push_back(payload);
     return {};
@@ -131,6 +133,17 @@ TEST_F(PassedQueueTest, AFullQueueRefusesForNow) {
   EXPECT_GE(taken, 2u);
   EXPECT_EQ(Pass("a", 4).status.error().code, base::Code::kResourceExhausted);
   EXPECT_GE(host_.Count("otelcol_exporter_enqueue_failed_spans"), 8);
+}
+
+TEST_F(PassedQueueTest, ADelayThatTheServerAsksForIsInTheAnswer) {
+  for (const char* const queue : {"{enabled: false}", "{wait_for_result: true}"}) {
+    Make(fmt::format("{{sending_queue: {}, retry_on_failure: {{enabled: false}}}}", queue),
+         Signal::kTraces);
+    transport_.Down(true);
+    EXPECT_EQ(Pass("a", 1).retry_after, std::chrono::seconds(9)) << queue;
+    transport_.Down(false);
+    EXPECT_EQ(Pass("a", 1).retry_after, std::chrono::seconds(0)) << queue;
+  }
 }
 
 TEST_F(PassedQueueTest, SizesInBytesAreThoseOfTheRequests) {

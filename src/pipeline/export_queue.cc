@@ -98,7 +98,7 @@ void ExportQueue::Stop() {
   base::MutexLock lock(mutex_);
   for (Item& item : queue_) {
     if (item.waiter == nullptr) continue;
-    item.waiter->status = Fail(Code::kUnavailable, "the exporter has stopped");
+    item.waiter->outcome.status = Fail(Code::kUnavailable, "the exporter has stopped");
     item.waiter->is_done = true;
     item.waiter = nullptr;
   }
@@ -117,18 +117,31 @@ size_t ExportQueue::SizeOf(size_t points, size_t bytes) const {
   return 1;
 }
 
+void ExportQueue::Outcome::Add(Outcome other) {
+  is_interrupted |= other.is_interrupted;
+  retry_after = std::max(retry_after, other.retry_after);
+  if (status.has_value()) status = std::move(other.status);
+}
+
+base::Status ExportQueue::Tell(otlp::Throttle* throttle, Outcome outcome) {
+  if (throttle != nullptr) throttle->Ask(outcome.retry_after);
+  return std::move(outcome.status);
+}
+
 base::Status ExportQueue::Consume(otlp::Batch batch) {
   const size_t points = batch.point_count();
   if (points == 0) return {};
   if (!config_.queue.is_enabled) {
     books_.Came(points);
-    return Export(batch).status;
+    return Tell(batch.throttle.get(), Export(batch));
   }
   const size_t bytes = batch.byte_size();
   const otlp::ClientPointer client = batch.client;
-  return Take({.cargo = {.batch = std::move(batch), .points = points, .client = client},
-               .points = points,
-               .bytes = bytes});
+  const otlp::ThrottlePointer throttle = batch.throttle;
+  return Tell(throttle.get(),
+              Take({.cargo = {.batch = std::move(batch), .points = points, .client = client},
+                    .points = points,
+                    .bytes = bytes}));
 }
 
 void ExportQueue::Pass(PassedRequest request, Done done) {
@@ -142,17 +155,20 @@ void ExportQueue::Pass(PassedRequest request, Done done) {
                 .encoding = request.encoding,
                 .client = std::move(request.client),
                 .leases = std::move(request.leases)};
+  Outcome outcome;
   if (config_.queue.is_enabled) {
-    answer.status = Take(std::move(item));
+    outcome = Take(std::move(item));
   } else {
     std::vector<Cargo> cargoes;
     cargoes.push_back(std::move(item.cargo));
-    answer.status = ExportAll(std::move(cargoes)).status;
+    outcome = ExportAll(std::move(cargoes));
   }
+  answer.status = std::move(outcome.status);
+  answer.retry_after = outcome.retry_after;
   done(std::move(answer));
 }
 
-base::Status ExportQueue::Take(Item item) {
+ExportQueue::Outcome ExportQueue::Take(Item item) {
   Waiter waiter;
   const size_t points = item.points;
   if (config_.queue.wait_for_result) item.waiter = &waiter;
@@ -160,11 +176,11 @@ base::Status ExportQueue::Take(Item item) {
   base::Status status = Enqueue(std::move(item));
   if (!status.has_value()) {
     books_.NotQueued(points);
-    return status;
+    return {.status = std::move(status)};
   }
   if (!config_.queue.wait_for_result) return {};
   while (!waiter.is_done) changed_.Wait(mutex_);
-  return std::move(waiter.status);
+  return std::move(waiter.outcome);
 }
 
 base::Status ExportQueue::WaitForRoom(size_t size) {
@@ -344,7 +360,7 @@ void ExportQueue::Settle(std::vector<Item>& items, const Outcome& outcome) {
     if (!stays && item.log_id != 0) log_->Done(item.log_id);
     if (item.waiter == nullptr) continue;
     base::MutexLock lock(mutex_);
-    item.waiter->status = outcome.status;
+    item.waiter->outcome = outcome;
     item.waiter->is_done = true;
     changed_.NotifyAll();
   }
@@ -354,23 +370,19 @@ ExportQueue::Outcome ExportQueue::ExportAll(std::vector<Cargo> cargoes) {
   const size_t items_max =
       config_.queue.batching.has_value() ? config_.queue.batching->max_size : 0;
   Outcome result;
-  const auto note = [&](Outcome outcome) {
-    result.is_interrupted |= outcome.is_interrupted;
-    if (result.status.has_value()) result.status = std::move(outcome.status);
-  };
   for (Cargo& cargo : cargoes) {
     if (signal_ == Signal::kMetrics) {
-      note(ExportInParts(std::move(cargo.batch)));
+      result.Add(ExportInParts(std::move(cargo.batch)));
       continue;
     }
     const bool is_json = cargo.encoding == otlp::Encoding::kJson;
     for (otlp::ItemsPart& part :
          PartsOf(std::move(cargo.bytes), cargo.points, is_json ? 0 : items_max)) {
-      note(SendWithRetries({.bytes = transport_.Pack(std::move(part.bytes)),
-                            .points = part.items,
-                            .signal = signal_,
-                            .encoding = cargo.encoding,
-                            .client = cargo.client}));
+      result.Add(SendWithRetries({.bytes = transport_.Pack(std::move(part.bytes)),
+                                  .points = part.items,
+                                  .signal = signal_,
+                                  .encoding = cargo.encoding,
+                                  .client = cargo.client}));
     }
   }
   return result;
@@ -381,9 +393,7 @@ ExportQueue::Outcome ExportQueue::ExportInParts(otlp::Batch batch) {
   if (!batching.has_value() || batching->max_size == 0) return Export(batch);
   Outcome result;
   while (batch.point_count() > 0) {
-    Outcome outcome = Export(batch.TakeFirst(batching->max_size));
-    result.is_interrupted |= outcome.is_interrupted;
-    if (result.status.has_value()) result.status = std::move(outcome.status);
+    result.Add(Export(batch.TakeFirst(batching->max_size)));
   }
   return result;
 }
@@ -396,9 +406,7 @@ ExportQueue::Outcome ExportQueue::Export(const otlp::Batch& batch) {
   Outcome result;
   for (Payload& payload : encoded.payloads) {
     payload.client = batch.client;
-    Outcome outcome = SendWithRetries(payload);
-    result.is_interrupted |= outcome.is_interrupted;
-    if (result.status.has_value()) result.status = std::move(outcome.status);
+    result.Add(SendWithRetries(payload));
   }
   return result;
 }
@@ -416,17 +424,17 @@ ExportQueue::Outcome ExportQueue::SendWithRetries(const Payload& payload) {
     }
     const base::Error error = otlp::MarkRetryable(attempt.status.error(), attempt.is_retryable);
     NoteHealth(/*is_failing=*/true, error.message);
-    if (!attempt.is_retryable) return {GiveUp(payload, error, attempt.taken_points)};
+    if (!attempt.is_retryable) return GiveUp(payload, error, attempt);
     // After Stop there is one more attempt for what was waiting, and none for what just failed.
     // What lies on disk can wait for the next start.
     const auto interrupted = [&]() -> Outcome {
-      if (log_ == nullptr) return {GiveUp(payload, error)};
+      if (log_ == nullptr) return GiveUp(payload, error, attempt);
       return {.status = std::unexpected(error), .is_interrupted = true};
     };
     if (is_last) return interrupted();
     const auto delay =
         backoff.Next(nanoseconds(clock_.MonotonicNs() - began_ns), attempt.retry_after);
-    if (!delay.has_value()) return {GiveUp(payload, error)};
+    if (!delay.has_value()) return GiveUp(payload, error, attempt);
     {
       base::MutexLock lock(mutex_);
       if (is_stopped_) is_last = true;
@@ -444,14 +452,15 @@ void ExportQueue::Succeed(const Payload& payload, const Attempt& attempt) {
   NoteHealth(/*is_failing=*/false, "");
 }
 
-base::Status ExportQueue::GiveUp(const Payload& payload, const base::Error& error,
-                                 size_t taken_points) {
-  const size_t taken = std::min(taken_points, payload.points), lost = payload.points - taken;
+ExportQueue::Outcome ExportQueue::GiveUp(const Payload& payload, const base::Error& error,
+                                         const Attempt& attempt) {
+  const size_t taken = attempt.is_retryable ? 0 : std::min(attempt.taken_points, payload.points);
+  const size_t lost = payload.points - taken;
   if (taken > 0) books_.Sent(taken);
   if (lost > 0) books_.Lost("send_failed", lost);
   logger_.Error("exporter", "Exporting failed. Dropping data.",
                 {{"exporter", name_}, {"points", lost}, {"error", error.message}});
-  return std::unexpected(error);
+  return {.status = std::unexpected(error), .retry_after = attempt.retry_after};
 }
 
 bool ExportQueue::Pause(nanoseconds delay) {

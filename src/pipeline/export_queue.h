@@ -70,19 +70,28 @@ class ExportQueue final : public Consumer, public Passage {
   // Ends all waiting; what is queued in memory gets one attempt each, what is queued on disk stays
   // there. Works twice, or without Start.
   void Stop();
-  // Without a queue, or with `wait_for_result`, the answer is the server's. Errors otherwise:
-  // kResourceExhausted while the queue is full, kInvalidArgument for a batch that can never fit,
-  // kUnavailable after Stop.
+  // Without a queue, or with `wait_for_result`, the answer is the server's, and the batch's
+  // throttle learns when it wants to be asked again. Errors otherwise: kResourceExhausted while the
+  // queue is full, kInvalidArgument for a batch that can never fit, kUnavailable after Stop.
   base::Status Consume(otlp::Batch batch) override;
   bool TakesJson() const override { return takes_json_; }
   // The same for a request of another signal, whose answer is empty. REQUIRES: the queue's signal.
   void Pass(PassedRequest request, Done done) override;
 
  private:
+  // What became of a batch. An interrupted one was neither delivered nor refused.
+  struct Outcome {
+    base::Status status;
+    bool is_interrupted = false;
+    std::chrono::nanoseconds retry_after{0};  // Of an error: what the server asked for.
+
+    // Of several, the first error and the longest wait.
+    void Add(Outcome other);
+  };
   // A caller that waits for what becomes of its batch.
   struct Waiter {
     bool is_done = false;
-    base::Status status;
+    Outcome outcome;
   };
   // Metrics are taken apart; what is of other signals stays as it came.
   struct Cargo {
@@ -102,15 +111,12 @@ class ExportQueue final : public Consumer, public Passage {
     size_t size = 0;  // In the sizer's unit.
     Waiter* waiter = nullptr;
   };
-  // What became of a batch. An interrupted one was neither delivered nor refused.
-  struct Outcome {
-    base::Status status;
-    bool is_interrupted = false;
-  };
 
   size_t SizeOf(size_t points, size_t bytes) const;
+  // The answer for who gave the batch, who also learns when to come again.
+  static base::Status Tell(otlp::Throttle* throttle, Outcome outcome);
   // The answer to a sender, after waiting for it where that is asked for.
-  base::Status Take(Item item);
+  Outcome Take(Item item);
   base::Status Enqueue(Item item) REQUIRES_LOCK(mutex_);
   base::Result<uint64_t> Store(const Item& item);
   base::Status WaitForRoom(size_t size) REQUIRES_LOCK(mutex_);
@@ -133,7 +139,7 @@ class ExportQueue final : public Consumer, public Passage {
   Outcome Export(const otlp::Batch& batch);
   Outcome SendWithRetries(const Payload& payload);
   void Succeed(const Payload& payload, const Attempt& attempt);
-  base::Status GiveUp(const Payload& payload, const base::Error& error, size_t taken_points = 0);
+  Outcome GiveUp(const Payload& payload, const base::Error& error, const Attempt& attempt);
   // False when stopped meanwhile.
   bool Pause(std::chrono::nanoseconds delay);
   void NoteHealth(bool is_failing, std::string_view reason);

@@ -203,6 +203,25 @@ TEST_F(ExportQueueTest, TellsTheResultWhereAsked) {
   EXPECT_EQ(Consume(3).error().message, "down");
 }
 
+TEST_F(ExportQueueTest, ADelayThatTheServerAsksForReachesWhoWaitsForTheResult) {
+  Attempt busy = Retryable();
+  busy.retry_after = std::chrono::seconds(9);
+  for (const char* const queue : {"{enabled: false}", "{wait_for_result: true}",
+                                  "{wait_for_result: true, batch: {min_size: 1}}"}) {
+    SCOPED_TRACE(queue);
+    Make(fmt::format("sending_queue: {}\nretry_on_failure: {{enabled: false}}", queue));
+    transport_.Fail(1, busy);
+    const auto ask = [&] {
+      otlp::Batch batch = GaugeBatch(3);
+      const auto throttle = batch.throttle = std::make_shared<otlp::Throttle>();
+      (void)queue_->Consume(std::move(batch));
+      return throttle->delay();
+    };
+    EXPECT_EQ(ask(), std::chrono::seconds(9));
+    EXPECT_EQ(ask(), std::chrono::seconds(0)) << "it succeeds";
+  }
+}
+
 TEST_F(ExportQueueTest, StopDrainsWithOneAttemptEach) {
   Make("sending_queue: {num_consumers: 1}");
   transport_.Hold(true);

@@ -21,7 +21,13 @@ struct Gathering {
     Passage::Done tell;
     {
       base::MutexLock lock(mutex);
-      if (answer.status.has_value()) answer = std::move(one);
+      // The first error, and the longest wait that any of them asks for.
+      one.retry_after = std::max(one.retry_after, answer.retry_after);
+      if (answer.status.has_value()) {
+        answer = std::move(one);
+      } else {
+        answer.retry_after = one.retry_after;
+      }
       if (--left > 0) return;
       all = std::move(answer);
       tell = std::move(done);

@@ -35,8 +35,8 @@ struct PassedRequest {
 };
 
 struct PassedAnswer {
-  base::Status status;  // Errors as Consumer::Consume's.
-  std::chrono::nanoseconds retry_after{0};
+  base::Status status;                      // Errors as Consumer::Consume's.
+  std::chrono::nanoseconds retry_after{0};  // Of an error: what the server asked for; 0: nothing.
   std::string response;  // Of a success: the server's Export…ServiceResponse, encoded likewise.
 };
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "otlp/rebuilt.h"
+
 namespace narthex::exporters {
 namespace {
 
@@ -207,7 +209,7 @@ base::Status LoadBalancingExporter::Consume(otlp::Batch batch) {
   }
   base::Status status;
   for (const auto& [at, tree] : split.parts) {
-    base::Status sent = Send(*backends, at, tree.ToBatch());
+    base::Status sent = Send(*backends, at, otlp::Rebuilt(tree, batch));
     if (!sent && status) status = std::move(sent);
   }
   return status;

@@ -18,6 +18,7 @@ using testing::StartsWith;
 std::map<std::string, std::vector<std::string>> given;
 std::set<std::string> stopped;
 std::set<std::string> refusing;
+std::set<std::string> without_client;  // Given batches of nobody.
 
 // Stands in for the OTLP exporter.
 class Recorder final : public pipeline::Exporter {
@@ -35,7 +36,11 @@ class Recorder final : public pipeline::Exporter {
   base::Status Start() override { return {}; }
   void Stop() override { stopped.insert(endpoint_); }
   base::Status Consume(otlp::Batch batch) override {
-    if (refusing.contains(endpoint_)) return base::Fail(base::Code::kUnavailable, "not now");
+    if (batch.client == nullptr) without_client.insert(endpoint_);
+    if (refusing.contains(endpoint_)) {
+      if (batch.throttle != nullptr) batch.throttle->Ask(std::chrono::seconds(9));
+      return base::Fail(base::Code::kUnavailable, "not now");
+    }
     const otlp::Tree tree = otlp::Tree::From(batch);
     for (const auto& resource : tree.resources) {
       const otlp::Any* const service = otlp::Find(resource.attributes, "service.name");
@@ -87,6 +92,7 @@ class LoadBalancingTest : public testing::Test {
     given.clear();
     stopped.clear();
     refusing.clear();
+    without_client.clear();
   }
   void Start(const std::string& keys) {
     exporter_ = host_.Make(&CreateWithRecorder,
@@ -164,6 +170,17 @@ TEST_F(LoadBalancingTest, WithoutAServiceNameNothingGoes) {
   EXPECT_EQ(Total(), 8u);
   EXPECT_EQ(host_.Count("narthex_points_lost", "no_service_name"), 8);
   EXPECT_EQ(exporter_->Consume(Services({""})).error().code, base::Code::kInvalidArgument);
+}
+
+TEST_F(LoadBalancingTest, EveryPartIsOfTheSameClientAndSender) {
+  Start("routing_key: service");
+  refusing = {"a:1"};
+  otlp::Batch batch = Services(kMany);
+  batch.client = std::make_shared<const otlp::ClientInfo>();
+  const auto throttle = batch.throttle = std::make_shared<otlp::Throttle>();
+  EXPECT_FALSE(exporter_->Consume(std::move(batch)));
+  EXPECT_THAT(without_client, IsEmpty());
+  EXPECT_EQ(throttle->delay(), std::chrono::seconds(9));
 }
 
 TEST_F(LoadBalancingTest, ARefusalIsPassedOnAndTheOthersHaveTheirs) {

@@ -16,15 +16,20 @@ class FakeConsumer final : public Consumer {
  public:
   base::Status Consume(otlp::Batch batch) override {
     base::MutexLock lock(mutex_);
-    if (error_.has_value()) return std::unexpected(*error_);
+    if (error_.has_value()) {
+      if (batch.throttle != nullptr) batch.throttle->Ask(delay_);
+      return std::unexpected(*error_);
+    }
     batches_.push_back(std::move(batch));
     changed_.NotifyAll();
     return {};
   }
 
-  void FailWith(std::optional<base::Error> error) {
+  // `delay`: what the sender is asked to wait.
+  void FailWith(std::optional<base::Error> error, std::chrono::nanoseconds delay = {}) {
     base::MutexLock lock(mutex_);
     error_ = std::move(error);
+    delay_ = delay;
   }
   // Waits until that many points have come, at most ten seconds.
   bool WaitForPoints(size_t points) {
@@ -63,6 +68,7 @@ class FakeConsumer final : public Consumer {
   base::CondVar changed_;
   std::vector<otlp::Batch> batches_ GUARDED_BY(mutex_);
   std::optional<base::Error> error_ GUARDED_BY(mutex_);
+  std::chrono::nanoseconds delay_ GUARDED_BY(mutex_){0};
 };
 
 // The bytes of a request with one gauge of that many points.

@@ -14,8 +14,10 @@ namespace {
 using base::Code;
 using base::Error;
 using otlp::Encoding;
+using std::chrono::nanoseconds;
 
 constexpr std::chrono::milliseconds kDrain{5'000};
+// Where no server further on has said when to come again.
 constexpr std::chrono::seconds kRetryAfter{1};
 constexpr std::string_view kTracesMethod =
     "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
@@ -30,20 +32,27 @@ std::optional<Encoding> EncodingOf(const net::HttpRequest& request) {
   return std::nullopt;
 }
 
-net::HttpResponse Failure(int status, const Error& error, Encoding encoding) {
+// What a sender is to wait: what the servers further on ask for, if they do.
+nanoseconds DelayOf(nanoseconds asked) { return asked.count() > 0 ? asked : kRetryAfter; }
+
+net::HttpResponse Failure(int status, const Error& error, Encoding encoding,
+                          nanoseconds asked = {}) {
   net::HttpResponse response{.status = status};
   response.headers.Set("Content-Type", otlp::MediaTypeOf(encoding));
-  const bool is_retryable = status == 429 || status == 503;
-  if (is_retryable) response.headers.Set("Retry-After", std::to_string(kRetryAfter.count()));
-  response.body =
-      otlp::EncodeStatus(error, encoding, is_retryable ? std::optional(kRetryAfter) : std::nullopt);
+  std::optional<nanoseconds> delay;
+  if (status == 429 || status == 503) {
+    delay = DelayOf(asked);
+    const auto seconds = std::chrono::ceil<std::chrono::seconds>(*delay);
+    response.headers.Set("Retry-After", std::to_string(seconds.count()));
+  }
+  response.body = otlp::EncodeStatus(error, encoding, delay);
   return response;
 }
 
 // What a sender is told when the pipeline says no.
-net::HttpResponse Refusal(const Error& error, Encoding encoding) {
+net::HttpResponse Refusal(const Error& error, Encoding encoding, nanoseconds asked) {
   const Error outward = otlp::OutwardError(error);
-  return Failure(otlp::HttpStatusFromCode(outward.code), outward, encoding);
+  return Failure(otlp::HttpStatusFromCode(outward.code), outward, encoding, asked);
 }
 
 net::HttpResponse BadBody(const Error& error, Encoding encoding) {
@@ -52,11 +61,11 @@ net::HttpResponse BadBody(const Error& error, Encoding encoding) {
 }
 
 // Says no over gRPC; to those who should come again, also when.
-void Fail(net::GrpcResponder& responder, const Error& error) {
+void Fail(net::GrpcResponder& responder, const Error& error, nanoseconds asked) {
   const Error outward = otlp::OutwardError(error);
   std::string details;
   if (outward.code == Code::kUnavailable) {
-    details = otlp::EncodeStatus(outward, Encoding::kProtobuf, kRetryAfter);
+    details = otlp::EncodeStatus(outward, Encoding::kProtobuf, DelayOf(asked));
   }
   responder.Fail(outward, std::move(details));
 }
@@ -261,22 +270,23 @@ void OtlpReceiver::PassHttp(pipeline::Signal signal, Way& way, net::HttpRequest 
     const base::Result<size_t> items =
         encoding == Encoding::kJson ? otlp::CountItemsJson(*body) : otlp::CountItems(*body);
     if (!items.has_value()) return responder.Send(Failure(400, items.error(), encoding));
-    way.next.Pass({.signal = signal,
-                   .encoding = encoding,
-                   .bytes = *std::move(body),
-                   .items = *items,
-                   .client = *std::move(client)},
-                  [&way, encoding, items = *items,
-                   responder = std::move(responder)](pipeline::PassedAnswer answer) mutable {
-                    way.Count(items, answer.status);
-                    if (!answer.status.has_value()) {
-                      return responder.Send(Refusal(answer.status.error(), encoding));
-                    }
-                    net::HttpResponse response{.status = 200};
-                    response.headers.Set("Content-Type", otlp::MediaTypeOf(encoding));
-                    response.body = std::move(answer.response);
-                    responder.Send(std::move(response));
-                  });
+    way.next.Pass(
+        {.signal = signal,
+         .encoding = encoding,
+         .bytes = *std::move(body),
+         .items = *items,
+         .client = *std::move(client)},
+        [&way, encoding, items = *items,
+         responder = std::move(responder)](pipeline::PassedAnswer answer) mutable {
+          way.Count(items, answer.status);
+          if (!answer.status.has_value()) {
+            return responder.Send(Refusal(answer.status.error(), encoding, answer.retry_after));
+          }
+          net::HttpResponse response{.status = 200};
+          response.headers.Set("Content-Type", otlp::MediaTypeOf(encoding));
+          response.body = std::move(answer.response);
+          responder.Send(std::move(response));
+        });
   });
 }
 
@@ -293,7 +303,7 @@ void OtlpReceiver::PassGrpc(pipeline::Signal signal, Way& way, net::GrpcRequest 
                  responder = std::move(responder)](pipeline::PassedAnswer answer) mutable {
                   way.Count(items, answer.status);
                   if (answer.status.has_value()) return responder.Send(std::move(answer.response));
-                  Fail(responder, answer.status.error());
+                  Fail(responder, answer.status.error(), answer.retry_after);
                 });
 }
 
@@ -307,8 +317,9 @@ net::HttpResponse OtlpReceiver::Serve(net::HttpRequest request, Encoding encodin
                                         : otlp::DecodeMetrics(*std::move(body));
   if (!batch.has_value()) return Failure(400, batch.error(), encoding);
   batch->client = *std::move(client);
+  const auto throttle = batch->throttle = std::make_shared<otlp::Throttle>();
   const base::Result<otlp::PartialSuccess> taken = Pass(*std::move(batch), *http_probe_);
-  if (!taken.has_value()) return Refusal(taken.error(), encoding);
+  if (!taken.has_value()) return Refusal(taken.error(), encoding, throttle->delay());
   net::HttpResponse response{.status = 200};
   response.headers.Set("Content-Type", otlp::MediaTypeOf(encoding));
   response.body = otlp::EncodeExportResponse(*taken, encoding);
@@ -328,11 +339,12 @@ void OtlpReceiver::HandleGrpc(net::GrpcRequest request, net::GrpcResponder respo
     base::Result<otlp::Batch> batch = otlp::DecodeMetrics(std::move(request.message));
     if (!batch.has_value()) return responder.Fail(std::move(batch).error());
     batch->client = *std::move(client);
+    const auto throttle = batch->throttle = std::make_shared<otlp::Throttle>();
     const base::Result<otlp::PartialSuccess> taken = Pass(*std::move(batch), *grpc_probe_);
     if (taken.has_value()) {
       return responder.Send(otlp::EncodeExportResponse(*taken, Encoding::kProtobuf));
     }
-    Fail(responder, taken.error());
+    Fail(responder, taken.error(), throttle->delay());
   });
 }
 

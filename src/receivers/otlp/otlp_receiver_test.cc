@@ -152,6 +152,19 @@ TEST_F(OtlpReceiverTest, RetryableRefusalsSayWhenToComeAgain) {
   EXPECT_EQ(host_.Imbalance(), 0);
 }
 
+TEST_F(OtlpReceiverTest, ADelayThatAServerFurtherOnAsksForIsPassedOn) {
+  next_.FailWith(base::Error{Code::kUnavailable, "busy"}, std::chrono::milliseconds(6'500));
+  const auto response = Post(kProtobuf, GaugeRequest(2));
+  EXPECT_EQ(response.headers.Get("Retry-After"), "7");
+  EXPECT_EQ(otlp::DecodeRetryDelay(response.body), std::chrono::milliseconds(6'500));
+  EXPECT_EQ(otlp::DecodeRetryDelay(Call(GaugeRequest(2)).status_details),
+            std::chrono::milliseconds(6'500));
+  // What is final is not to be tried again, whatever was asked for.
+  next_.FailWith(base::Error{Code::kInternal, "no"}, std::chrono::seconds(9));
+  EXPECT_EQ(Post(kProtobuf, GaugeRequest(2)).headers.Get("Retry-After"), "");
+  EXPECT_EQ(otlp::DecodeRetryDelay(Call(GaugeRequest(2)).status_details), std::nullopt);
+}
+
 // What the sender is told when something behind the receiver says no.
 struct Refusal {
   Code code;
@@ -293,14 +306,17 @@ class FakePassage final : public pipeline::Passage {
     pipeline::PassedAnswer answer{.response = "response"};
     {
       base::MutexLock lock(mutex_);
-      if (error_.has_value()) answer = {.status = std::unexpected(*error_)};
+      if (error_.has_value()) {
+        answer = {.status = std::unexpected(*error_), .retry_after = delay_};
+      }
       requests_.push_back(std::move(request));
     }
     done(std::move(answer));
   }
-  void FailWith(base::Error error) {
+  void FailWith(base::Error error, std::chrono::nanoseconds delay = {}) {
     base::MutexLock lock(mutex_);
     error_ = std::move(error);
+    delay_ = delay;
   }
   pipeline::PassedRequest last() {
     base::MutexLock lock(mutex_);
@@ -311,6 +327,7 @@ class FakePassage final : public pipeline::Passage {
  private:
   base::Mutex mutex_;
   std::optional<base::Error> error_ GUARDED_BY(mutex_);
+  std::chrono::nanoseconds delay_ GUARDED_BY(mutex_){0};
   std::vector<pipeline::PassedRequest> requests_ GUARDED_BY(mutex_);
 };
 
@@ -372,6 +389,10 @@ TEST(OtlpReceiver, PassesTracesOnAsTheyAre) {
   EXPECT_THAT(call("trace.v1.TraceService", spans).status_details,
               HasSubstr("google.rpc.RetryInfo"));
   EXPECT_EQ(host.Count("otelcol_receiver_refused_spans"), 4);
+  passage.FailWith({Code::kUnavailable, "away"}, std::chrono::seconds(30));
+  EXPECT_EQ(post("/v1/traces", kProtobuf, spans).headers.Get("Retry-After"), "30");
+  EXPECT_EQ(otlp::DecodeRetryDelay(call("trace.v1.TraceService", spans).status_details),
+            std::chrono::seconds(30));
   for (const Refusal& refusal : kRefusals) {
     SCOPED_TRACE(base::CodeName(refusal.code));
     passage.FailWith({refusal.code, "no"});
