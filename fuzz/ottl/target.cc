@@ -10,7 +10,8 @@ namespace {
 // One metric of every kind.
 constexpr std::string_view kRequest = R"({"resourceMetrics":[{"resource":{"attributes":[
   {"key":"a","value":{"stringValue":"x.y"}}]},"scopeMetrics":[{"metrics":[
-  {"name":"s","sum":{"dataPoints":[{"asInt":"1"},{"asDouble":0.5}]}},
+  {"name":"s","sum":{"dataPoints":[{"asInt":"1","exemplars":[{"asInt":"2","spanId":"0102030405060708",
+    "filteredAttributes":[{"key":"a","value":{"intValue":"1"}}]}]},{"asDouble":0.5}]}},
   {"name":"h","histogram":{"dataPoints":[{"count":"3","sum":4.5,"bucketCounts":["1","2"],
     "explicitBounds":[10]}]}},
   {"name":"e","exponentialHistogram":{"dataPoints":[{"count":"6","scale":-2,"zeroCount":"1",
@@ -30,8 +31,17 @@ void RunStatement(const narthex::ottl::Statement& statement, narthex::otlp::Tree
         stage.scope = &scope;
         stage.metric = &metric;
         stage.cache = &cache;
-        if (statement.level() == ottl::Level::kDatapoint) stage.point = &metric.points[p];
-        (void)statement.Run(stage);
+        if (statement.level() >= ottl::Level::kDatapoint) stage.point = &metric.points[p];
+        if (statement.level() < ottl::Level::kExemplar) {
+          (void)statement.Run(stage);
+          continue;
+        }
+        for (std::string& message : metric.points[p].exemplars) {
+          auto exemplar = otlp::TreeExemplar::From(message);
+          stage.exemplar = &exemplar;
+          (void)statement.Run(stage);
+          message = exemplar.Encode();
+        }
       }
     }
   }
@@ -46,7 +56,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   static const otlp::Batch kBatch = *otlp::DecodeMetricsJson(kRequest);
   static const otlp::Tree kTree = otlp::Tree::From(kBatch);
-  for (const ottl::Level level : {ottl::Level::kMetric, ottl::Level::kDatapoint}) {
+  for (const ottl::Level level :
+       {ottl::Level::kMetric, ottl::Level::kDatapoint, ottl::Level::kExemplar}) {
     if (const auto condition = ottl::Condition::Parse(text, level)) {
       ottl::Subject subject(&kBatch, &kBatch.resources[0], &kBatch.scopes[0], &kBatch.metrics[0],
                             &kBatch.numbers[0]);

@@ -198,9 +198,13 @@ void PutAny(Writer& writer, const Any& value, size_t depth) {
   }
 }
 
+}  // namespace
+
 void PutAttributes(Writer& writer, uint32_t field, const AttributeMap& attributes) {
   for (const auto& pair : attributes) PutPair(writer, field, pair, 0);
 }
+
+namespace {
 
 void PutTimes(Writer& writer, const TreePoint& point) {
   if (point.start_ns != 0) writer.Fixed64(2, point.start_ns);

@@ -12,6 +12,8 @@
 
 namespace narthex::otlp {
 
+class Writer;
+
 // A batch taken apart, for stages that change more than attributes: every value is owned and may be
 // assigned. References to resources, scopes and metrics stay good while others are added. Fields
 // that this program does not know are dropped. Values; one thread at a time.
@@ -63,6 +65,8 @@ const Any* Find(const AttributeMap& map, std::string_view key);
 Any* Find(AttributeMap& map, std::string_view key);
 void Put(AttributeMap& map, std::string_view key, Any value);
 void Erase(AttributeMap& map, std::string_view key);
+// As KeyValue messages under that field. What nests deeper than the decoder takes becomes nil.
+void PutAttributes(Writer& writer, uint32_t field, const AttributeMap& attributes);
 
 // A data point of any kind; the members of the other kinds stay as they are made.
 struct TreePoint {

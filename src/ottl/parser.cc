@@ -79,6 +79,12 @@ class Parser {
       SetErrorAt(began, "a statement begins with a function that changes something");
     }
     if (error_.empty() && TakeWord("where")) statement.where = Whole();
+    // Points do not outlive what is done to their metric as a whole.
+    if (error_.empty() && statement.editor.function->level == Level::kMetric &&
+        level_ > Level::kMetric) {
+      SetErrorAt(began,
+                 fmt::format("{} changes whole metrics and cannot look at their points", name));
+    }
     RETURN_IF_ERROR(Finish());
     statement.level = level_;
     return statement;

@@ -44,6 +44,13 @@ constexpr Row kRows[] = {
     {"negative.offset", {Level::kDatapoint, Field::kNegativeOffset, false, true}},
     {"negative.bucket_counts", {Level::kDatapoint, Field::kNegativeCounts, false, true}},
     {"quantile_values", {Level::kDatapoint, Field::kQuantiles, false, false}},
+    {"filtered_attributes", {Level::kExemplar, Field::kAttributes, true, true}},
+    {"double_value", {Level::kExemplar, Field::kValueDouble, false, true}},
+    {"int_value", {Level::kExemplar, Field::kValueInt, false, true}},
+    {"time", {Level::kExemplar, Field::kTime, false, true}},
+    {"time_unix_nano", {Level::kExemplar, Field::kTime, false, true}},
+    {"trace_id", {Level::kExemplar, Field::kTraceId, false, true}},
+    {"span_id", {Level::kExemplar, Field::kSpanId, false, true}},
 };
 
 }  // namespace
@@ -53,6 +60,7 @@ std::optional<Level> LevelFromName(std::string_view name) {
   if (name == "scope" || name == "instrumentation_scope") return Level::kScope;
   if (name == "metric") return Level::kMetric;
   if (name == "datapoint") return Level::kDatapoint;
+  if (name == "exemplar") return Level::kExemplar;
   return std::nullopt;
 }
 

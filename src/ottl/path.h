@@ -7,9 +7,9 @@
 namespace narthex::ottl {
 
 // The level of telemetry that a condition or statement speaks about, outermost first.
-enum class Level : uint8_t { kResource, kScope, kMetric, kDatapoint };
+enum class Level : uint8_t { kResource, kScope, kMetric, kDatapoint, kExemplar };
 
-// "resource", "scope" (also "instrumentation_scope"), "metric" and "datapoint".
+// "resource", "scope" (also "instrumentation_scope"), "metric", "datapoint" and "exemplar".
 std::optional<Level> LevelFromName(std::string_view name);
 
 enum class Field : uint8_t {
@@ -41,6 +41,8 @@ enum class Field : uint8_t {
   kNegativeOffset,
   kNegativeCounts,
   kQuantiles,
+  kTraceId,
+  kSpanId,
   kCache,  // What statements keep between them; at any level.
 };
 

@@ -226,6 +226,14 @@ class Taker {
     if (auto* map = value_.As<Any::Map>()) return std::move(*map);
     return Wrong("a map"), Any::Map();
   }
+  // All zeros: unknown, which is empty.
+  std::string Id(size_t size) {
+    auto* bytes = value_.As<Any::Bytes>();
+    if (bytes == nullptr || bytes->data.size() != size) {
+      return Wrong(size == 16 ? "a TraceID" : "a SpanID"), std::string();
+    }
+    return bytes->data.find_first_not_of('\0') == std::string::npos ? "" : std::move(bytes->data);
+  }
   bool ok() const { return wanted_.empty(); }
   base::Status status() const {
     if (ok()) return {};
@@ -325,6 +333,53 @@ void SetOfPoint(TreePoint& point, Field field, Taker& value) {
   }
 }
 
+constexpr size_t kTraceIdBytes = 16, kSpanIdBytes = 8;
+
+// One that is unknown is all zeros, as the official one has it.
+Any FromId(std::string id, size_t size) {
+  if (id.empty()) id.resize(size);
+  return Any(Any::Bytes{std::move(id)});
+}
+
+Any GetOfExemplar(const otlp::TreeExemplar& exemplar, Field field) {
+  switch (field) {
+    case Field::kTime:
+      return FromCount(exemplar.time_ns);
+    case Field::kValueDouble:
+      if (const auto* real = std::get_if<double>(&exemplar.value)) return Any(*real);
+      return {};
+    case Field::kValueInt:
+      if (const auto* whole = std::get_if<int64_t>(&exemplar.value)) return Any(*whole);
+      return {};
+    case Field::kTraceId:
+      return FromId(exemplar.trace_id, kTraceIdBytes);
+    case Field::kSpanId:
+      return FromId(exemplar.span_id, kSpanIdBytes);
+    default:
+      return {};
+  }
+}
+
+void SetOfExemplar(otlp::TreeExemplar& exemplar, Field field, Taker& value) {
+  const auto set = [&](auto& member, auto taken) {
+    if (value.ok()) member = std::move(taken);
+  };
+  switch (field) {
+    case Field::kTime:
+      return set(exemplar.time_ns, value.Ranged<uint64_t>());
+    case Field::kValueDouble:
+      return set(exemplar.value, value.Double());
+    case Field::kValueInt:
+      return set(exemplar.value, value.Int());
+    case Field::kTraceId:
+      return set(exemplar.trace_id, value.Id(kTraceIdBytes));
+    case Field::kSpanId:
+      return set(exemplar.span_id, value.Id(kSpanIdBytes));
+    default:
+      return;
+  }
+}
+
 Any KeyOf(const otlp::AttributeMap* map, std::string_view key) {
   if (map == nullptr) return {};
   const Any* found = otlp::Find(*map, key);
@@ -363,6 +418,8 @@ Any Subject::GetKey(const Place& place, std::string_view key) const {
       case Level::kScope:
         fields = scope->attributes;
         break;
+      case Level::kExemplar:
+        return {};
       default:
         fields = otlp::AttributesOf(point);
     }
@@ -395,6 +452,8 @@ Any Subject::Get(const Place& place) const {
             }
           },
           point);
+    case Level::kExemplar:
+      return {};
   }
   switch (place.field) {
     case Field::kName:
@@ -454,6 +513,8 @@ otlp::AttributeMap* Stage::MapAt(const Place& place) const {
       return nullptr;
     case Level::kDatapoint:
       return &point->attributes;
+    case Level::kExemplar:
+      return &exemplar->attributes;
   }
   return nullptr;
 }
@@ -477,6 +538,8 @@ Any Stage::Get(const Place& place) const {
       break;
     case Level::kDatapoint:
       return Applies(place.field, metric->kind) ? GetTreePoint(*point, place.field) : Any();
+    case Level::kExemplar:
+      return GetOfExemplar(*exemplar, place.field);
   }
   switch (place.field) {
     case Field::kName:
@@ -538,6 +601,9 @@ base::Status Stage::Set(const Place& place, Any value) {
     case Level::kDatapoint:
       // As the official one does: a field that this kind lacks is passed over.
       if (Applies(place.field, metric->kind)) SetOfPoint(*point, place.field, taker);
+      break;
+    case Level::kExemplar:
+      SetOfExemplar(*exemplar, place.field, taker);
       break;
   }
   return taker.status();

@@ -6,6 +6,7 @@
 #include "base/result.h"
 #include "otlp/edit.h"
 #include "otlp/tree.h"
+#include "otlp/tree_exemplar.h"
 #include "ottl/path.h"
 
 namespace narthex::ottl {
@@ -25,7 +26,8 @@ class Scene {
   const base::Clock* clock = nullptr;  // For Now().
 };
 
-// Over a batch, to be read. Members of levels below the condition's own may be null. A view.
+// Over a batch, to be read. Members of levels below the condition's own may be null; of exemplars
+// nothing is known. A view.
 struct Subject final : Scene {
   Subject(const otlp::Batch* b, const otlp::ResourceMetrics* r, const otlp::Scope* s = nullptr,
           const otlp::Metric* m = nullptr, otlp::PointRef p = {})
@@ -55,6 +57,7 @@ struct Stage final : Scene {
   otlp::TreeScope* scope = nullptr;
   otlp::TreeMetric* metric = nullptr;
   otlp::TreePoint* point = nullptr;
+  otlp::TreeExemplar* exemplar = nullptr;
   otlp::AttributeMap* cache = nullptr;
 };
 

@@ -17,6 +17,10 @@ base::Result<Statement> Statement::Parse(std::string_view text, Level level) {
   return Statement(std::move(editing), parsed.level);
 }
 
+bool Statement::changes_metric() const {
+  return editing_->editor.function->level == Level::kMetric;
+}
+
 base::Status Statement::Run(Stage& stage) const {
   if (editing_->where.has_value()) {
     ASSIGN_OR_RETURN(const bool holds, Holds(*editing_->where, stage));

@@ -21,6 +21,8 @@ class Statement {
 
   // The innermost level that it needs.
   Level level() const { return level_; }
+  // Whether it changes a metric as a whole, whose points may then be others.
+  bool changes_metric() const;
   // Error: kInvalidArgument where a function is given what it cannot work with; what it did before
   // stays done.
   base::Status Run(Stage& stage) const;

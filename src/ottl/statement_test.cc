@@ -295,6 +295,74 @@ TEST(Statement, KnowsItsLevel) {
   EXPECT_EQ(Statement::Parse("scale_metric(2)", Level::kResource)->level(), Level::kMetric);
   EXPECT_EQ(Statement::Parse("set(resource.attributes[\"a\"], datapoint.count)")->level(),
             Level::kDatapoint);
+  EXPECT_EQ(Statement::Parse("set(exemplar.span_id, nil)")->level(), Level::kExemplar);
+}
+
+TEST(Statement, WhatChangesWholeMetricsCannotLookAtTheirPoints) {
+  EXPECT_TRUE(Statement::Parse("scale_metric(2)")->changes_metric());
+  EXPECT_FALSE(Statement::Parse("set(metric.name, \"a\")")->changes_metric());
+  EXPECT_THAT(Statement::Parse("aggregate_on_attributes(\"sum\") where datapoint.value_int > 1")
+                  .error()
+                  .message,
+              HasSubstr("column 1: aggregate_on_attributes changes whole metrics"));
+}
+
+class ExemplarStatementTest : public testing::Test {
+ protected:
+  base::Status Run(std::string_view text) {
+    auto statement = Statement::Parse(text, Level::kExemplar);
+    EXPECT_TRUE(statement.has_value()) << text << ": " << statement.error().message;
+    if (!statement.has_value()) return std::unexpected(statement.error());
+    Stage stage;
+    stage.resource = &resource_;
+    stage.metric = &metric_;
+    stage.point = &point_;
+    stage.exemplar = &exemplar_;
+    return statement->Run(stage);
+  }
+
+  otlp::TreeResource resource_;
+  otlp::TreeMetric metric_{.name = "m", .kind = otlp::MetricKind::kGauge};
+  otlp::TreePoint point_{.attributes = {{"k", Any("v")}}};
+  otlp::TreeExemplar exemplar_;
+};
+
+TEST_F(ExemplarStatementTest, SetsEveryField) {
+  ASSERT_TRUE(Run("set(time, 5)"));
+  ASSERT_TRUE(Run("set(exemplar.int_value, 7)"));
+  ASSERT_TRUE(Run("set(trace_id, TraceID(\"000102030405060708090A0b0c0d0e0f\"))"));
+  ASSERT_TRUE(Run("set(span_id, SpanID(0x0001020304050607))"));
+  ASSERT_TRUE(
+      Run("set(filtered_attributes[\"a\"], datapoint.attributes[\"k\"]) where "
+          "metric.name == \"m\" and time_unix_nano == 5 and double_value == nil"));
+  EXPECT_EQ(exemplar_.time_ns, 5u);
+  EXPECT_EQ(std::get<int64_t>(exemplar_.value), 7);
+  EXPECT_EQ(exemplar_.trace_id.size(), 16u);
+  EXPECT_EQ(exemplar_.span_id, std::string("\0\1\2\3\4\5\6\7", 8));
+  EXPECT_EQ(exemplar_.attributes, (otlp::AttributeMap{{"a", Any("v")}}));
+  ASSERT_TRUE(Run("set(double_value, int_value + 0.5)"));
+  EXPECT_EQ(std::get<double>(exemplar_.value), 7.5);
+}
+
+TEST_F(ExemplarStatementTest, AnUnknownIdIsZeros) {
+  ASSERT_TRUE(Run("set(time, 1) where span_id == SpanID(0x0000000000000000)"));
+  EXPECT_EQ(exemplar_.time_ns, 1u);
+  exemplar_.trace_id = "0123456789abcdef";
+  ASSERT_TRUE(Run("set(trace_id, TraceID(\"00000000000000000000000000000000\"))"));
+  EXPECT_EQ(exemplar_.trace_id, "");
+}
+
+TEST_F(ExemplarStatementTest, NoIdIsMadeOfAnythingElse) {
+  for (const char* const id :
+       {"TraceID(0x00)", "TraceID(\"xx0102030405060708090a0b0c0d0e0f\")", "SpanID(\"0001\")",
+        "SpanID(5)", "TraceID(\"-10102030405060708090a0b0c0d0e0f\")"}) {
+    EXPECT_EQ(Run(std::string("set(filtered_attributes[\"a\"], ") + id + ")").error().code,
+              base::Code::kInvalidArgument)
+        << id;
+  }
+  EXPECT_THAT(Run("set(trace_id, SpanID(0x0001020304050607))").error().message,
+              HasSubstr("expected a TraceID"));
+  EXPECT_THAT(Run("set(span_id, \"text\")").error().message, HasSubstr("expected a SpanID"));
 }
 
 }  // namespace

@@ -35,7 +35,8 @@ Level ReadContext(config::MapReader& reader) {
   std::string name = "resource";
   reader.Read("context", name, "What is sent as a whole: `resource`, `metric` or `datapoint`");
   const auto level = ottl::LevelFromName(name);
-  if (level.has_value() && *level != Level::kScope) return *level;
+  constexpr Level kLevels[] = {Level::kResource, Level::kMetric, Level::kDatapoint};
+  if (level.has_value() && std::ranges::find(kLevels, *level) != std::end(kLevels)) return *level;
   reader.Report("context", "must be resource, metric or datapoint");
   return Level::kResource;
 }

@@ -112,6 +112,9 @@ TEST_F(RoutingConnectorTest, MistakesAreSaid) {
   EXPECT_THAT(ErrorsOf("table: [{pipelines: [metrics/a]}]"), HasSubstr("either condition or"));
   EXPECT_THAT(ErrorsOf("table: [{condition: 'name == \"x\"', pipelines: [metrics/a]}]"),
               HasSubstr("condition: "));
+  EXPECT_THAT(ErrorsOf("table: [{context: exemplar, condition: 'int_value == 1', "
+                       "pipelines: [metrics/a]}]"),
+              HasSubstr("context: must be"));
   EXPECT_THAT(ErrorsOf("table: [{statement: 'drop()', pipelines: [metrics/a]}]"),
               HasSubstr("must be `route() where`"));
 }

@@ -237,6 +237,29 @@ base::Result<Any> HasAttr(const Args& args) {
   return Any(args.scene().AnyPointHas(key, &value));
 }
 
+base::Result<Any> IdOf(const Args& args, size_t size) {
+  ASSIGN_OR_RETURN(Any value, args.Get(0));
+  if (auto* bytes = value.As<Any::Bytes>(); bytes != nullptr && bytes->data.size() == size) {
+    return value;
+  }
+  const auto* digits = value.As<std::string>();
+  Any::Bytes id;
+  if (digits != nullptr && digits->size() == 2 * size) {
+    for (size_t i = 0; i < 2 * size; i += 2) {
+      uint8_t byte = 0;
+      const char* const last = digits->data() + i + 2;
+      if (std::from_chars(digits->data() + i, last, byte, 16).ptr != last) break;
+      id.data += static_cast<char>(byte);
+    }
+  }
+  if (id.data.size() == size) return Any(std::move(id));
+  return Fail(Code::kInvalidArgument, "an id of {} bytes or {} hexadecimal digits is expected",
+              size, 2 * size);
+}
+
+base::Result<Any> SpanId(const Args& args) { return IdOf(args, 8); }
+base::Result<Any> TraceId(const Args& args) { return IdOf(args, 16); }
+
 constexpr Level kAny = Level::kResource;
 constexpr Function kFunctions[] = {
     {"Bool", "target", kAny, &Bool, "True or false; nil where it is neither."},
@@ -260,8 +283,10 @@ constexpr Function kFunctions[] = {
     {"ParseInt", "target base", kAny, &ParseInt, "An integer written to that base."},
     {"Seconds", "value", kAny, &Real<1'000'000'000>, "Of a duration."},
     {"SliceToMap", "target key_path? value_path?", kAny, &SliceToMap, "A map of a list's items."},
+    {"SpanID", "value", kAny, &SpanId, "Eight bytes, of bytes or hexadecimal digits."},
     {"String", "value", kAny, &String, "The value as text."},
     {"Time", "time format", kAny, &Time, "A time written in the form of strptime."},
+    {"TraceID", "value", kAny, &TraceId, "Sixteen bytes, of bytes or hexadecimal digits."},
     {"UnixMicro", "time", kAny, &Whole<1'000>, "Microseconds since the epoch."},
     {"UnixMilli", "time", kAny, &Whole<1'000'000>, "Milliseconds since the epoch."},
     {"UnixNano", "time", kAny, &Whole<1>, "Nanoseconds since the epoch."},

@@ -17,6 +17,7 @@ std::vector<Condition>& ConditionsAt(FilterConfig& config, Level level) {
     case Level::kMetric:
       return config.metric;
     case Level::kDatapoint:
+    case Level::kExemplar:  // Refused by who asks.
       break;
   }
   return config.datapoint;
@@ -30,7 +31,7 @@ void ReadCondition(const config::Node& node, std::optional<Level> context,
   if (!condition.has_value()) {
     return diagnostics.Add(node.at, fmt::format("condition: {}", condition.error().message));
   }
-  if (context.has_value() && condition->level() > *context) {
+  if (condition->level() > context.value_or(Level::kDatapoint)) {
     return diagnostics.Add(node.at, "condition: needs more than its context has");
   }
   ConditionsAt(config, context.value_or(condition->level())).push_back(*std::move(condition));
@@ -74,7 +75,7 @@ void ReadGroup(const config::Node& node, config::Diagnostics& diagnostics, Filte
           "Of a group: `resource`, `scope`, `metric` or `datapoint`; without it, the innermost "
           "that a condition needs")) {
     context = ottl::LevelFromName(name);
-    if (!context.has_value()) {
+    if (!context.has_value() || *context == Level::kExemplar) {
       reader.Report("context", "must be resource, scope, metric or datapoint");
     }
   }

@@ -110,6 +110,10 @@ TEST_F(FilterProcessorTest, MistakesInItsConfiguration) {
   EXPECT_THAT(Errors("metrics: {include: {match_type: strict, metric_names: [a]}, metric: "
                      "['name == \"a\"']}"),
               HasSubstr("together with conditions"));
+  EXPECT_THAT(Errors("metric_conditions: ['exemplar.int_value == 1']"),
+              HasSubstr("needs more than its context has"));
+  EXPECT_THAT(Errors("metric_conditions: [{context: exemplar, conditions: ['int_value == 1']}]"),
+              HasSubstr("context: must be"));
   EXPECT_THAT(Errors("error_mode: loud"), HasSubstr("ignore, propagate or silent"));
   EXPECT_THAT(Errors("metric_condition: []"), HasSubstr("did you mean"));
 }

@@ -1,5 +1,6 @@
 #include "processors/transform/config.h"
 
+#include <algorithm>
 #include <optional>
 
 namespace narthex::processors {
@@ -63,11 +64,11 @@ Group ReadGroup(const config::Node& node, ErrorMode mode, config::Diagnostics& d
   config::MapReader reader(node, diagnostics);
   if (reader.Read(
           "context", name,
-          "Of a group: `resource`, `scope`, `metric` or `datapoint`; without it, the innermost "
-          "that its statements need")) {
+          "Of a group: `resource`, `scope`, `metric`, `datapoint` or `exemplar`; without it, the "
+          "innermost that its statements need")) {
     context = ottl::LevelFromName(name);
     if (!context.has_value()) {
-      reader.Report("context", "must be resource, scope, metric or datapoint");
+      reader.Report("context", "must be resource, scope, metric, datapoint or exemplar");
     }
   }
   group.error_mode = ReadErrorMode(reader, mode);
@@ -80,6 +81,11 @@ Group ReadGroup(const config::Node& node, ErrorMode mode, config::Diagnostics& d
   if (!context.has_value()) {
     for (const auto& each : group.conditions) group.level = std::max(group.level, each.level());
     for (const auto& each : group.statements) group.level = std::max(group.level, each.level());
+  }
+  const auto changes_metric = [](const auto& each) { return each.changes_metric(); };
+  if (group.level > Level::kMetric && std::ranges::any_of(group.statements, changes_metric)) {
+    reader.Report("statements",
+                  "what changes whole metrics cannot stand beside what looks at their points");
   }
   return group;
 }

@@ -64,8 +64,21 @@ base::Status TransformProcessor::RunOnMetrics(const Group& group, Stage& stage) 
     }
     for (size_t p = 0; p < stage.metric->points.size(); ++p) {
       stage.point = &stage.metric->points[p];
-      RETURN_IF_ERROR(RunHere(group, stage));
+      RETURN_IF_ERROR(group.level == Level::kDatapoint ? RunHere(group, stage)
+                                                       : RunOnExemplars(group, stage));
     }
+  }
+  return {};
+}
+
+base::Status TransformProcessor::RunOnExemplars(const Group& group, Stage& stage) const {
+  for (std::string& message : stage.point->exemplars) {
+    auto exemplar = otlp::TreeExemplar::From(message);
+    stage.exemplar = &exemplar;
+    const base::Status status = RunHere(group, stage);
+    stage.exemplar = nullptr;
+    RETURN_IF_ERROR(status);
+    message = exemplar.Encode();
   }
   return {};
 }

@@ -27,6 +27,7 @@ class TransformProcessor final : public pipeline::Processor {
   base::Status Run(const Group& group, otlp::Tree& tree) const;
   base::Status RunOnResource(const Group& group, ottl::Stage& stage) const;
   base::Status RunOnMetrics(const Group& group, ottl::Stage& stage) const;
+  base::Status RunOnExemplars(const Group& group, ottl::Stage& stage) const;
   // On one item.
   base::Status RunHere(const Group& group, ottl::Stage& stage) const;
   // What becomes of an error: itself, or success after a word in the log.

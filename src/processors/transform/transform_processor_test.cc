@@ -91,6 +91,30 @@ TEST_F(TransformProcessorTest, WhatCountsTheBatchsMemoryGoesWithIt) {
   EXPECT_EQ(lease.use_count(), 1);
 }
 
+TEST_F(TransformProcessorTest, ExemplarsAreChangedOneByOne) {
+  const auto processor =
+      host_.Make(&TransformProcessor::Create,
+                 "metric_statements:\n"
+                 "  - set(exemplar.filtered_attributes[\"k\"], datapoint.attributes[\"k\"]) where "
+                 "exemplar.trace_id == TraceID(\"000102030405060708090a0b0c0d0e0f\")\n"
+                 "  - context: exemplar\n"
+                 "    conditions: ['int_value == 2']\n"
+                 "    statements: ['delete_key(filtered_attributes, \"user\")']\n",
+                 next_);
+  ASSERT_EQ(host_.errors(), "");
+  ASSERT_TRUE(processor->Consume(*otlp::DecodeMetricsJson(
+      R"({"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"name":"a","gauge":{"dataPoints":[
+        {"asInt":"1","attributes":[{"key":"k","value":{"stringValue":"x"}}],"exemplars":[
+          {"asInt":"1","traceId":"000102030405060708090a0b0c0d0e0f"},
+          {"asInt":"2","filteredAttributes":[{"key":"user","value":{"stringValue":"ann"}}]}]},
+        {"asInt":"2"}]}}]}]}]})")));
+  EXPECT_THAT(
+      otlp::EncodeMetricsJson(next_.Take()),
+      HasSubstr(
+          R"("exemplars":[{"filteredAttributes":[{"key":"k","value":{"stringValue":"x"}}],)"
+          R"("asInt":"1","traceId":"000102030405060708090a0b0c0d0e0f"},{"asInt":"2"}])"));
+}
+
 TEST_F(TransformProcessorTest, AddedMetricsCount) {
   EXPECT_TRUE(Send("metric_statements: ['copy_metric(name=\"c\") where metric.name == \"a\"']")
                   .has_value());
@@ -112,6 +136,10 @@ TEST_F(TransformProcessorTest, MistakesInItsConfiguration) {
                      "['set(datapoint.flags, 1)']}]"),
               HasSubstr("needs more than its context has"));
   EXPECT_THAT(Errors("metric_statements: [{context: span}]"), HasSubstr("context: must be"));
+  // Points do not outlive what is done to their metric.
+  EXPECT_THAT(Errors("metric_statements: [{context: datapoint, statements: "
+                     "['aggregate_on_attributes(\"sum\", [])', 'set(attributes[\"a\"], 1)']}]"),
+              HasSubstr("statements: what changes whole metrics cannot stand beside"));
   EXPECT_THAT(Errors("error_mode: loud"), HasSubstr("ignore, propagate or silent"));
   EXPECT_THAT(Errors("metric_statement: []"), HasSubstr("did you mean"));
 }
