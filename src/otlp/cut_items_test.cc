@@ -94,6 +94,51 @@ TEST(CutItems, UnknownFieldsAreKeptOnce) {
   EXPECT_EQ(seen, 1u);
 }
 
+std::vector<std::string> CutJson(std::string_view request, size_t items_max) {
+  std::vector<std::string> shown;
+  const auto parts = CutItemsJson(request, items_max).value();
+  for (const ItemsPart& part : parts) {
+    EXPECT_LE(part.items, items_max);
+    EXPECT_EQ(CountItemsJson(part.bytes).value(), part.items) << part.bytes;
+    shown.push_back(part.bytes);
+  }
+  return shown;
+}
+
+TEST(CutItems, JsonIsCutAsItIsWritten) {
+  EXPECT_THAT(
+      CutJson(R"({"resourceSpans": [
+        {"resource": {"a": "]}\\\""}, "scopeSpans": [
+          {"scope": {"name": "s"}, "spans": [{"n": 0}, {"n": [1, "}"]}], "schemaUrl": "u"},
+          {"spans": [{"n": 2}]}, {"spans": []}]},
+        {"scopeSpans": []}, 5,
+        {"resource": null, "scope_spans": [{"logRecords": [{ }]}]}]})",
+              2),
+      ElementsAre(
+          R"({"resourceSpans":[{"resource":{"a": "]}\\\""},"scopeSpans":[{"scope":{"name": "s"},)"
+          R"("schemaUrl":"u","spans":[{"n": 0},{"n": [1, "}"]}]}]}]})",
+          R"({"resourceSpans":[{"resource":{"a": "]}\\\""},"scopeSpans":[{"spans":[{"n": 2}]}]},)"
+          R"({"resource":null,"scope_spans":[{"logRecords":[{ }]}]}]})"));
+}
+
+TEST(CutItems, WhatNobodyKnowsInJsonIsKeptOnce) {
+  EXPECT_THAT(
+      CutJson(R"({"x":1,"resource_logs":[{"y":2,"scopeLogs":[{"log_records":[1,2]}]}]})", 1),
+      ElementsAre(R"({"x":1,"resource_logs":[{"y":2,"scopeLogs":[{"log_records":[1]}]}]})",
+                  R"({"resource_logs":[{"scopeLogs":[{"log_records":[2]}]}]})"));
+  EXPECT_THAT(CutJson("{}", 1), ElementsAre());
+  EXPECT_THAT(CutJson(R"({"resourceSpans":null})", 1), ElementsAre());
+}
+
+TEST(CutItems, JsonThatCannotBeCutIsAnError) {
+  for (const char* const request :
+       {"", "[]", "{", R"({"resourceSpans":[{"scopeSpans":[{"spans":[{]}]}]})",
+        R"({"resourceSpans":[{"scopeSpans":[{"spans":[{}],"spans":[{}]}]}]})",
+        R"({"resource\u0053pans":[{"scopeSpans":[{"spans":[{}]}]}]})"}) {
+    EXPECT_EQ(CutItemsJson(request, 1).error().code, base::Code::kInvalidArgument) << request;
+  }
+}
+
 TEST(CutItems, DamagedBytesAreAnError) {
   EXPECT_FALSE(CutItems("\x0a\x05", 1).has_value());
   const std::string request = Request({{"a", {3}}});

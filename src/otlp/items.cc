@@ -1,6 +1,7 @@
 #include "otlp/items.h"
 
 #include <functional>
+#include <span>
 
 #include "json/reader.h"
 #include "otlp/internal/each.h"
@@ -27,23 +28,18 @@ base::Result<size_t> CountItemsJson(std::string_view request) {
   if (document.root().kind() != json::Kind::kObject) {
     return base::Fail(base::Code::kInvalidArgument, "json: expected an object");
   }
-  // Names as protobuf's JSON mapping has them, and as its fields are called.
-  const auto each = [](json::Element element, std::initializer_list<std::string_view> names,
+  const auto each = [](json::Element element, std::span<const std::string_view> names,
                        const std::function<bool(json::Element)>& visit) {
     for (const std::string_view name : names) element.Get(name).ForEachItem(visit);
     return true;
   };
   size_t items = 0;
-  each(document.root(), {"resourceSpans", "resource_spans", "resourceLogs", "resource_logs"},
-       [&](json::Element resource) {
-         return each(resource, {"scopeSpans", "scope_spans", "scopeLogs", "scope_logs"},
-                     [&](json::Element scope) {
-                       for (const std::string_view name : {"spans", "logRecords", "log_records"}) {
-                         items += scope.Get(name).size();
-                       }
-                       return true;
-                     });
-       });
+  each(document.root(), internal::kResourceNames, [&](json::Element resource) {
+    return each(resource, internal::kScopeNames, [&](json::Element scope) {
+      for (const std::string_view name : internal::kItemNames) items += scope.Get(name).size();
+      return true;
+    });
+  });
   return items;
 }
 

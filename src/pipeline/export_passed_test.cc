@@ -180,10 +180,15 @@ TEST_F(PassedQueueTest, WhatIsLargerThanMaxSizeIsCut) {
   EXPECT_TRUE(Pass(Items(5), 5).status.has_value());
   EXPECT_TRUE(Pass(Items(2), 2).status.has_value());
   EXPECT_TRUE(Pass("[1, 2, 3]", 3, nullptr, otlp::Encoding::kJson).status.has_value());
+  const std::string json = R"({"resourceLogs":[{"scopeLogs":[{"logRecords":[1,2,3]}]}]})";
+  EXPECT_TRUE(Pass(json, 3, nullptr, otlp::Encoding::kJson).status.has_value());
   queue_->Stop();
   const std::string two = ":<" + Items(2) + ">", one = ":<" + Items(1) + ">";
-  EXPECT_THAT(transport_.sent(), UnorderedElementsAre(two, two, one, two, ":<[1, 2, 3]>"));
-  EXPECT_EQ(host_.Count("otelcol_exporter_sent_spans"), 10);
+  EXPECT_THAT(transport_.sent(),
+              UnorderedElementsAre(two, two, one, two, ":<[1, 2, 3]>",
+                                   R"(:<{"resourceLogs":[{"scopeLogs":[{"logRecords":[1,2]}]}]}>)",
+                                   R"(:<{"resourceLogs":[{"scopeLogs":[{"logRecords":[3]}]}]}>)"));
+  EXPECT_EQ(host_.Count("otelcol_exporter_sent_spans"), 13);
 }
 
 TEST_F(PassedQueueTest, WhoCountsWhatIsHeldIsToldWhenItHasGone) {

@@ -5,30 +5,15 @@
 #include <algorithm>
 
 #include "base/check.h"
-#include "otlp/cut_items.h"
 #include "otlp/decode.h"
 #include "otlp/encode.h"
+#include "pipeline/cut_request.h"
 
 namespace narthex::pipeline {
 
 using base::Code;
 using base::Fail;
 using std::chrono::nanoseconds;
-
-namespace {
-
-// A request of protobuf as those of at most `items_max` items that it is sent as; 0: as it is.
-std::vector<otlp::ItemsPart> PartsOf(std::string bytes, size_t items, size_t items_max) {
-  std::vector<otlp::ItemsPart> whole(1);
-  if (items_max > 0 && items > items_max) {
-    // What cannot be read is for the server to refuse.
-    if (auto parts = otlp::CutItems(bytes, items_max); parts.has_value()) return *std::move(parts);
-  }
-  whole[0] = {std::move(bytes), items};
-  return whole;
-}
-
-}  // namespace
 
 ExportQueue::ExportQueue(const SendingConfig& config, std::string name, Host& host,
                          Transport& transport, Signal signal, bool takes_json)
@@ -375,9 +360,8 @@ ExportQueue::Outcome ExportQueue::ExportAll(std::vector<Cargo> cargoes) {
       result.Add(ExportInParts(std::move(cargo.batch)));
       continue;
     }
-    const bool is_json = cargo.encoding == otlp::Encoding::kJson;
     for (otlp::ItemsPart& part :
-         PartsOf(std::move(cargo.bytes), cargo.points, is_json ? 0 : items_max)) {
+         CutRequest(std::move(cargo.bytes), cargo.encoding, cargo.points, items_max)) {
       result.Add(SendWithRetries({.bytes = transport_.Pack(std::move(part.bytes)),
                                   .points = part.items,
                                   .signal = signal_,

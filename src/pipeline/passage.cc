@@ -7,14 +7,15 @@
 namespace narthex::pipeline {
 namespace {
 
-// What the ways that a request took came to.
+// What several requests, or one that took several ways, came to.
 struct Gathering {
   base::Mutex mutex;
   size_t left GUARDED_BY(mutex);
   PassedAnswer answer GUARDED_BY(mutex);
   Passage::Done done GUARDED_BY(mutex);
 
-  Gathering(size_t ways, Passage::Done when_done) : left(ways), done(std::move(when_done)) {}
+  Gathering(size_t requests, Passage::Done when_done)
+      : left(requests), done(std::move(when_done)) {}
 
   void Add(PassedAnswer one) {
     PassedAnswer all;
@@ -67,10 +68,13 @@ bool PassageFanOut::TakesJson() const {
 }
 
 void PassageFanOut::Pass(PassedRequest request, Done done) {
-  const auto gathering = std::make_shared<Gathering>(next_.size(), std::move(done));
-  for (Passage* next : next_) {
-    next->Pass(request, [gathering](PassedAnswer answer) { gathering->Add(std::move(answer)); });
-  }
+  const auto gather = GatherAnswers(next_.size(), std::move(done));
+  for (Passage* next : next_) next->Pass(request, gather);
+}
+
+std::function<void(PassedAnswer)> GatherAnswers(size_t requests, Passage::Done done) {
+  const auto gathering = std::make_shared<Gathering>(requests, std::move(done));
+  return [gathering](PassedAnswer answer) { gathering->Add(std::move(answer)); };
 }
 
 }  // namespace narthex::pipeline

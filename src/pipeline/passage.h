@@ -51,7 +51,11 @@ class Passage {
   virtual void Pass(PassedRequest request, Done done) = 0;
 };
 
-// Gives every request to several; the answer is the first error, or the last response.
+// What calls `done` once it has been called for that many requests itself: with the first error and
+// the longest wait of any, or the last response. Thread-safe. REQUIRES: requests > 0.
+std::function<void(PassedAnswer)> GatherAnswers(size_t requests, Passage::Done done);
+
+// Gives every request to several, whose answers are gathered.
 class PassageFanOut final : public Passage {
  public:
   explicit PassageFanOut(std::vector<Passage*> next) : next_(std::move(next)) {}

@@ -15,6 +15,12 @@ namespace narthex::otlp::internal {
 inline constexpr std::initializer_list<uint32_t> kResourceFields = {1};
 inline constexpr std::initializer_list<uint32_t> kScopeFields = {2, 1000};
 inline constexpr std::initializer_list<uint32_t> kItemFields = {2};
+// The same in JSON: names as protobuf's mapping has them, and as its fields are called.
+inline constexpr std::string_view kResourceNames[] = {"resourceSpans", "resource_spans",
+                                                      "resourceLogs", "resource_logs"};
+inline constexpr std::string_view kScopeNames[] = {"scopeSpans", "scope_spans", "scopeLogs",
+                                                   "scope_logs"};
+inline constexpr std::string_view kItemNames[] = {"spans", "logRecords", "log_records"};
 
 // Whether the tag is that of a message in one of the fields.
 inline bool IsOneOf(uint32_t tag, std::initializer_list<uint32_t> fields) {

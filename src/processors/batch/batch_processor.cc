@@ -71,8 +71,10 @@ std::unique_ptr<pipeline::Processor> BatchProcessor::Create(const pipeline::Crea
   uint64_t size = config.send_batch_size, size_max = 0;
   int64_t timeout_ns = config.timeout.count();
   config::MapReader reader(context.config, context.diagnostics);
-  reader.Read("send_batch_size", size, "Points that make a batch go");
-  reader.Read("send_batch_max_size", size_max, "Larger batches are split; `0`: no limit");
+  reader.Read("send_batch_size", size, "Points that make a batch go; of metrics only");
+  reader.Read(
+      "send_batch_max_size", size_max,
+      "Larger batches are split, and requests with more spans or log records; `0`: no limit");
   reader.ReadGoDuration("timeout", timeout_ns,
                         "A batch goes after this long, whatever its size; `0s`: at once");
   if (size_max > 0 && size_max < size) {
@@ -108,6 +110,12 @@ BatchProcessor::BatchProcessor(Config config, std::string name, pipeline::Host& 
 }
 
 BatchProcessor::~BatchProcessor() { Stop(); }
+
+pipeline::Passage* BatchProcessor::PassageTo(pipeline::Signal, pipeline::Passage& next) {
+  if (config_.send_batch_max_size == 0) return &next;
+  passage_ = std::make_unique<CuttingPassage>(config_.send_batch_max_size, next);
+  return passage_.get();
+}
 
 base::Status BatchProcessor::Start() {
   thread_ = std::thread([this] { Run(); });

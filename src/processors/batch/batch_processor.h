@@ -8,6 +8,7 @@
 
 #include "base/mutex.h"
 #include "pipeline/factory.h"
+#include "processors/batch/cutting_passage.h"
 
 namespace narthex::processors {
 
@@ -37,8 +38,9 @@ class BatchProcessor final : public pipeline::Processor {
   // keep up, so that there still is none;
   // kInvalidArgument for one combination of metadata too many.
   base::Status Consume(otlp::Batch batch) override;
-  // Requests of other signals are joined by the queues of their exporters, if at all.
-  pipeline::Passage* PassageTo(pipeline::Signal, pipeline::Passage& next) override { return &next; }
+  // Requests of other signals are cut at `send_batch_max_size`; they are joined by the queues of
+  // their exporters, if at all.
+  pipeline::Passage* PassageTo(pipeline::Signal signal, pipeline::Passage& next) override;
 
  private:
   struct Instruments;
@@ -72,6 +74,7 @@ class BatchProcessor final : public pipeline::Processor {
   pipeline::Consumer& next_;
   pipeline::Flow flow_;
   const std::unique_ptr<Instruments> instruments_;
+  std::unique_ptr<CuttingPassage> passage_;  // Of a pipeline of another signal that is cut.
 
   base::Mutex mutex_;
   base::CondVar changed_;

@@ -199,6 +199,69 @@ TEST_F(BatchProcessorTest, WithoutKeysNobodyIsKnownDownstream) {
   EXPECT_EQ(next_.Take().client, nullptr);
 }
 
+// Answers with what came. Thread-safe enough for one caller.
+class FakePassage final : public pipeline::Passage {
+ public:
+  bool TakesJson() const override { return true; }
+  void Pass(pipeline::PassedRequest request, Done done) override {
+    pipeline::PassedAnswer answer{.response = request.bytes};
+    if (request.bytes == refused) {
+      answer = {.status = base::Fail(base::Code::kUnavailable, "not now"),
+                .retry_after = std::chrono::seconds(3)};
+    }
+    requests.push_back(std::move(request));
+    done(std::move(answer));
+  }
+  std::vector<pipeline::PassedRequest> requests;
+  std::string refused;
+};
+
+TEST_F(BatchProcessorTest, RequestsOfOtherSignalsAreCut) {
+  Make("send_batch_size: 1\nsend_batch_max_size: 2", /*start=*/false);
+  FakePassage next;
+  pipeline::Passage* const entry = processor_->PassageTo(pipeline::Signal::kLogs, next);
+  ASSERT_NE(entry, &next);
+  EXPECT_TRUE(entry->TakesJson());
+  const auto pass = [&](std::string bytes, size_t items) {
+    next.requests.clear();
+    std::vector<pipeline::PassedAnswer> answers;
+    entry->Pass({.signal = pipeline::Signal::kLogs,
+                 .encoding = otlp::Encoding::kJson,
+                 .bytes = std::move(bytes),
+                 .items = items,
+                 .client = Tenant("shop"),
+                 .leases = {std::make_shared<const int>(0)}},
+                [&](pipeline::PassedAnswer answer) { answers.push_back(std::move(answer)); });
+    EXPECT_EQ(answers.size(), 1u);
+    return std::move(answers.at(0));
+  };
+  constexpr std::string_view kBegin = R"({"resourceLogs":[{"scopeLogs":[{"logRecords":[)";
+  const std::string begin(kBegin), end = "]}]}]}";
+  EXPECT_EQ(pass(begin + "1,2,3" + end, 3).response, begin + "3" + end);
+  ASSERT_EQ(next.requests.size(), 2u);
+  EXPECT_EQ(next.requests[0].bytes, begin + "1,2" + end);
+  EXPECT_EQ(next.requests[0].items, 2u);
+  EXPECT_EQ(next.requests[1].items, 1u);
+  for (const pipeline::PassedRequest& request : next.requests) {
+    EXPECT_NE(request.client, nullptr);
+    EXPECT_EQ(request.leases.size(), 1u);
+  }
+  // The others have theirs, and the sender learns of the one that was refused.
+  next.refused = begin + "1,2" + end;
+  const pipeline::PassedAnswer refused = pass(begin + "1,2,3" + end, 3);
+  EXPECT_EQ(refused.status.error().code, base::Code::kUnavailable);
+  EXPECT_EQ(refused.retry_after, std::chrono::seconds(3));
+  EXPECT_EQ(next.requests.size(), 2u);
+  EXPECT_TRUE(pass("{}", 0).status.has_value());
+  EXPECT_EQ(next.requests.size(), 1u);
+}
+
+TEST_F(BatchProcessorTest, WithoutALimitRequestsOfOtherSignalsGoPast) {
+  Make("", /*start=*/false);
+  FakePassage next;
+  EXPECT_EQ(processor_->PassageTo(pipeline::Signal::kTraces, next), &next);
+}
+
 TEST_F(BatchProcessorTest, MistakesInItsConfiguration) {
   const auto errors = [&](std::string_view yaml) {
     (void)host_.Make(&BatchProcessor::Create, yaml, next_);
