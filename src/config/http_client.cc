@@ -30,6 +30,9 @@ constexpr std::array<std::string_view, 17> kReservedHeaders = {
     "x-prometheus-refresh-interval-seconds",
     "x-amz-date"};
 
+constexpr std::string_view kClientCredentials = "client_credentials";
+constexpr std::string_view kJwtBearer = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+
 bool IsHeaderName(std::string_view name) {
   constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
   return !name.empty() && std::ranges::all_of(name, [&](char c) {
@@ -150,9 +153,13 @@ void ReadTokenRequest(MapReader& reader, Diagnostics& diagnostics, OAuth2Config&
   reader.Read("token_url", config.token_url, "Where tokens come from; required");
   config.endpoint_params =
       ReadTexts(reader, "endpoint_params", diagnostics, "Sent with the request for a token");
-  std::string grant = "client_credentials";
+}
+
+// Of Prometheus's block `oauth2`.
+void ReadOnlyGrant(MapReader& reader) {
+  std::string grant(kClientCredentials);
   reader.Read("grant_type", grant, "No other is supported");
-  if (grant != "client_credentials") {
+  if (grant != kClientCredentials) {
     reader.Report("grant_type", fmt::format("\"{}\" is not supported in this version", grant));
   }
   reader.Refuse({"client_certificate_key", "client_certificate_key_file",
@@ -160,10 +167,51 @@ void ReadTokenRequest(MapReader& reader, Diagnostics& diagnostics, OAuth2Config&
                 "not supported in this version");
 }
 
-void CheckTokenRequest(MapReader& reader, const OAuth2Config& config, bool has_id) {
+// Of the collector's extension.
+void ReadGrant(MapReader& reader, OAuth2ClientConfig& config) {
+  std::string grant(kClientCredentials);
+  reader.Read("grant_type", grant,
+              fmt::format("`{}`, or `{}`: with a signed assertion instead of a secret",
+                          kClientCredentials, kJwtBearer));
+  if (grant != kClientCredentials && grant != kJwtBearer) {
+    reader.Report("grant_type", fmt::format("must be {} or {}", kClientCredentials, kJwtBearer));
+  }
+  JwtBearer jwt;
+  reader.Read("client_certificate_key", jwt.key.text,
+              "Of an assertion, as are the keys below: the RSA key that signs it, PEM without a "
+              "passphrase");
+  reader.Read("client_certificate_key_file", jwt.key.file,
+              "The file that has the `client_certificate_key`; read for every use");
+  reader.Read("client_certificate_key_id", jwt.key_id, "The header `kid`");
+  reader.Read("signature_algorithm", jwt.algorithm, "`RS256`, `RS384` or `RS512`");
+  reader.Read("iss", jwt.issuer, "The claim; without it, the `client_id`");
+  reader.Read("audience", jwt.audience, "The claim `aud`; without it, the `token_url`");
+  if (const Node* const claims =
+          reader.Take("claims", "Further claims, or others instead", "map")) {
+    if (!claims->is_map()) reader.Report("claims", "expected a map");
+    jwt.claims = *claims;
+  }
+  if (jwt.algorithm != "RS256" && jwt.algorithm != "RS384" && jwt.algorithm != "RS512") {
+    reader.Report("signature_algorithm", "must be RS256, RS384 or RS512");
+  }
+  if (grant != kJwtBearer || reader.node().kind == Node::Kind::kSample) return;
+  if (jwt.key.text.empty() == jwt.key.file.empty()) {
+    reader.Report("client_certificate_key",
+                  "either client_certificate_key or client_certificate_key_file must be "
+                  "configured");
+  }
+  for (const auto& [name, value] : config.oauth2.endpoint_params) {
+    if (name != "assertion" && (name != "scope" || config.oauth2.scopes.empty())) continue;
+    reader.Report("endpoint_params", fmt::format("cannot overwrite \"{}\"", name));
+  }
+  config.jwt = std::move(jwt);
+}
+
+void CheckTokenRequest(MapReader& reader, const OAuth2Config& config, bool has_id,
+                       bool needs_secret) {
   if (reader.node().kind == Node::Kind::kSample) return;
   if (!has_id) reader.Report("client_id", "oauth2 client_id must be configured");
-  if (config.client_secret.empty()) {
+  if (needs_secret && config.client_secret.empty()) {
     reader.Report("client_secret",
                   "either oauth2 client_secret or client_secret_file must be configured");
   }
@@ -176,12 +224,13 @@ OAuth2Config ReadOAuth2(const Node& node, Diagnostics& diagnostics) {
   OAuth2Config config;
   MapReader reader(node, diagnostics);
   ReadTokenRequest(reader, diagnostics, config);
+  ReadOnlyGrant(reader);
   if (const Node* const tls = reader.Take("tls_config", "How the token's server is spoken to")) {
     config.tls = ReadScrapeTls(*tls, diagnostics);
   }
   ReadProxy(reader, diagnostics, config.proxy);
   reader.Finish();
-  CheckTokenRequest(reader, config, !config.client_id.empty());
+  CheckTokenRequest(reader, config, !config.client_id.empty(), /*needs_secret=*/true);
   return config;
 }
 
@@ -236,6 +285,7 @@ OAuth2ClientConfig ReadOAuth2Client(const Node& node, Diagnostics& diagnostics) 
   OAuth2ClientConfig config;
   MapReader reader(node, diagnostics);
   ReadTokenRequest(reader, diagnostics, config.oauth2);
+  ReadGrant(reader, config);
   reader.Read("client_id_file", config.client_id_file, "Has it, instead; read for every use");
   if (const Node* const tls = reader.Take("tls", "How the token's server is spoken to")) {
     config.oauth2.tls = ReadTlsClient(*tls, diagnostics);
@@ -250,7 +300,8 @@ OAuth2ClientConfig ReadOAuth2Client(const Node& node, Diagnostics& diagnostics) 
   config.expiry_buffer = std::chrono::nanoseconds(buffer_ns);
   reader.Finish();
   CheckTokenRequest(reader, config.oauth2,
-                    !config.oauth2.client_id.empty() || !config.client_id_file.empty());
+                    !config.oauth2.client_id.empty() || !config.client_id_file.empty(),
+                    /*needs_secret=*/!config.jwt.has_value());
   return config;
 }
 

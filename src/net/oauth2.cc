@@ -20,7 +20,8 @@ OAuth2Tokens::OAuth2Tokens(Options options, std::shared_ptr<TlsClient> tls, base
     : timeout_(options.timeout),
       tokens_(std::make_shared<internal::TokenSource>(
           std::move(options.config), std::move(tls), env, client_,
-          internal::TokenOptions{.client_id_file = std::move(options.client_id_file),
+          internal::TokenOptions{.jwt = std::move(options.jwt),
+                                 .client_id_file = std::move(options.client_id_file),
                                  .early = options.expiry_buffer})) {}
 
 OAuth2Tokens::~OAuth2Tokens() = default;

@@ -2,11 +2,12 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/env.h"
 #include "base/log.h"
-#include "config/http_client.h"
+#include "config/oauth2_client.h"
 #include "net/http_client.h"
 
 namespace narthex::net {
@@ -15,13 +16,14 @@ namespace internal {
 class TokenSource;
 }
 
-// Tokens of the client credentials grant for those who send by other means than an HttpSession.
-// Thread-safe. Source: RFC 6749, 4.4.
+// Tokens of the grants "client credentials" and "JWT bearer" for those who send by other means than
+// an HttpSession. Thread-safe. Source: RFC 6749, 4.4; RFC 7523.
 class OAuth2Tokens {
  public:
   struct Options {
     config::OAuth2Config config;
-    std::string client_id_file;  // Has the id, instead of `config`; read for every use.
+    std::optional<config::JwtBearer> jwt;  // The grant "JWT bearer", instead of the secret's.
+    std::string client_id_file;            // Has the id, instead of `config`; read for every use.
     std::chrono::milliseconds timeout{std::chrono::seconds(30)};  // Of a request for a token.
     std::chrono::nanoseconds expiry_buffer{0};  // A token with less to live is not used any more.
   };

@@ -9,6 +9,7 @@ namespace narthex::extensions {
 std::unique_ptr<pipeline::Extension> OAuth2Client::Create(const pipeline::CreateContext& context) {
   config::OAuth2ClientConfig config = config::ReadOAuth2Client(context.config, context.diagnostics);
   net::OAuth2Tokens::Options options{.config = std::move(config.oauth2),
+                                     .jwt = std::move(config.jwt),
                                      .client_id_file = std::move(config.client_id_file),
                                      .expiry_buffer = config.expiry_buffer};
   if (config.timeout.count() > 0) {

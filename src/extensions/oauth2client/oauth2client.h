@@ -10,7 +10,7 @@ namespace narthex::extensions {
 
 // Gives the requests of exporters a token, which it gets from a server and keeps until shortly
 // before it expires. Thread-safe. Source: opentelemetry-collector-contrib,
-// extension/oauth2clientauthextension; RFC 6749, 4.4.
+// extension/oauth2clientauthextension; RFC 6749, 4.4; RFC 7523.
 class OAuth2Client final : public pipeline::AuthExtension {
  public:
   static std::unique_ptr<pipeline::Extension> Create(const pipeline::CreateContext& context);

@@ -10,6 +10,7 @@
 #include "base/testing/memory_file_system.h"
 #include "net/http.h"
 #include "net/http_server.h"
+#include "net/testing/certificates.h"
 #include "pipeline/testing/contract.h"
 #include "pipeline/testing/test_host.h"
 
@@ -111,6 +112,41 @@ TEST_F(OAuth2ClientTest, WithoutATokenThereIsAnErrorAndACount) {
   EXPECT_TRUE(Authorization().has_value());
 }
 
+TEST_F(OAuth2ClientTest, AnAssertionMayStandForTheSecret) {
+  const net::RsaKey key = net::MakeRsaKey();
+  ASSERT_TRUE(base::WriteFileAtomically(files_, "/key.pem", key.pem).has_value());
+  Start(
+      "grant_type: urn:ietf:params:oauth:grant-type:jwt-bearer\n"
+      "client_id: me\n"
+      "client_certificate_key_file: /key.pem\n"
+      "scopes: [a]\n"
+      "endpoint_params: {x: y}");
+  EXPECT_EQ(*Authorization(), "Bearer t1");
+  EXPECT_EQ(last().headers.Get("Authorization"), "");
+  const std::string body = last().body;
+  EXPECT_THAT(
+      body, testing::StartsWith("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&"
+                                "assertion=eyJ"));
+  EXPECT_THAT(body, testing::EndsWith("&scope=a&x=y"));
+  EXPECT_EQ(*Authorization(), "Bearer t1");
+  // A new key is shown at once; one that does not sign says so.
+  ASSERT_TRUE(base::WriteFileAtomically(files_, "/key.pem", net::MakeRsaKey().pem).has_value());
+  EXPECT_EQ(*Authorization(), "Bearer t2");
+  ASSERT_TRUE(base::WriteFileAtomically(files_, "/key.pem", "no key").has_value());
+  EXPECT_THAT(Authorization().error().message, HasSubstr("oauth2 client key: not an RSA key"));
+  // Refused once is refused: there is no other way to say it.
+  ASSERT_TRUE(base::WriteFileAtomically(files_, "/key.pem", key.pem).has_value());
+  refuses_ = true;
+  EXPECT_EQ(Authorization().error().code, base::Code::kUnauthenticated);
+  EXPECT_EQ(last().body.find("client_secret"), std::string::npos);
+}
+
+TEST_F(OAuth2ClientTest, TheGrantMayHaveAnotherName) {
+  Start("client_id: me\nclient_secret: s\nendpoint_params: {grant_type: password}");
+  EXPECT_EQ(*Authorization(), "Bearer t1");
+  EXPECT_EQ(last().body, "grant_type=password");
+}
+
 TEST_F(OAuth2ClientTest, KnowsNothingOfSenders) {
   Start("client_id: me\nclient_secret: s");
   const auto identity =
@@ -146,8 +182,28 @@ grant_type: client_credentials
               HasSubstr("timeout: must not be negative"));
   EXPECT_THAT(errors("{client_id: a, client_secret: b, token_url: c, expiry_buffer: -1s}"),
               HasSubstr("expiry_buffer: must not be negative"));
-  EXPECT_THAT(errors("{client_id: a, client_secret: b, token_url: c, claims: {a: b}}"),
-              HasSubstr("not supported in this version"));
+  const std::string jwt =
+      "client_id: a\ntoken_url: c\ngrant_type: urn:ietf:params:oauth:grant-type:jwt-bearer\n";
+  EXPECT_EQ(errors(jwt + R"(
+client_certificate_key: "-----BEGIN PRIVATE KEY-----\n"
+client_certificate_key_id: k1
+signature_algorithm: RS512
+iss: them
+audience: you
+claims: {sub: someone, nested: {a: [1]}}
+)"),
+            "");
+  EXPECT_THAT(errors(jwt), HasSubstr("either client_certificate_key or"));
+  EXPECT_THAT(errors(jwt + "client_certificate_key: k\nclient_certificate_key_file: f"),
+              HasSubstr("either client_certificate_key or"));
+  EXPECT_THAT(errors(jwt + "client_certificate_key: k\nsignature_algorithm: none"),
+              HasSubstr("test.yaml:5:22: signature_algorithm: must be RS256, RS384 or RS512"));
+  EXPECT_THAT(errors(jwt + "client_certificate_key: k\nclaims: [a]"),
+              HasSubstr("claims: expected a map"));
+  EXPECT_THAT(errors(jwt + "client_certificate_key: k\nendpoint_params: {assertion: a}"),
+              HasSubstr("endpoint_params: cannot overwrite \"assertion\""));
+  EXPECT_THAT(errors("{client_id: a, client_secret: b, token_url: c, grant_type: password}"),
+              HasSubstr("grant_type: must be client_credentials or urn:"));
 }
 
 TEST(OAuth2Client, KeepsTheContract) {

@@ -1,10 +1,11 @@
 #include "net/internal/token_source.h"
 
-#include <limits>
+#include <algorithm>
 
 #include "base/ascii.h"
-#include "json/reader.h"
 #include "net/http_session.h"
+#include "net/internal/jwt.h"
+#include "net/internal/token_answer.h"
 #include "net/internal/url_parts.h"
 
 namespace narthex::net::internal {
@@ -13,39 +14,9 @@ namespace {
 using base::Code;
 using base::Fail;
 
-constexpr int64_t kNsPerSecond = 1'000'000'000;
-constexpr int64_t kForever = std::numeric_limits<int64_t>::max();
 constexpr size_t kAnswerBytesMax = 1 << 20;
 
-struct Token {
-  std::string type;
-  std::string text;
-  int64_t lifetime_ns = kForever;
-};
-
-base::Result<Token> ParseToken(const HttpClientResponse& response) {
-  if (response.status < 200 || response.status > 299) {
-    return Fail(Code::kUnauthenticated, "oauth2: cannot fetch token: {} {}", response.status,
-                response.body.substr(0, 200));
-  }
-  ASSIGN_OR_RETURN(const json::Document document, json::Document::Parse(response.body));
-  const json::Element root = document.root();
-  Token token;
-  token.type = root.Get("token_type").String().value_or("");
-  token.text = root.Get("access_token").String().value_or("");
-  if (token.text.empty()) {
-    return Fail(Code::kUnauthenticated, "oauth2: server response missing access_token");
-  }
-  if (base::HasControlCharacters(token.type + token.text)) {
-    return Fail(Code::kUnauthenticated, "oauth2: the token has control characters");
-  }
-  double seconds = root.Get("expires_in").Double().value_or(0);
-  if (seconds > 0 && seconds < 1e9) {
-    token.lifetime_ns = static_cast<int64_t>(seconds * static_cast<double>(kNsPerSecond));
-  }
-  if (token.type.empty() || token.type == "bearer") token.type = "Bearer";
-  return token;
-}
+using Parameter = std::pair<std::string, std::string>;
 
 }  // namespace
 
@@ -67,10 +38,22 @@ base::Result<TokenSource::Credentials> TokenSource::ReadCredentials() const {
     if (!id) return std::unexpected(std::move(id).error().In("oauth2 client id"));
     credentials.id = *std::move(id);
   }
-  base::Result<std::string> secret = ReadSecret(env_.files, config_.client_secret);
-  if (!secret) return std::unexpected(std::move(secret).error().In("oauth2 client secret"));
-  credentials.secret = *std::move(secret);
+  ASSIGN_OR_RETURN(credentials.secret, ReadOurSecret());
   return credentials;
+}
+
+base::Result<std::string> TokenSource::ReadOurSecret() const {
+  base::Result<std::string> secret;
+  if (!options_.jwt.has_value()) {
+    secret = ReadSecret(env_.files, config_.client_secret);
+    if (!secret) return std::unexpected(std::move(secret).error().In("oauth2 client secret"));
+    return secret;
+  }
+  const config::Secret& key = options_.jwt->key;
+  if (key.file.empty()) return key.text;
+  secret = base::ReadFile(env_.files, key.file);
+  if (!secret) return std::unexpected(std::move(secret).error().In("oauth2 client key"));
+  return secret;
 }
 
 void TokenSource::Get(std::chrono::milliseconds timeout, Callback done) {
@@ -93,8 +76,8 @@ void TokenSource::Get(std::chrono::milliseconds timeout, Callback done) {
   Ask(*std::move(credentials), in_header, timeout);
 }
 
-HttpClientRequest TokenSource::Request(const Credentials& credentials, bool in_header,
-                                       std::chrono::milliseconds timeout) const {
+base::Result<HttpClientRequest> TokenSource::Request(const Credentials& credentials, bool in_header,
+                                                     std::chrono::milliseconds timeout) const {
   HttpClientRequest request{.method = "POST", .url = config_.token_url};
   request.timeout = timeout;
   request.response_bytes_max = kAnswerBytesMax;
@@ -105,12 +88,28 @@ HttpClientRequest TokenSource::Request(const Credentials& credentials, bool in_h
     if (!request.body.empty()) request.body += '&';
     request.body += PercentEncode(name) + '=' + PercentEncode(value);
   };
-  add("grant_type", "client_credentials");
   std::string scopes;
   for (const std::string& scope : config_.scopes) scopes += (scopes.empty() ? "" : " ") + scope;
+  // Some servers have a name of their own for it.
+  if (std::ranges::find(config_.endpoint_params, "grant_type", &Parameter::first) ==
+      config_.endpoint_params.end()) {
+    add("grant_type", options_.jwt.has_value() ? "urn:ietf:params:oauth:grant-type:jwt-bearer"
+                                               : "client_credentials");
+  }
+  if (options_.jwt.has_value()) {
+    base::Result<std::string> assertion = SignAssertion(*options_.jwt, credentials.secret,
+                                                        {.client_id = credentials.id,
+                                                         .token_url = config_.token_url,
+                                                         .scopes = scopes,
+                                                         .now_ns = env_.clock.WallNs()});
+    if (!assertion) return std::unexpected(std::move(assertion).error().In("oauth2 client key"));
+    add("assertion", *assertion);
+  }
   if (!scopes.empty()) add("scope", scopes);
   for (const auto& [name, value] : config_.endpoint_params) add(name, value);
-  if (in_header) {
+  if (options_.jwt.has_value()) {
+    // The assertion says who we are.
+  } else if (in_header) {
     request.headers.Set("Authorization", BasicAuthorization(PercentEncode(credentials.id),
                                                             PercentEncode(credentials.secret)));
   } else {
@@ -125,8 +124,9 @@ HttpClientRequest TokenSource::Request(const Credentials& credentials, bool in_h
 }
 
 void TokenSource::Ask(Credentials credentials, bool in_header, std::chrono::milliseconds timeout) {
-  HttpClientRequest request = Request(credentials, in_header, timeout);
-  client_.Fetch(std::move(request),
+  base::Result<HttpClientRequest> request = Request(credentials, in_header, timeout);
+  if (!request) return Finish(std::unexpected(std::move(request).error()), 0);
+  client_.Fetch(*std::move(request),
                 [self = shared_from_this(), credentials = std::move(credentials), in_header,
                  timeout](const base::Result<HttpClientResponse>& response) {
                   self->Take(credentials, in_header, timeout, response);
@@ -136,12 +136,12 @@ void TokenSource::Ask(Credentials credentials, bool in_header, std::chrono::mill
 void TokenSource::Take(Credentials credentials, bool in_header, std::chrono::milliseconds timeout,
                        const base::Result<HttpClientResponse>& response) {
   if (!response) return Finish(std::unexpected(response.error()), 0);
-  const base::Result<Token> token = ParseToken(*response);
+  const base::Result<Token> token = ParseTokenAnswer(*response);
   if (!token) {
     bool may_retry = false;
     {
       base::MutexLock lock(mutex_);
-      may_retry = in_header && !in_header_.has_value();
+      may_retry = in_header && !in_header_.has_value() && !options_.jwt.has_value();
       if (may_retry) in_header_ = false;
     }
     if (may_retry) return Ask(std::move(credentials), false, timeout);
@@ -166,8 +166,8 @@ void TokenSource::Finish(base::Result<std::string> header, int64_t lifetime_ns) 
     is_asking_ = false;
     header_ = header.value_or("");
     const int64_t early_ns = options_.early.count();
-    expires_ns_ = lifetime_ns == kForever
-                      ? kForever
+    expires_ns_ = lifetime_ns == Token::kForever
+                      ? Token::kForever
                       : env_.clock.MonotonicNs() + std::max<int64_t>(lifetime_ns - early_ns, 0);
     waiting.swap(waiting_);
   }

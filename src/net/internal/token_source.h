@@ -8,7 +8,7 @@
 
 #include "base/env.h"
 #include "base/mutex.h"
-#include "config/http_client.h"
+#include "config/oauth2_client.h"
 #include "net/http_client.h"
 
 namespace narthex::net::internal {
@@ -18,14 +18,15 @@ base::Result<std::string> ReadSecret(base::FileSystem& files, const config::Secr
 
 // What a source of tokens is told beside the configuration. A value.
 struct TokenOptions {
-  std::string client_id_file;  // Has the id, instead of the configuration.
+  std::optional<config::JwtBearer> jwt;  // The grant with an assertion, instead of the secret's.
+  std::string client_id_file;            // Has the id, instead of the configuration.
   // A token is not used any more when it has less than this to live.
   std::chrono::nanoseconds early{std::chrono::seconds(10)};
 };
 
-// Gets tokens of the client credentials grant and keeps each until shortly before it expires, or
-// what is in the files of its credentials changes. Thread-safe. Source: RFC 6749, 4.4; Go,
-// golang.org/x/oauth2.
+// Gets tokens of the grants "client credentials" or "JWT bearer" and keeps each until shortly
+// before it expires, or what is in the files of its credentials changes. Thread-safe. Source: RFC
+// 6749, 4.4; RFC 7523; Go, golang.org/x/oauth2.
 class TokenSource : public std::enable_shared_from_this<TokenSource> {
  public:
   // The value of an Authorization header. Error: kUnauthenticated, or what kept it from coming.
@@ -45,12 +46,14 @@ class TokenSource : public std::enable_shared_from_this<TokenSource> {
  private:
   // Who we are, and how we show it.
   struct Credentials {
-    std::string id, secret;
+    std::string id, secret;  // Or the key of an assertion.
     bool operator==(const Credentials&) const = default;
   };
   base::Result<Credentials> ReadCredentials() const;
-  HttpClientRequest Request(const Credentials& credentials, bool in_header,
-                            std::chrono::milliseconds timeout) const;
+  base::Result<std::string> ReadOurSecret() const;
+  // Errors: those of a key that does not sign.
+  base::Result<HttpClientRequest> Request(const Credentials& credentials, bool in_header,
+                                          std::chrono::milliseconds timeout) const;
   void Ask(Credentials credentials, bool in_header, std::chrono::milliseconds timeout);
   void Take(Credentials credentials, bool in_header, std::chrono::milliseconds timeout,
             const base::Result<HttpClientResponse>& response);

@@ -3,6 +3,7 @@
 #include <openssl/ec.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/rsa.h>
 #include <openssl/x509v3.h>
 
 #include "base/check.h"
@@ -45,6 +46,17 @@ Certificate Unsigned(EVP_PKEY* key, const std::string& name) {
 }
 
 }  // namespace
+
+RsaKey MakeRsaKey(const std::string& passphrase) {
+  const Key key(EVP_RSA_gen(2048), &EVP_PKEY_free);
+  const EVP_CIPHER* const cipher = passphrase.empty() ? nullptr : EVP_aes_128_cbc();
+  return {ToPem([&](BIO* bio) {
+            return PEM_write_bio_PrivateKey(
+                bio, key.get(), cipher, reinterpret_cast<const unsigned char*>(passphrase.data()),
+                static_cast<int>(passphrase.size()), nullptr, nullptr);
+          }),
+          ToPem([&](BIO* bio) { return PEM_write_bio_PUBKEY(bio, key.get()); })};
+}
 
 struct CertificateAuthority::Keys {
   Key key{EVP_EC_gen("P-256"), &EVP_PKEY_free};

@@ -13,6 +13,13 @@ struct Identity {
   std::string cert, key;
 };
 
+// A pair of RSA keys, as PEM.
+struct RsaKey {
+  std::string pem, public_pem;
+};
+// `passphrase`: what the key is locked with; empty: it is not.
+RsaKey MakeRsaKey(const std::string& passphrase = "");
+
 // An authority for tests, made anew each time. One thread at a time.
 class CertificateAuthority {
  public:
