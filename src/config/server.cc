@@ -20,13 +20,13 @@ void ReadTlsBlock(MapReader& reader, Diagnostics& diagnostics,
     config = ReadTlsServer(*node, diagnostics);
 }
 
-// A Unix socket becomes "unix:/path". Wrappers around requests are not there.
+// A Unix socket becomes "unix:/path" or "unix:@name". Wrappers around requests are not there.
 void ReadTransport(MapReader& reader, std::string& endpoint) {
   constexpr std::string_view kUrl = "unix://", kAddress = "unix:";
   std::string transport = endpoint.starts_with(kAddress) ? "unix" : "tcp";
   reader.Read("transport", transport,
               "`tcp`, `tcp4`, `tcp6`, or `unix`, where `endpoint` is a path: `/run/otlp.sock` or "
-              "`unix:///run/otlp.sock`");
+              "`unix:///run/otlp.sock`; `@otlp`: an abstract socket");
   reader.Refuse({"middlewares"}, "is not supported");
   if (transport != "unix") {
     if (transport != "tcp" && transport != "tcp4" && transport != "tcp6") {
@@ -39,8 +39,8 @@ void ReadTransport(MapReader& reader, std::string& endpoint) {
     endpoint.erase(0, prefix.size());
     break;
   }
-  if (endpoint.find('/') == std::string::npos) {
-    reader.Report("endpoint", "must be a path with transport unix");
+  if (endpoint.find('/') == std::string::npos && !endpoint.starts_with('@')) {
+    reader.Report("endpoint", "must be a path, or @ and a name, with transport unix");
   }
   endpoint.insert(0, kAddress);
 }

@@ -238,7 +238,9 @@ void Configure(Transfer& transfer) {
   curl_easy_setopt(easy, CURLOPT_PRIVATE, &transfer);
   curl_easy_setopt(easy, CURLOPT_URL, request.url.c_str());
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-  if (!request.unix_socket.empty()) {
+  if (request.unix_socket.starts_with('@')) {
+    curl_easy_setopt(easy, CURLOPT_ABSTRACT_UNIX_SOCKET, request.unix_socket.c_str() + 1);
+  } else if (!request.unix_socket.empty()) {
     curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, request.unix_socket.c_str());
   }
   SetProxy(transfer);

@@ -45,7 +45,7 @@ class HttpServer {
   struct Config {
     // "127.0.0.1:0" (port chosen by the system), ":9090" (every address), "[::1]:9090".
     // Or "unix:/path": the file goes with the server, and one that a process left behind is
-    // replaced.
+    // replaced. Or "unix:@name", an abstract socket.
     std::string listen_address;
     size_t threads = 1;
     size_t workers = 2;  // Threads behind RunBlocking, started when first needed.

@@ -63,6 +63,21 @@ TEST_F(UnixListenerTest, ServesGrpc) {
   EXPECT_EQ(promise.get_future().get().message.value(), "unix says hello");
 }
 
+TEST_F(UnixListenerTest, AnAbstractOneHasNoFile) {
+  const std::string name = fmt::format("@narthex-test-{}", getpid());
+  const auto get = [&] {
+    return HttpClient().FetchAndWait({.url = "http://localhost/", .unix_socket = name});
+  };
+  auto server = Start(name);
+  ASSERT_TRUE(server.has_value()) << server.error().message;
+  EXPECT_EQ(get().value().body, "unix");
+  EXPECT_FALSE(std::filesystem::exists(name));
+  EXPECT_THAT(Start(name).error().message, HasSubstr("Address already in use"));
+  (*server)->Stop(std::chrono::milliseconds(0));
+  EXPECT_FALSE(get().has_value());
+  EXPECT_TRUE(Start(name).has_value());
+}
+
 TEST_F(UnixListenerTest, OneThatAnotherListensOnIsTaken) {
   const auto first = Start(path_).value();
   const auto second = Start(path_);

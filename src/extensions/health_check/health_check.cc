@@ -3,13 +3,15 @@
 #include "base/time_format.h"
 #include "json/writer.h"
 #include "model/duration.h"
+#include "net/server_config.h"
 
 namespace narthex::extensions {
 
 std::unique_ptr<pipeline::Extension> HealthCheck::Create(const pipeline::CreateContext& context) {
   Config config;
   config::MapReader reader(context.config, context.diagnostics);
-  reader.Read("endpoint", config.endpoint, "`host:port` to listen on");
+  context.WarnWithoutEffect(config::ReadHttpServer(reader, context.diagnostics, config.server));
+  reader.Refuse({"auth"}, "is not supported");
   reader.Read("path", config.path, "Where it answers");
   if (const config::Node* body = reader.Take("response_body", "Instead of the usual answer")) {
     config::MapReader body_reader(*body, context.diagnostics);
@@ -19,19 +21,22 @@ std::unique_ptr<pipeline::Extension> HealthCheck::Create(const pipeline::CreateC
   }
   context.WarnWithoutEffect(reader.TakeWithoutEffect({"check_collector_pipeline"}));
   reader.Finish();
-  if (config.endpoint.empty()) reader.Report("endpoint", "must be specified");
+  if (config.server.endpoint.empty()) reader.Report("endpoint", "must be specified");
   if (!config.path.starts_with('/')) reader.Report("path", "must start with /");
   return std::make_unique<HealthCheck>(std::move(config), context.host);
 }
 
 base::Status HealthCheck::Start() {
   started_wall_ms_ = host_.env.clock.WallMs();
-  ASSIGN_OR_RETURN(server_, net::HttpServer::Bind({.listen_address = config_.endpoint}));
-  server_->Serve([this](net::HttpRequest request, net::Responder responder) {
-    responder.Send(request.path == config_.path
-                       ? Answer()
-                       : net::HttpResponse::Text(404, "404 page not found\n"));
-  });
+  ASSIGN_OR_RETURN(net::HttpServer::Config config,
+                   net::ServerConfigOf(config_.server, host_.env, host_.logger));
+  ASSIGN_OR_RETURN(server_, net::HttpServer::Bind(std::move(config)));
+  server_->Serve(net::WithCors(
+      config_.server.cors, [this](const net::HttpRequest& request, net::Responder responder) {
+        responder.Send(request.path == config_.path
+                           ? Answer()
+                           : net::HttpResponse::Text(404, "404 page not found\n"));
+      }));
   return {};
 }
 

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "config/server.h"
 #include "net/http_server.h"
 #include "pipeline/factory.h"
 
@@ -13,7 +14,7 @@ namespace narthex::extensions {
 class HealthCheck final : public pipeline::Extension {
  public:
   struct Config {
-    std::string endpoint = "localhost:13133";
+    config::HttpServerConfig server{.endpoint = "localhost:13133"};
     std::string path = "/";
     std::string healthy_body;    // Empty: JSON with the time of the start.
     std::string unhealthy_body;  // Empty: JSON, too.

@@ -6,6 +6,7 @@
 #include "base/time_format.h"
 #include "exposition/parser.h"
 #include "model/duration.h"
+#include "net/server_config.h"
 
 namespace narthex::extensions {
 namespace {
@@ -83,7 +84,8 @@ std::string FlowRow(std::string_view kind, const std::string& id,
 std::unique_ptr<pipeline::Extension> ZPages::Create(const pipeline::CreateContext& context) {
   Config config;
   config::MapReader reader(context.config, context.diagnostics);
-  reader.Read("endpoint", config.endpoint, "`host:port` to listen on");
+  context.WarnWithoutEffect(config::ReadHttpServer(reader, context.diagnostics, config.server));
+  reader.Refuse({"auth"}, "is not supported");
   if (const config::Node* expvar = reader.Take("expvar", "Is not there")) {
     bool is_enabled = false;
     config::MapReader inner(*expvar, context.diagnostics);
@@ -92,20 +94,23 @@ std::unique_ptr<pipeline::Extension> ZPages::Create(const pipeline::CreateContex
     if (is_enabled) inner.Report("enabled", "is not supported");
   }
   reader.Finish();
-  if (config.endpoint.empty()) reader.Report("endpoint", "\"endpoint\" is required");
+  if (config.server.endpoint.empty()) reader.Report("endpoint", "\"endpoint\" is required");
   return std::make_unique<ZPages>(std::move(config), context.host);
 }
 
 base::Status ZPages::Start() {
   started_ms_ = host_.env.clock.WallMs();
-  ASSIGN_OR_RETURN(server_,
-                   net::HttpServer::Bind({.listen_address = config_.endpoint, .workers = 1}));
-  server_->Serve([this](net::HttpRequest request, net::Responder responder) {
-    server_->RunBlocking(
-        [this, request = std::move(request), responder = std::move(responder)]() mutable {
-          responder.Send(Answer(request));
-        });
-  });
+  ASSIGN_OR_RETURN(net::HttpServer::Config config,
+                   net::ServerConfigOf(config_.server, host_.env, host_.logger));
+  config.workers = 1;
+  ASSIGN_OR_RETURN(server_, net::HttpServer::Bind(std::move(config)));
+  server_->Serve(net::WithCors(
+      config_.server.cors, [this](net::HttpRequest request, net::Responder responder) {
+        server_->RunBlocking(
+            [this, request = std::move(request), responder = std::move(responder)]() mutable {
+              responder.Send(Answer(request));
+            });
+      }));
   return {};
 }
 

@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "config/server.h"
 #include "net/http_server.h"
 #include "pipeline/factory.h"
 
@@ -13,7 +14,7 @@ namespace narthex::extensions {
 class ZPages final : public pipeline::Extension {
  public:
   struct Config {
-    std::string endpoint = "localhost:55679";
+    config::HttpServerConfig server{.endpoint = "localhost:55679"};
   };
   static std::unique_ptr<pipeline::Extension> Create(const pipeline::CreateContext& context);
 

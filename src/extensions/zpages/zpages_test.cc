@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "net/http_client.h"
 #include "pipeline/testing/contract.h"
@@ -56,6 +57,19 @@ TEST_F(ZPagesTest, ServiceAndExtensions) {
   EXPECT_THAT(Get("/debug/servicez").body, HasSubstr("1m5s"));
   EXPECT_THAT(Get("/debug/extensionz").body, HasSubstr("<li>health_check/x</li>"));
   EXPECT_EQ(Get("/debug/tracez").status, 404);
+}
+
+TEST(ZPages, MayBeBehindAnAbstractSocket) {
+  pipeline::TestHost host;
+  const std::string name = fmt::format("@narthex-zpages-{}", getpid());
+  const auto extension = host.Make(&ZPages::Create, fmt::format("endpoint: 'unix:{}'", name));
+  ASSERT_EQ(host.errors(), "");
+  ASSERT_TRUE(extension->Start().has_value());
+  net::HttpClient client;
+  const auto response =
+      client.FetchAndWait({.url = "http://localhost/debug/servicez", .unix_socket = name});
+  ASSERT_TRUE(response.has_value()) << response.error().message;
+  EXPECT_EQ(response->status, 200);
 }
 
 TEST(ZPages, KeepsTheContract) {

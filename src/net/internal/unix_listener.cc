@@ -53,11 +53,14 @@ base::Result<UnixListener> UnixListener::Listen(std::string_view path, asio::io_
                       "listen unix:{}: the path of a Unix socket has 1 to {} bytes", path,
                       kPathBytesMax);
   }
-  const std::string name(path);
+  const bool is_abstract = path.starts_with('@');
+  std::string name(path);
+  if (is_abstract) name[0] = '\0';
   const Local::endpoint endpoint(name);
   Local::acceptor listener(context);
   error_code error = TryListen(listener, endpoint);
-  if (error == asio::error::address_in_use && IsLeftBehind(name, endpoint, context)) {
+  if (error == asio::error::address_in_use && !is_abstract &&
+      IsLeftBehind(name, endpoint, context)) {
     unlink(name.c_str());
     error = TryListen(listener, endpoint);
   }
@@ -68,6 +71,10 @@ base::Result<UnixListener> UnixListener::Listen(std::string_view path, asio::io_
                       path);
   }
   if (error) return base::Fail(Code::kUnavailable, "listen unix:{}: {}", path, error.message());
+  if (is_abstract) {
+    acceptor.assign(Tcp::v4(), listener.release());
+    return UnixListener({}, 0, 0);
+  }
   struct stat made{};
   if (lstat(name.c_str(), &made) != 0) made = {};
   // To everything behind, a connection is a connection.
