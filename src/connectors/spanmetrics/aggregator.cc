@@ -50,7 +50,7 @@ SpanAggregator::SpanAggregator(const SpanMetricsConfig& config, Options options)
       random_(options_.seed),
       places_(0, TextHash{options_.seed}) {
   const auto same = [](const SpanDimension& a, const SpanDimension& b) {
-    return a.name == b.name && a.fallback == b.fallback;
+    return a.IsLike(b) && a.fallback == b.fallback;
   };
   Shape calls = MakeShape(config.calls);
   calls.has_calls = true;
@@ -70,6 +70,10 @@ SpanAggregator::SpanAggregator(const SpanMetricsConfig& config, Options options)
 SpanAggregator::Shape SpanAggregator::MakeShape(const std::vector<SpanDimension>& dimensions) {
   Shape shape;
   for (const SpanDimension& dimension : dimensions) {
+    if (dimension.glob != nullptr) {
+      shape.globs.push_back(dimension.glob.get());
+      continue;
+    }
     auto value = std::ranges::find(values_, dimension.name, &Value::name);
     if (value == values_.end()) {
       values_.push_back({.name = dimension.name});
@@ -92,7 +96,7 @@ SpanAggregator::Outcome SpanAggregator::Add(const otlp::Traces& traces, SpanTime
     }
     const std::string name = otlp::Text(*service);
     Fill(spans.attributes, &Value::of_resource);
-    Surroundings around{resource, name, nullptr};
+    Surroundings around{resource, name, spans.attributes, nullptr};
     for (const otlp::ScopeSpans& scope : traces.ScopesOf(spans)) {
       const bool is_shown = !scope.name.empty() &&
                             std::ranges::find(config_.scopes, scope.name) != config_.scopes.end();
@@ -148,6 +152,33 @@ void SpanAggregator::Fill(std::string_view fields, std::optional<otlp::AnyValue>
   }
 }
 
+void SpanAggregator::FindFitting(const Surroundings& around, const Shape& shape,
+                                 const otlp::Span& span) {
+  fitting_.clear();
+  if (shape.globs.empty()) return;
+  const auto is_wanted = [&](std::string_view name) {
+    const auto has_name = [&](const Shape::Slot& slot) { return slot.dimension->name == name; };
+    const auto fits = [&](const re2::RE2* glob) { return re2::RE2::FullMatch(name, *glob); };
+    return !IsCommonDimension(name) && std::ranges::any_of(shape.globs, fits) &&
+           std::ranges::none_of(shape.slots, has_name);
+  };
+  for (const std::string_view fields : {span.attributes, event_attributes_, around.attributes}) {
+    const size_t before = fitting_.size();
+    otlp::KeyValues attributes(fields);
+    while (const auto item = attributes.NextRaw()) {
+      // The innermost counts, and of repeated ones the last, as of those with a name.
+      const auto found = std::ranges::find(fitting_, item->key,
+                                           &std::pair<std::string_view, otlp::AnyValue>::first);
+      if (found == fitting_.end()) {
+        if (is_wanted(item->key)) fitting_.emplace_back(item->key, otlp::AnyValue(item->value));
+      } else if (static_cast<size_t>(found - fitting_.begin()) >= before) {
+        found->second = otlp::AnyValue(item->value);
+      }
+    }
+  }
+  std::ranges::sort(fitting_, {}, &std::pair<std::string_view, otlp::AnyValue>::first);
+}
+
 void SpanAggregator::AddSpan(const Surroundings& around, const otlp::Span& span,
                              std::span<const otlp::SpanEvent> events, SpanTime now) {
   AdjustedCount adjusted;
@@ -183,8 +214,10 @@ void SpanAggregator::AddSpan(const Surroundings& around, const otlp::Span& span,
     }
     for (const otlp::SpanEvent& event : events) {
       Fill(event.attributes, &Value::of_event);
+      event_attributes_ = event.attributes;
       add(shape);
     }
+    event_attributes_ = {};
     for (Value& value : values_) value.of_event.reset();
   }
   ++outcome_.counted;
@@ -203,6 +236,12 @@ void SpanAggregator::WriteKey(const Surroundings& around, const Shape& shape,
     key_.append(reinterpret_cast<const char*>(&size), sizeof(size));
     key_.append(text);
   };
+  const auto put_value = [&](const otlp::AnyValue& value) {
+    key_.append(sizeof(uint32_t), '\0');
+    const size_t at = key_.size();
+    otlp::AppendText(key_, value);
+    put_size(at);
+  };
   key_.assign(1, kOrdinary);
   if (config_.with_service) put(around.service);
   if (config_.with_name) put(span.name);
@@ -219,11 +258,14 @@ void SpanAggregator::WriteKey(const Surroundings& around, const Shape& shape,
       put(*fallback);
       continue;
     }
-    key_.append(sizeof(uint32_t), '\0');
-    const size_t at = key_.size();
-    otlp::AppendText(key_, *value);
-    put_size(at);
+    put_value(*value);
   }
+  if (!shape.globs.empty()) key_ += static_cast<char>(!fitting_.empty());
+  for (const auto& [name, value] : fitting_) {
+    put(name);
+    put_value(value);
+  }
+  if (!fitting_.empty()) put("");  // No name; the next is another part.
   if (around.scope != nullptr) {
     put(around.scope->name);
     put(around.scope->version);
@@ -252,6 +294,9 @@ std::string SpanAggregator::AttributesOf(const Surroundings& around, const Shape
       put(slot.dimension->name, *slot.dimension->fallback);
     }
   }
+  for (const auto& [name, value] : fitting_) {
+    PutAttribute(writer, name, otlp::Any::From(value).Encode());
+  }
   if (around.scope != nullptr) {
     put("span.instrumentation.scope.name", around.scope->name);
     if (!around.scope->version.empty()) {
@@ -267,6 +312,7 @@ std::string SpanAggregator::AttributesOf(const Surroundings& around, const Shape
 SpanSeries& SpanAggregator::FindOrMake(const Surroundings& around, size_t shape,
                                        const otlp::Span& span, SpanTime now) {
   SeriesMap& map = around.resource->series[shape];
+  FindFitting(around, shapes_[shape], span);
   WriteKey(around, shapes_[shape], span);
   if (const auto found = map.find(key_); found != map.end()) return *found->second;
   std::string attributes;

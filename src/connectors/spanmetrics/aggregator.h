@@ -65,6 +65,7 @@ class SpanAggregator {
       const SpanDimension* dimension;
     };
     std::vector<Slot> slots;
+    std::vector<const re2::RE2*> globs;  // Of further ones.
     bool has_calls = false, has_durations = false, is_events = false;
   };
   struct Resource {
@@ -85,6 +86,7 @@ class SpanAggregator {
   struct Surroundings {
     Resource* resource;
     std::string_view service;
+    std::string_view attributes;    // Of the resource.
     const otlp::ScopeSpans* scope;  // Null where it is not shown.
   };
 
@@ -95,6 +97,8 @@ class SpanAggregator {
   void AddSpan(const Surroundings& around, const otlp::Span& span,
                std::span<const otlp::SpanEvent> events, SpanTime now);
   void Fill(std::string_view fields, std::optional<otlp::AnyValue> Value::* member);
+  // The attributes that fit a shape's globs, of span, event and resource.
+  void FindFitting(const Surroundings& around, const Shape& shape, const otlp::Span& span);
   SpanSeries& FindOrMake(const Surroundings& around, size_t shape, const otlp::Span& span,
                          SpanTime now);
   void WriteKey(const Surroundings& around, const Shape& shape, const otlp::Span& span);
@@ -120,6 +124,8 @@ class SpanAggregator {
   // Of the span under way.
   std::string key_;
   bool is_extrapolated_ = false;
+  std::string_view event_attributes_;
+  std::vector<std::pair<std::string_view, otlp::AnyValue>> fitting_;  // By name.
   Outcome outcome_;
 };
 

@@ -134,6 +134,39 @@ TEST_F(SpanAggregatorTest, CallsAndDurationsUnderUpstreamsNames) {
               ElementsAre(1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1));
 }
 
+TEST_F(SpanAggregatorTest, AGlobStandsForAllAttributesThatFit) {
+  Configure("{dimensions: [{glob: 'k8s.*'}, {glob: 's*'}, {name: route, default: none}]}");
+  const std::string resource = Attribute("service.name", "shop") + "," +
+                               Attribute("k8s.pod", "p1") + "," + Attribute("k8s.node", "n");
+  Add({{.attributes = Attribute("k8s.pod", "p2") + "," + Attribute("size", "5")},
+       {.attributes = Attribute("size", "5") + "," + Attribute("k8s.pod", "p2")},
+       {.attributes = Attribute("other", "x")}},
+      resource);
+  const auto metrics = FlushMetrics();
+  std::map<std::string, int64_t> calls;
+  for (const otlp::TreePoint& point : metrics.at(0).points) {
+    std::string text;
+    for (const char* const name : {"k8s.pod", "k8s.node", "size", "route", "other"}) {
+      const otlp::Any* const value = otlp::Find(point.attributes, name);
+      text += (value != nullptr ? otlp::Text(*value) : "-") + " ";
+    }
+    // Each name once: what every point has does not come again.
+    const auto is_service = [](const auto& pair) { return pair.first == "service.name"; };
+    EXPECT_EQ(std::ranges::count_if(point.attributes, is_service), 1);
+    calls[text] = point.whole;
+  }
+  EXPECT_THAT(calls, UnorderedElementsAre(Pair("p2 n 5 none - ", 2), Pair("p1 n - none - ", 1)));
+}
+
+TEST_F(SpanAggregatorTest, AGlobOfEventsLooksAtTheirs) {
+  Configure("{events: {enabled: true, dimensions: [{glob: 'exception.*'}]}}");
+  const auto event = [](std::string_view type) {
+    return fmt::format(R"({{"name":"e","attributes":[{}]}})", Attribute("exception.type", type));
+  };
+  Add({{.events = event("a") + "," + event("b")}, {.events = event("a")}});
+  EXPECT_THAT(CallsBy("exception.type", 2), UnorderedElementsAre(Pair("a", 2), Pair("b", 1)));
+}
+
 TEST_F(SpanAggregatorTest, SeriesAreToldApartByNameKindAndStatus) {
   Add({{}, {.name = "POST /"}, {.kind = 3}, {.status = 2}, {.kind = 77}, {.kind = 78}});
   const auto metrics = FlushMetrics();

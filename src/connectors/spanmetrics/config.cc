@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "connectors/spanmetrics/glob.h"
 #include "model/duration.h"
 
 namespace narthex::connectors {
@@ -32,6 +33,15 @@ constexpr Common kCommon[] = {
     {kInstance, &SpanMetricsConfig::with_instance},
 };
 
+void ReadGlob(MapReader& reader, SpanDimension& dimension) {
+  if (dimension.fallback.has_value()) reader.Report("default", "goes with a name only");
+  if (auto glob = ParseGlob(dimension.name)) {
+    dimension.glob = *std::move(glob);
+  } else {
+    reader.Report("glob", glob.error().message);
+  }
+}
+
 Dimensions ReadDimensions(MapReader& reader, std::string_view key, std::string_view meaning,
                           config::Diagnostics& diagnostics) {
   Dimensions dimensions;
@@ -40,23 +50,34 @@ Dimensions ReadDimensions(MapReader& reader, std::string_view key, std::string_v
   for (const config::Node& item : list->items) {
     SpanDimension dimension;
     MapReader item_reader(item, diagnostics);
-    item_reader.Read("name", dimension.name, "Of the attribute; required");
+    const bool has_name =
+        item_reader.Read("name", dimension.name, "Of the attribute; this or `glob`");
+    const bool has_glob = item_reader.Read(
+        "glob", dimension.name,
+        "For all attributes whose names fit: `*`, `?`, `[a-z]`, `[!a-z]`, `{one,other}`");
     std::string fallback;
     if (item_reader.Read("default", fallback,
                          "The value where it is missing; without it, the attribute is left out")) {
       dimension.fallback = std::move(fallback);
     }
     item_reader.Finish();
-    const bool is_common =
-        std::ranges::find(kCommon, dimension.name, &Common::name) != std::end(kCommon);
     const bool is_there =
         std::ranges::find(dimensions, dimension.name, &SpanDimension::name) != dimensions.end();
-    if (dimension.name.empty()) {
-      item_reader.Report("name", "must be given");
-    } else if (is_common || is_there) {
+    if (dimension.name.empty() || (has_name && has_glob)) {
+      item_reader.Report("name", "one of name and glob must be given");
+    } else if (is_there || (has_name && IsCommonDimension(dimension.name))) {
       item_reader.Report("name", fmt::format("duplicate dimension name {}", dimension.name));
+    } else if (has_glob) {
+      ReadGlob(item_reader, dimension);
     }
     dimensions.push_back(std::move(dimension));
+  }
+  for (const SpanDimension& glob : dimensions) {
+    if (glob.glob == nullptr) continue;
+    for (const SpanDimension& other : dimensions) {
+      if (other.glob != nullptr || !re2::RE2::FullMatch(other.name, *glob.glob)) continue;
+      reader.Report(key, fmt::format("\"{}\" fits the glob \"{}\"", other.name, glob.name));
+    }
   }
   return dimensions;
 }
@@ -64,9 +85,8 @@ Dimensions ReadDimensions(MapReader& reader, std::string_view key, std::string_v
 // Those of all metrics, and more of one; of two with the same name the first counts.
 Dimensions Joined(Dimensions all, const Dimensions& more) {
   for (const SpanDimension& dimension : more) {
-    if (std::ranges::find(all, dimension.name, &SpanDimension::name) == all.end()) {
-      all.push_back(dimension);
-    }
+    const auto is_like = [&](const SpanDimension& other) { return dimension.IsLike(other); };
+    if (std::ranges::none_of(all, is_like)) all.push_back(dimension);
   }
   return all;
 }
@@ -178,6 +198,10 @@ void ReadTemporality(MapReader& reader, SpanMetricsConfig& config) {
 }
 
 }  // namespace
+
+bool IsCommonDimension(std::string_view name) {
+  return std::ranges::find(kCommon, name, &Common::name) != std::end(kCommon);
+}
 
 SpanMetricsConfig SpanMetricsConfig::Read(const pipeline::CreateContext& context) {
   SpanMetricsConfig config;

@@ -1,19 +1,33 @@
 #pragma once
 
+#include <re2/re2.h>
+
 #include <chrono>
+#include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "pipeline/factory.h"
 
 namespace narthex::connectors {
 
-// An attribute of spans, or else of their resources, that metrics are told apart by. A value.
+// An attribute of spans, or else of their resources, that metrics are told apart by, or all whose
+// names fit a pattern. A value.
 struct SpanDimension {
-  std::string name;
+  std::string name;                     // Or the glob.
   std::optional<std::string> fallback;  // Where neither has it; without one it is left out.
+  std::shared_ptr<const re2::RE2> glob = nullptr;  // Null: by name.
+
+  // Whether both stand for the same attributes.
+  bool IsLike(const SpanDimension& other) const {
+    return name == other.name && (glob == nullptr) == (other.glob == nullptr);
+  }
 };
+
+// Whether every metric has an attribute of that name, or had, were it not excluded.
+bool IsCommonDimension(std::string_view name);
 
 // What the connector makes of spans. A value.
 struct SpanMetricsConfig {

@@ -136,7 +136,13 @@ enable_metrics_sampling_method: true
   EXPECT_EQ(errors("dimensions: [{name: service.name}]"),
             "test.yaml:1:21: name: duplicate dimension name service.name");
   EXPECT_THAT(errors("dimensions: [{name: a}, {name: a}]"), HasSubstr("duplicate dimension name"));
-  EXPECT_THAT(errors("dimensions: [{}]"), HasSubstr("name: must be given"));
+  EXPECT_THAT(errors("dimensions: [{}]"), HasSubstr("name: one of name and glob must be given"));
+  EXPECT_THAT(errors("dimensions: [{name: a, glob: b}]"), HasSubstr("one of name and glob"));
+  EXPECT_THAT(errors("dimensions: [{glob: 'a[', default: x}]"),
+              testing::AllOf(HasSubstr("default: goes with a name only"),
+                             HasSubstr("test.yaml:1:21: glob: bad glob \"a[\"")));
+  EXPECT_THAT(errors("dimensions: [{name: k8s.pod}, {glob: 'k8s.*'}]"),
+              HasSubstr("\"k8s.pod\" fits the glob \"k8s.*\""));
   EXPECT_THAT(errors("dimensions: [{nam: a}]"), HasSubstr("did you mean \"name\""));
   EXPECT_THAT(errors("histogram: {explicit: {buckets: [1ms, 1ms]}}"),
               HasSubstr("buckets: must rise"));
