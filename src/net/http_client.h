@@ -27,7 +27,7 @@ struct HttpClientRequest {
   bool connect_only = false;       // Sends nothing: the response is empty, with status 0.
   std::string proxy_url;           // http, https or socks5; empty: none.
   Headers proxy_headers;           // Sent to the proxy alone, where it is asked to CONNECT.
-  std::string unix_socket;         // The path of one, or "@name" of an abstract one, for host and port.
+  std::string unix_socket;  // The path of one, or "@name" of an abstract one, for host and port.
 };
 
 struct HttpClientResponse {

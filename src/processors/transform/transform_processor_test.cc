@@ -110,9 +110,8 @@ TEST_F(TransformProcessorTest, ExemplarsAreChangedOneByOne) {
         {"asInt":"2"}]}}]}]}]})")));
   EXPECT_THAT(
       otlp::EncodeMetricsJson(next_.Take()),
-      HasSubstr(
-          R"("exemplars":[{"filteredAttributes":[{"key":"k","value":{"stringValue":"x"}}],)"
-          R"("asInt":"1","traceId":"000102030405060708090a0b0c0d0e0f"},{"asInt":"2"}])"));
+      HasSubstr(R"("exemplars":[{"filteredAttributes":[{"key":"k","value":{"stringValue":"x"}}],)"
+                R"("asInt":"1","traceId":"000102030405060708090a0b0c0d0e0f"},{"asInt":"2"}])"));
 }
 
 TEST_F(TransformProcessorTest, AddedMetricsCount) {
