@@ -233,6 +233,36 @@ base::Status Assign(const Node& path, Stage& stage, Any value) {
   return {};
 }
 
+namespace {
+
+// A statement runs for every point, and may make of a value twice as much each time.
+constexpr size_t kValueBytesMax = 4 << 20;
+constexpr int kValueDepthMax = 100;
+
+// Takes what the value holds from `bytes_left`; false where that is not enough.
+bool Fits(const Any& value, size_t& bytes_left, int depth) {
+  const auto take = [&](size_t bytes) {
+    const bool is_enough = bytes <= bytes_left;
+    bytes_left -= std::min(bytes, bytes_left);
+    return is_enough;
+  };
+  if (depth > kValueDepthMax || !take(1)) return false;
+  if (const auto* text = value.As<std::string>()) return take(text->size());
+  if (const auto* bytes = value.As<Any::Bytes>()) return take(bytes->data.size());
+  if (const auto* array = value.As<Any::Array>()) {
+    return std::ranges::all_of(*array,
+                               [&](const Any& item) { return Fits(item, bytes_left, depth + 1); });
+  }
+  if (const auto* map = value.As<Any::Map>()) {
+    return std::ranges::all_of(*map, [&](const auto& pair) {
+      return take(pair.first.size()) && Fits(pair.second, bytes_left, depth + 1);
+    });
+  }
+  return true;
+}
+
+}  // namespace
+
 base::Result<Any> Args::Get(size_t i) const { return Evaluate(call_.children[i], scene_); }
 
 base::Result<std::string> Args::Text(size_t i) const {
@@ -295,7 +325,12 @@ base::Result<int64_t> Args::IntOr(size_t i, int64_t fallback) const {
 base::Result<bool> Args::BoolOr(size_t i, bool fallback) const {
   return Has(i) ? Bool(i) : fallback;
 }
-base::Status Args::Set(size_t i, Any value) const {
+base::Status Args::Set(size_t i, otlp::Any value) const {
+  size_t bytes_left = kValueBytesMax;
+  if (!Fits(value, bytes_left, 0)) {
+    return Fail(Code::kResourceExhausted, "{}: the value grows over {} MiB or {} levels",
+                call_.function->name, kValueBytesMax >> 20, kValueDepthMax);
+  }
   return Assign(call_.children[i], stage(), std::move(value));
 }
 

@@ -307,6 +307,22 @@ TEST(Statement, WhatChangesWholeMetricsCannotLookAtTheirPoints) {
               HasSubstr("column 1: aggregate_on_attributes changes whole metrics"));
 }
 
+// Each line is what one statement for each of many points would do.
+TEST_F(StatementTest, AValueThatGrowsWithEveryPointIsAnErrorInTheEnd) {
+  for (
+      const char* const text :
+      {R"(replace_all_patterns(resource.attributes, "value", "(\\w\\.)*", "$1 and on"))",
+       R"(set(resource.attributes["a"], Concat([resource.attributes["a"], "x", resource.attributes["a"]], "")))",
+       R"(set(resource.attributes["b"], {"b": resource.attributes["b"]}))"}) {
+    base::Status status;
+    int runs = 0;
+    while (status.has_value() && ++runs < 1000) status = Run(text);
+    ASSERT_FALSE(status.has_value()) << text;
+    EXPECT_EQ(status.error().code, base::Code::kResourceExhausted) << text;
+    EXPECT_THAT(status.error().message, HasSubstr("grows over 4 MiB or 100 levels"));
+  }
+}
+
 class ExemplarStatementTest : public testing::Test {
  protected:
   base::Status Run(std::string_view text) {
