@@ -95,7 +95,7 @@ Group ReadGroup(const config::Node& node, ErrorMode mode, config::Diagnostics& d
 TransformConfig ReadTransformConfig(const pipeline::CreateContext& context) {
   TransformConfig config;
   config::MapReader reader(context.config, context.diagnostics);
-  const ErrorMode mode = ReadErrorMode(reader, ErrorMode::kPropagate);
+  const ErrorMode mode = ReadErrorMode(reader, ErrorMode::kIgnore);
   if (const config::Node* list =
           reader.Take("metric_statements", "Statements of [OTTL](#ottl), or groups", "list")) {
     if (!list->is_list()) reader.Report("metric_statements", "must be a list of statements");

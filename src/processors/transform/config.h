@@ -15,7 +15,7 @@ struct TransformConfig {
   // Statements of one level, done in order for each item of it.
   struct Group {
     ottl::Level level = ottl::Level::kMetric;
-    ErrorMode error_mode = ErrorMode::kPropagate;
+    ErrorMode error_mode = ErrorMode::kIgnore;
     std::vector<ottl::Condition> conditions;  // One has to hold, where there are any.
     std::vector<ottl::Statement> statements;
   };

@@ -122,8 +122,9 @@ TEST_F(TransformProcessorTest, AddedMetricsCount) {
 
 TEST_F(TransformProcessorTest, ErrorsAsTheModeSays) {
   const std::string bad = "metric_statements: ['set(metric.name, 5)', 'set(metric.unit, \"u\")']";
-  EXPECT_EQ(Send(bad).error().code, base::Code::kInvalidArgument);
+  EXPECT_EQ(Send("error_mode: propagate\n" + bad).error().code, base::Code::kInvalidArgument);
   EXPECT_EQ(host_.Count("narthex_points_lost", "processing_failed"), 3);
+  EXPECT_THAT(Sent(bad), HasSubstr(R"("unit":"u")"));
   EXPECT_THAT(Sent("error_mode: ignore\n" + bad), HasSubstr(R"("unit":"u")"));
   EXPECT_THAT(Sent("error_mode: silent\n" + bad), HasSubstr(R"("unit":"u")"));
 }
