@@ -77,6 +77,9 @@ std::unique_ptr<pipeline::Processor> BatchProcessor::Create(const pipeline::Crea
       "Larger batches are split, and requests with more spans or log records; `0`: no limit");
   reader.ReadGoDuration("timeout", timeout_ns,
                         "A batch goes after this long, whatever its size; `0s`: at once");
+  reader.Read("wait_for_result", config.wait_for_result,
+              "Ours: senders of metrics wait until their batch has been passed on, and learn what "
+              "became of it");
   if (size_max > 0 && size_max < size) {
     reader.Report("send_batch_max_size", "must be greater or equal to send_batch_size");
   }
@@ -170,13 +173,18 @@ base::Status BatchProcessor::Consume(otlp::Batch batch) {
   const size_t before = shard->waiting.point_count();
   if (before == 0) shard->oldest_ns = clock_.MonotonicNs();
   batch.client = shard->client;
+  Sender sender{
+      .points_left = points, .throttle = std::exchange(batch.throttle, nullptr), .status = {}};
+  if (config_.wait_for_result) shard->shares.push_back({&sender, points});
   shard->waiting.Append(std::move(batch));
   waiting_points_ += points;
   // The thread sleeps until the first point or until there are enough.
   const bool is_enough =
       before < config_.send_batch_size && before + points >= config_.send_batch_size;
   if (before == 0 || is_enough) changed_.NotifyAll();
-  return {};
+  if (!config_.wait_for_result) return {};
+  while (sender.points_left > 0) answered_.Wait(mutex_);
+  return std::move(sender.status);
 }
 
 BatchProcessor::Ready BatchProcessor::FindReady() {
@@ -200,6 +208,7 @@ BatchProcessor::Ready BatchProcessor::FindReady() {
 void BatchProcessor::Run() {
   for (;;) {
     otlp::Batch batch;
+    std::vector<Share> shares;
     Ready ready;
     {
       base::MutexLock lock(mutex_);
@@ -216,31 +225,60 @@ void BatchProcessor::Run() {
       otlp::Batch& waiting = ready.shard->waiting;
       batch = config_.send_batch_max_size > 0 ? waiting.TakeFirst(config_.send_batch_max_size)
                                               : std::exchange(waiting, otlp::Batch());
+      shares = TakeShares(*ready.shard, batch.point_count());
       waiting_points_ -= batch.point_count();
       room_.NotifyAll();
       ready.shard->oldest_ns = clock_.MonotonicNs();
     }
-    Send(std::move(batch), ready.by_size);
+    Send(std::move(batch), ready.by_size, shares);
   }
 }
 
-void BatchProcessor::Send(otlp::Batch batch, bool by_size) {
+std::vector<BatchProcessor::Share> BatchProcessor::TakeShares(Shard& shard, size_t points) {
+  std::vector<Share> taken;
+  while (points > 0 && !shard.shares.empty()) {
+    Share& first = shard.shares.front();
+    const size_t part = std::min(first.points, points);
+    taken.push_back({first.sender, part});
+    points -= part;
+    first.points -= part;
+    if (first.points == 0) shard.shares.pop_front();
+  }
+  return taken;
+}
+
+void BatchProcessor::Answer(const std::vector<Share>& shares, const base::Status& status,
+                            std::chrono::nanoseconds delay) {
+  base::MutexLock lock(mutex_);
+  for (const Share& share : shares) {
+    share.sender->points_left -= share.points;
+    if (!status.has_value() && share.sender->status.has_value()) share.sender->status = status;
+    if (share.sender->throttle != nullptr) share.sender->throttle->Ask(delay);
+  }
+  answered_.NotifyAll();
+}
+
+void BatchProcessor::Send(otlp::Batch batch, bool by_size, const std::vector<Share>& shares) {
   const size_t points = batch.point_count();
   instruments_->sizes.Record(points);
   (by_size ? instruments_->size_triggers : instruments_->timeout_triggers).Add(1);
+  const auto throttle = std::make_shared<otlp::Throttle>();
+  if (config_.wait_for_result) batch.throttle = throttle;
   const base::Status status = PassOn(std::move(batch));
   flow_.Waiting(-static_cast<int64_t>(points));
   if (status.has_value()) {
     instruments_->outgoing.Add(points);
     flow_.Out(points);
   } else {
-    flow_.Lost("refused_downstream", points);
+    flow_.Lost(config_.wait_for_result ? "refused_to_sender" : "refused_downstream", points);
     logger_.Warn("batch", "Sender failed",
                  {{"processor", name_}, {"points", points}, {"error", status.error().message}});
   }
+  Answer(shares, status, throttle->delay());
 }
 
 base::Status BatchProcessor::PassOn(otlp::Batch batch) {
+  if (config_.wait_for_result) return next_.Consume(std::move(batch));
   auto pause = kFirstPause;
   for (bool is_last = false;;) {
     // Senders have their answer already: what the next stage refuses for now is offered again.

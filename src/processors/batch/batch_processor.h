@@ -1,10 +1,12 @@
 #pragma once
 
 #include <chrono>
+#include <deque>
 #include <map>
 #include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "base/mutex.h"
 #include "pipeline/factory.h"
@@ -14,7 +16,9 @@ namespace narthex::processors {
 
 // Joins small batches into larger ones and splits overlong ones, on a thread of its own. Senders
 // have their answer when the batch has taken the data, before the next stage sees it; what that
-// stage refuses is counted and gone. With `metadata_keys`, data of clients that differ in them goes
+// stage refuses is counted and gone. With `wait_for_result` they have it when all of their data has
+// been passed on, and it is what the next stage says: the first refusal, where there are several
+// answers. With `metadata_keys`, data of clients that differ in them goes
 // into batches of its own. Thread-safe. Source: OpenTelemetry Collector, batchprocessor.
 class BatchProcessor final : public pipeline::Processor {
  public:
@@ -22,6 +26,7 @@ class BatchProcessor final : public pipeline::Processor {
     size_t send_batch_size = 8192;   // Points that make a batch leave at once.
     size_t send_batch_max_size = 0;  // No batch is larger; 0: no limit.
     std::chrono::nanoseconds timeout{std::chrono::milliseconds(200)};  // Longest wait of a point.
+    bool wait_for_result = false;
     otlp::MetadataKeys metadata_keys;
     size_t shards_max = 1000;  // Combinations of their values; 0: no limit.
   };
@@ -44,11 +49,23 @@ class BatchProcessor final : public pipeline::Processor {
 
  private:
   struct Instruments;
+  // Somebody who waits for what becomes of the data.
+  struct Sender {
+    size_t points_left = 0;
+    otlp::ThrottlePointer throttle;
+    base::Status status;
+  };
+  // The next points of what waits, and whose they are.
+  struct Share {
+    Sender* sender;
+    size_t points;
+  };
   // What waits of one combination of metadata.
   struct Shard {
     otlp::ClientPointer client;  // Nothing but the keys.
     otlp::Batch waiting;
-    int64_t oldest_ns = 0;  // When the first of what is waiting came.
+    std::deque<Share> shares;  // All of it, where senders wait.
+    int64_t oldest_ns = 0;     // When the first of what is waiting came.
   };
   struct Ready {
     Shard* shard = nullptr;
@@ -62,7 +79,11 @@ class BatchProcessor final : public pipeline::Processor {
   bool WaitForRoom() REQUIRES_LOCK(mutex_);
   Ready FindReady() REQUIRES_LOCK(mutex_);
   void Run();
-  void Send(otlp::Batch batch, bool by_size);
+  // Of the next points, the shares that leave with them.
+  static std::vector<Share> TakeShares(Shard& shard, size_t points);
+  void Send(otlp::Batch batch, bool by_size, const std::vector<Share>& shares);
+  void Answer(const std::vector<Share>& shares, const base::Status& status,
+              std::chrono::nanoseconds delay) EXCLUDES_LOCK(mutex_);
   // Offers the batch until it is taken or refused for good; once more after Stop.
   base::Status PassOn(otlp::Batch batch);
 
@@ -80,6 +101,7 @@ class BatchProcessor final : public pipeline::Processor {
   base::CondVar changed_;
   base::CondVar paused_;
   base::CondVar room_;
+  base::CondVar answered_;
   // By their values of `metadata_keys`. They stay, as the official processor's do.
   std::map<std::string, Shard> shards_ GUARDED_BY(mutex_);
   size_t waiting_points_ GUARDED_BY(mutex_) = 0;

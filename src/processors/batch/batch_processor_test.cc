@@ -3,9 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <map>
 #include <thread>
+#include <vector>
 
 #include "pipeline/testing/contract.h"
 #include "pipeline/testing/fake_consumer.h"
@@ -88,6 +90,73 @@ TEST_F(BatchProcessorTest, StopSendsWhatIsWaiting) {
   EXPECT_EQ(host_.Count("narthex_points_waiting"), 0);
   EXPECT_EQ(host_.Count("narthex_points_out"), 3);
   EXPECT_FALSE(Consume(1));
+}
+
+TEST_F(BatchProcessorTest, SendersWaitForTheResultWhenAsked) {
+  Make("send_batch_size: 10\ntimeout: 1h\nwait_for_result: true", /*start=*/false);
+  std::atomic<int> answers{0};
+  std::vector<std::jthread> senders;
+  for (const size_t points : {3, 4, 3}) {
+    senders.emplace_back([&, points] {
+      EXPECT_TRUE(Consume(points));
+      ++answers;
+    });
+  }
+  while (host_.Count("narthex_points_waiting") < 10) std::this_thread::yield();
+  EXPECT_EQ(answers, 0);
+  EXPECT_EQ(next_.point_count(), 0u);
+  ASSERT_TRUE(processor_->Start().has_value());
+  senders.clear();
+  EXPECT_THAT(next_.sizes(), ElementsAre(10));
+  EXPECT_EQ(host_.Imbalance(), 0);
+}
+
+TEST_F(BatchProcessorTest, WaitingSendersHaveTheAnswerOfTheNextStage) {
+  Make("timeout: 0s\nwait_for_result: true");
+  next_.FailWith(base::Error{base::Code::kUnavailable, "later"}, std::chrono::seconds(7));
+  otlp::Batch batch = GaugeBatch(3);
+  const auto throttle = batch.throttle = std::make_shared<otlp::Throttle>();
+  const base::Status status = processor_->Consume(std::move(batch));
+  ASSERT_FALSE(status.has_value());
+  EXPECT_EQ(status.error().code, base::Code::kUnavailable);
+  EXPECT_EQ(status.error().message, "later");
+  EXPECT_EQ(throttle->delay(), std::chrono::seconds(7));
+  EXPECT_EQ(host_.Count("narthex_points_lost", "refused_to_sender"), 3);
+  next_.FailWith(std::nullopt);
+  EXPECT_TRUE(Consume(3));
+  EXPECT_EQ(next_.point_count(), 3u);
+  EXPECT_EQ(host_.Imbalance(), 0);
+}
+
+TEST_F(BatchProcessorTest, WhoWaitsForSeveralBatchesHearsOfTheOneThatWasRefused) {
+  // The first part is taken, the rest is not.
+  class TakesOne final : public pipeline::Consumer {
+   public:
+    base::Status Consume(otlp::Batch) override {
+      if (++calls_ == 2) return base::Fail(base::Code::kInvalidArgument, "not this one");
+      return {};
+    }
+
+   private:
+    int calls_ = 0;
+  } next;
+  processor_ = host_.Make(
+      &BatchProcessor::Create,
+      "send_batch_size: 4\nsend_batch_max_size: 4\ntimeout: 0s\nwait_for_result: true", next);
+  ASSERT_TRUE(processor_->Start().has_value());
+  const base::Status status = processor_->Consume(GaugeBatch(11));
+  ASSERT_FALSE(status.has_value());
+  EXPECT_EQ(status.error().message, "not this one");
+  EXPECT_TRUE(Consume(3));
+}
+
+TEST_F(BatchProcessorTest, StopAnswersWhoWaits) {
+  Make("timeout: 1h\nwait_for_result: true");
+  std::jthread sender([&] { EXPECT_TRUE(Consume(3)); });
+  while (host_.Count("narthex_points_waiting") < 3) std::this_thread::yield();
+  processor_->Stop();
+  sender.join();
+  EXPECT_EQ(next_.point_count(), 3u);
 }
 
 TEST_F(BatchProcessorTest, RefusesWhenTheNextStageDoesNotKeepUp) {
@@ -276,6 +345,7 @@ TEST_F(BatchProcessorTest, MistakesInItsConfiguration) {
 
 TEST(BatchProcessor, KeepsTheContract) {
   pipeline::ExpectProcessorContract(&BatchProcessor::Create, "send_batch_size: 7");
+  pipeline::ExpectProcessorContract(&BatchProcessor::Create, "timeout: 0s\nwait_for_result: true");
   pipeline::ExpectProcessorContract(&BatchProcessor::Create,
                                     "{send_batch_size: 5, send_batch_max_size: 5, timeout: 0s}");
 }
