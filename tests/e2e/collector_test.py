@@ -384,14 +384,16 @@ service:
     check(collector.stop() == 0, "it stops politely")
 
 
-def killed(world):
+def killed(world, processors=None):
     """A with a queue on disk is killed during an outage of B; nothing that was acknowledged is lost."""
     a_grpc, a_http, a_health, b_grpc, b_http, b_health, page = free_ports(7)
     exporter = EXPORTERS["otlp_http"].format(http=b_http, retry=RETRY + ", sending_queue: {storage: file_storage}")
     a_config = world.write("a.yaml", receiver(a_grpc, a_http) + f"exporters: {{otlp_http: {exporter}}}\n" +
                            service(a_health, "otlp_http").replace(
                                "extensions: {", f"extensions: {{file_storage: {{directory: {world.folder}/queue, create_directory: true}}, ", 1)
-                           .replace("extensions: [", "extensions: [file_storage, ", 1))
+                           .replace("extensions: [", "extensions: [file_storage, ", 1)
+                           .replace("receivers: [otlp]", f"receivers: [otlp], processors: [{', '.join(processors or {})}]") +
+                           f"processors: {json.dumps(processors or {})}\n")
     b_config = world.write("b.yaml", receiver(b_grpc, b_http) +
                            f"exporters: {{prometheus: {{endpoint: \"127.0.0.1:{page}\"}}}}\n" +
                            service(b_health, "prometheus"))
@@ -414,6 +416,11 @@ def killed(world):
 
     eventually(arrived, "everything that was acknowledged is on the page of B")
     check(a.stop() == 0, "A stops politely")
+
+
+def killed_behind_a_batch(world):
+    """The same with a batch in between, whose senders wait until the queue has their data."""
+    killed(world, {"batch": {"timeout": "10ms", "wait_for_result": True}})
 
 
 def killed_with_traces(world):
@@ -620,6 +627,7 @@ if __name__ == "__main__":
     main({"over_http": over_http, "over_grpc": over_grpc, "secured": secured, "traces_and_logs": traces_and_logs,
           "spans_become_metrics": spans_become_metrics,
           "receivers_and_pages": receivers_and_pages, "killed": killed,
+          "killed_behind_a_batch": killed_behind_a_batch,
           "killed_with_traces": killed_with_traces, "outage": outage,
           "prometheus_scrapes_native_histograms": prometheus_scrapes_native_histograms,
           "remote_write_to_narthex": remote_write_to_narthex,
