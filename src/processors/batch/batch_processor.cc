@@ -274,7 +274,7 @@ void BatchProcessor::Send(otlp::Batch batch, bool by_size, const std::vector<Sha
     logger_.Warn("batch", "Sender failed",
                  {{"processor", name_}, {"points", points}, {"error", status.error().message}});
   }
-  Answer(shares, status, throttle->delay());
+  if (!shares.empty()) Answer(shares, status, throttle->delay());
 }
 
 base::Status BatchProcessor::PassOn(otlp::Batch batch) {
